@@ -1,0 +1,47 @@
+//! `counter`: packets and bytes (`nft_counter.c`).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts the packets that reach it, and their bytes from the network header on. The numbers live in the rule, object or
+/// element that holds the expression, and are shared by everyone who evaluates it.
+#[derive(Debug, Default)]
+pub struct Counter {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counter {
+    /// A counter that begins at these numbers.
+    pub fn new(packets: u64, bytes: u64) -> Counter {
+        Counter { packets: packets.into(), bytes: bytes.into() }
+    }
+
+    /// Counts one packet of `bytes` bytes.
+    pub fn add(&self, bytes: u64) {
+        self.packets.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Packets and bytes so far.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.packets.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Packets and bytes so far, which are forgotten (`reset`).
+    pub fn take(&self) -> (u64, u64) {
+        (self.packets.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed))
+    }
+}
+
+impl Clone for Counter {
+    fn clone(&self) -> Counter {
+        let (packets, bytes) = self.totals();
+        Counter::new(packets, bytes)
+    }
+}
+
+impl PartialEq for Counter {
+    fn eq(&self, other: &Counter) -> bool {
+        self.totals() == other.totals()
+    }
+}

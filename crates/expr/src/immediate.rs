@@ -1,0 +1,17 @@
+//! `immediate`: a constant into a register, or a verdict (`nft_immediate.c`).
+
+use crate::{Register, Value, Verdict};
+
+/// Loads a constant or decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Immediate {
+    /// Bytes into a data register.
+    Value {
+        /// Where they go.
+        destination: Register,
+        /// The bytes.
+        value: Value,
+    },
+    /// A verdict into the verdict register.
+    Verdict(Verdict),
+}

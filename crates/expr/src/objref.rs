@@ -1,0 +1,68 @@
+//! `objref`: evaluates a named object (`nft_objref.c`).
+
+use crate::{Register, SetRef};
+
+/// Evaluates an object of the rule's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Objref {
+    /// One object, by type and name (`NFTA_OBJREF_IMM_TYPE`, `NFTA_OBJREF_IMM_NAME`).
+    Name {
+        /// Its type.
+        kind: ObjectType,
+        /// Its name.
+        name: Box<str>,
+    },
+    /// The object that a map gives for a key.
+    Map {
+        /// The map.
+        set: SetRef,
+        /// Where the key lies.
+        source: Register,
+    },
+}
+
+/// `NFT_OBJECT_*` of `linux/netfilter/nf_tables.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+#[allow(missing_docs)] // the words are nft's
+pub enum ObjectType {
+    Counter = 1,
+    Quota = 2,
+    CtHelper = 3,
+    Limit = 4,
+    Connlimit = 5,
+    Tunnel = 6,
+    CtTimeout = 7,
+    Secmark = 8,
+    CtExpectation = 9,
+    Synproxy = 10,
+}
+
+impl ObjectType {
+    /// Every type, in the order of their numbers.
+    pub const ALL: [ObjectType; 10] = {
+        use ObjectType::*;
+        [Counter, Quota, CtHelper, Limit, Connlimit, Tunnel, CtTimeout, Secmark, CtExpectation, Synproxy]
+    };
+
+    /// From its number on the wire.
+    pub fn from_number(number: u32) -> Option<ObjectType> {
+        ObjectType::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+
+    /// The words nft uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ObjectType::Counter => "counter",
+            ObjectType::Quota => "quota",
+            ObjectType::CtHelper => "ct helper",
+            ObjectType::Limit => "limit",
+            ObjectType::Connlimit => "ct count",
+            ObjectType::Tunnel => "tunnel",
+            ObjectType::CtTimeout => "ct timeout",
+            ObjectType::Secmark => "secmark",
+            ObjectType::CtExpectation => "ct expectation",
+            ObjectType::Synproxy => "synproxy",
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! `reject`: drops the packet and tells its sender (`nft_reject.c`).
+
+/// How the sender is told (`enum nft_reject_types`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// An ICMP or ICMPv6 unreachable with this code (`NFT_REJECT_ICMP_UNREACH`).
+    IcmpUnreach {
+        /// ICMP code in the rule's family.
+        code: u8,
+    },
+    /// A TCP reset (`NFT_REJECT_TCP_RST`).
+    TcpReset,
+    /// In inet and bridge: an unreachable in the packet's own family (`NFT_REJECT_ICMPX_UNREACH`).
+    IcmpxUnreach {
+        /// `enum nft_reject_inet_code`: 0 no-route, 1 port-unreachable, 2 host-unreachable, 3 admin-prohibited.
+        code: u8,
+    },
+}

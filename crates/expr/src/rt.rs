@@ -1,0 +1,29 @@
+//! `rt`: what routing decided (`nft_rt.c`).
+
+use crate::Register;
+
+/// Loads a key of the packet's route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rt {
+    /// What is loaded.
+    pub key: Key,
+    /// Where it goes.
+    pub destination: Register,
+}
+
+/// `enum nft_rt_keys`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+#[allow(missing_docs)] // the words are the kernel's
+pub enum Key {
+    Classid = 0,
+    Nexthop4 = 1,
+    Nexthop6 = 2,
+    Tcpmss = 3,
+    Xfrm = 4,
+}
+
+impl Key {
+    /// Every key, in the order of their numbers.
+    pub const ALL: [Key; 5] = [Key::Classid, Key::Nexthop4, Key::Nexthop6, Key::Tcpmss, Key::Xfrm];
+}

@@ -1,0 +1,14 @@
+//! `synproxy`: answers SYNs for a server (`nft_synproxy.c`).
+
+/// Answers a SYN with a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synproxy {
+    /// Maximum segment size of the server.
+    pub mss: Option<u16>,
+    /// Window scale of the server.
+    pub wscale: Option<u8>,
+    /// With TCP timestamps (`NF_SYNPROXY_OPT_TIMESTAMP`).
+    pub timestamp: bool,
+    /// With selective acknowledgement (`NF_SYNPROXY_OPT_SACK_PERM`).
+    pub sack_perm: bool,
+}

@@ -1,0 +1,35 @@
+//! The ruleset model: what a ruleset consists of, in nf_tables' own words, and how it changes.
+//!
+//! Front ends lower their language to a [`Batch`] of [`Change`]s; a backend commits it whole or not at all. Listing
+//! reads a [`Ruleset`]. Names and values here are those of the nf_tables netlink interface
+//! (`linux/netfilter/nf_tables.h`); nothing of any front end's syntax is known.
+
+pub mod batch;
+pub mod chain;
+pub mod flowtable;
+pub mod object;
+pub mod rule;
+pub mod set;
+pub mod table;
+pub mod userdata;
+
+pub use batch::{Batch, Change, Creation, Place, RuleSelector, Selector};
+pub use chain::{BaseChain, Chain, ChainType, Policy, Priority};
+pub use flowtable::Flowtable;
+pub use ironweir_expr::{ChainRef, Data, Expr, Family, Hook, SetRef, Value, Verdict};
+pub use object::{Object, ObjectKind};
+pub use rule::Rule;
+pub use set::{Element, ElementData, ElementFlags, Set, SetFlags};
+pub use table::{Table, TableFlags, TableId};
+pub use userdata::Userdata;
+
+/// A handle: a number that names one chain, rule, set, element, object or flowtable of a table for as long as it lives;
+/// a table's own handle is unique among tables. 0 is none (not committed yet).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u64);
+
+impl std::fmt::Display for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
