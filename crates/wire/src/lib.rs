@@ -4,8 +4,25 @@
 //! This crate knows nothing of rules. It reads and writes packets that may be hostile: no function here
 //! panics on the contents of a packet.
 
+pub mod address;
+pub mod arp;
+pub mod checksum;
+pub mod crc32c;
+pub mod dissect;
+pub mod ethernet;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
 pub mod packet;
+pub mod protocol;
+pub mod tcp;
 pub mod time;
+pub mod tuple;
+pub mod udp;
 
+pub use address::{Address, L3};
+pub use dissect::{Malformed, PacketInfo, dissect, dissect_network, receive};
+pub use ethernet::{put_vlan_tag, take_vlan_tag};
 pub use packet::{IfIndex, LinkType, Meta, Packet, PacketType, Segments, VlanTag};
 pub use time::Instant;
+pub use tuple::{SipKey, Tuple};
