@@ -9,8 +9,10 @@
 //! against it.
 
 mod data;
+mod eval;
 mod family;
 mod register;
+mod validate;
 
 pub mod bitwise;
 pub mod byteorder;
@@ -21,6 +23,7 @@ pub mod counter;
 pub mod ct;
 pub mod dup;
 pub mod dynset;
+pub mod env;
 pub mod exthdr;
 pub mod fib;
 pub mod flow_offload;
@@ -53,8 +56,10 @@ pub mod tunnel;
 pub mod xfrm;
 
 pub use data::{ChainRef, Data, SetRef, Value, Verdict};
+pub use env::{Decision, Env, Outcome};
 pub use family::{Family, Hook};
 pub use register::{Register, Registers};
+pub use validate::{ChainKind, ExprError, ValidateCtx};
 
 /// Any nf_tables expression.
 ///
