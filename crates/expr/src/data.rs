@@ -1,5 +1,6 @@
 //! What registers, set elements and immediates hold: values and verdicts.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -60,6 +61,13 @@ impl Deref for Value {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+/// Ordered and hashed as its bytes are, so that tables with `Value` keys are searched by bytes.
+impl Borrow<[u8]> for Value {
+    fn borrow(&self) -> &[u8] {
         self.as_slice()
     }
 }

@@ -10,6 +10,7 @@ pub mod flowtable;
 pub mod object;
 pub mod rule;
 pub mod set;
+pub mod store;
 pub mod table;
 pub mod userdata;
 
@@ -20,6 +21,7 @@ pub use ironweir_expr::{ChainRef, Data, Expr, Family, Hook, SetRef, Value, Verdi
 pub use object::{Object, ObjectKind};
 pub use rule::Rule;
 pub use set::{Element, ElementData, ElementFlags, Set, SetFlags};
+pub use store::{Applied, ChangeError, Ruleset};
 pub use table::{Table, TableFlags, TableId};
 pub use userdata::Userdata;
 

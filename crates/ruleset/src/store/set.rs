@@ -1,0 +1,84 @@
+//! A committed set or map with its elements.
+
+use std::time::Duration;
+
+use ironweir_wire::Instant;
+
+use super::elements::{Elements, Entry, Listed, Refusal};
+use crate::{Element, Handle, Set, SetFlags};
+
+/// A committed set or map.
+#[derive(Clone, Debug)]
+pub struct SetState {
+    /// Its handle.
+    pub handle: Handle,
+    /// Its attributes, the name of an anonymous one filled in.
+    pub set: Set,
+    /// Which slot it is in: what [`crate::SetRef::id`] of committed rules means.
+    pub id: u32,
+    pub(super) elements: Elements,
+    /// How many expressions use it.
+    pub(super) uses: u32,
+    /// Which batch made it.
+    pub(super) made_by: u64,
+}
+
+impl SetState {
+    /// Its elements as a dump shows them: see [`Elements::iter`].
+    pub fn elements(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.elements.iter()
+    }
+
+    /// Its elements that live at `now`, as values of their own that tell what is left of their time.
+    pub fn dump(&self, now: Instant) -> impl Iterator<Item = Element> + use<'_> {
+        self.elements
+            .iter()
+            .filter(move |element| element.expires.is_none_or(|at| at > now))
+            .map(move |element| element.to_element(now))
+    }
+
+    /// How many elements there are, intervals counted once.
+    pub fn element_count(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// The element that holds `key` at `now`, the catch-all if no other does, and its slot.
+    pub fn lookup(&self, key: &[u8], now: Instant) -> Option<(u32, &Entry)> {
+        self.elements.lookup(key, now)
+    }
+
+    /// What a slot of its elements holds.
+    pub fn element_at(&self, slot: u32) -> Option<&Entry> {
+        self.elements.get(slot)
+    }
+
+    /// How many expressions use it.
+    pub fn uses(&self) -> u32 {
+        self.uses
+    }
+
+    /// Whether it goes with the rule that uses it.
+    pub fn is_anonymous(&self) -> bool {
+        self.set.flags.contains(SetFlags::ANONYMOUS)
+    }
+
+    /// Adds an element from the packet path. Let expired ones go before ([`super::TableState::expire_set`]): they count.
+    pub fn add_from_packet(
+        &mut self,
+        element: Element,
+        lifetime: Option<Duration>,
+        now: Instant,
+    ) -> Result<u32, Refusal> {
+        self.elements.insert(element, None, lifetime, now)
+    }
+
+    /// Begins an element's time anew, from the packet path.
+    pub fn refresh_from_packet(&mut self, slot: u32, lifetime: Duration, now: Instant) {
+        self.elements.refresh(slot, lifetime, now);
+    }
+
+    /// When elements expire next.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.elements.next_deadline()
+    }
+}

@@ -1,0 +1,265 @@
+//! A committed table with all it holds.
+
+use std::collections::BTreeSet;
+
+use hashbrown::{Equivalent, HashMap};
+use ironweir_expr::objref::ObjectType;
+use ironweir_wire::Instant;
+
+use super::elements::Entry;
+use super::registry::Registry;
+use super::{ChainState, SetState};
+use crate::{Data, ElementData, Flowtable, Handle, Object, Table, Verdict};
+
+/// A committed object.
+#[derive(Clone, Debug)]
+pub struct ObjectState {
+    /// Its handle.
+    pub handle: Handle,
+    /// Its attributes and state.
+    pub object: Object,
+    /// Which slot it is in.
+    pub id: u32,
+    pub(super) uses: u32,
+}
+
+impl ObjectState {
+    /// How many rules and elements use it.
+    pub fn uses(&self) -> u32 {
+        self.uses
+    }
+}
+
+/// A committed flowtable.
+#[derive(Clone, Debug)]
+pub struct FlowtableState {
+    /// Its handle.
+    pub handle: Handle,
+    /// Its attributes.
+    pub flowtable: Flowtable,
+    /// Which slot it is in.
+    pub id: u32,
+    pub(super) uses: u32,
+}
+
+impl FlowtableState {
+    /// How many rules use it.
+    pub fn uses(&self) -> u32 {
+        self.uses
+    }
+}
+
+/// An object's name, which is unique for each type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ObjectName(pub(super) ObjectType, pub(super) Box<str>);
+
+#[derive(Hash)]
+pub(super) struct ObjectQuery<'a>(pub(super) ObjectType, pub(super) &'a str);
+
+impl Equivalent<ObjectName> for ObjectQuery<'_> {
+    fn equivalent(&self, name: &ObjectName) -> bool {
+        self.0 == name.0 && self.1 == &*name.1
+    }
+}
+
+/// Numbers for the names of anonymous sets: the lowest that is free.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Numbers {
+    next: u64,
+    free: BTreeSet<u64>,
+}
+
+impl Numbers {
+    pub(super) fn take(&mut self) -> u64 {
+        self.free.pop_first().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        })
+    }
+
+    pub(super) fn give_back(&mut self, number: u64) {
+        self.free.insert(number);
+    }
+
+    /// Takes a certain number that was given back.
+    pub(super) fn retake(&mut self, number: u64) {
+        self.free.remove(&number);
+    }
+}
+
+/// A committed table.
+#[derive(Clone, Debug)]
+pub struct TableState {
+    /// Its handle, unique among all tables.
+    pub handle: Handle,
+    /// Its attributes.
+    pub table: Table,
+    /// Which slot it is in.
+    pub id: u32,
+    pub(super) chains: Registry<Box<str>, ChainState>,
+    pub(super) sets: Registry<Box<str>, SetState>,
+    pub(super) objects: Registry<ObjectName, ObjectState>,
+    pub(super) flowtables: Registry<Box<str>, FlowtableState>,
+    pub(super) next_handle: u64,
+    pub(super) anonymous: HashMap<Box<str>, Numbers>,
+}
+
+impl TableState {
+    pub(super) fn new(handle: Handle, table: Table) -> TableState {
+        TableState {
+            handle,
+            table,
+            id: 0,
+            chains: Registry::default(),
+            sets: Registry::default(),
+            objects: Registry::default(),
+            flowtables: Registry::default(),
+            next_handle: 1,
+            anonymous: HashMap::new(),
+        }
+    }
+
+    /// Its chains in the order they were made.
+    pub fn chains(&self) -> impl Iterator<Item = &ChainState> {
+        self.chains.iter().map(|(_, chain)| chain)
+    }
+
+    /// Its sets and maps in the order they were made, anonymous ones included.
+    pub fn sets(&self) -> impl Iterator<Item = &SetState> {
+        self.sets.iter().map(|(_, set)| set)
+    }
+
+    /// Its objects in the order they were made.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectState> {
+        self.objects.iter().map(|(_, object)| object)
+    }
+
+    /// Its flowtables in the order they were made.
+    pub fn flowtables(&self) -> impl Iterator<Item = &FlowtableState> {
+        self.flowtables.iter().map(|(_, flowtable)| flowtable)
+    }
+
+    /// A chain by name.
+    pub fn chain(&self, name: &str) -> Option<&ChainState> {
+        self.chains.get(self.chains.find(name)?)
+    }
+
+    /// A chain by handle.
+    pub fn chain_by_handle(&self, handle: Handle) -> Option<&ChainState> {
+        self.chains.get(self.chains.find_handle(handle)?)
+    }
+
+    /// The chain in a slot.
+    pub fn chain_at(&self, slot: u32) -> Option<&ChainState> {
+        self.chains.get(slot)
+    }
+
+    /// One more than the greatest slot a chain ever had.
+    pub fn chain_bound(&self) -> usize {
+        self.chains.bound()
+    }
+
+    /// How many chains it has.
+    pub fn chain_count(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// A set by name.
+    pub fn set(&self, name: &str) -> Option<&SetState> {
+        self.sets.get(self.sets.find(name)?)
+    }
+
+    /// A set by handle.
+    pub fn set_by_handle(&self, handle: Handle) -> Option<&SetState> {
+        self.sets.get(self.sets.find_handle(handle)?)
+    }
+
+    /// The set in a slot.
+    pub fn set_at(&self, slot: u32) -> Option<&SetState> {
+        self.sets.get(slot)
+    }
+
+    /// The set in a slot, to change its elements.
+    pub fn set_at_mut(&mut self, slot: u32) -> Option<&mut SetState> {
+        self.sets.get_mut(slot)
+    }
+
+    /// An object by type and name.
+    pub fn object(&self, kind: ObjectType, name: &str) -> Option<&ObjectState> {
+        self.objects.get(self.objects.find(&ObjectQuery(kind, name))?)
+    }
+
+    /// An object by type and handle.
+    pub fn object_by_handle(&self, kind: ObjectType, handle: Handle) -> Option<&ObjectState> {
+        let object = self.objects.get(self.objects.find_handle(handle)?)?;
+        (object.object.object_type() == kind).then_some(object)
+    }
+
+    /// A flowtable by name.
+    pub fn flowtable(&self, name: &str) -> Option<&FlowtableState> {
+        self.flowtables.get(self.flowtables.find(name)?)
+    }
+
+    /// A flowtable by handle.
+    pub fn flowtable_by_handle(&self, handle: Handle) -> Option<&FlowtableState> {
+        self.flowtables.get(self.flowtables.find_handle(handle)?)
+    }
+
+    /// The flowtable in a slot.
+    pub fn flowtable_at(&self, slot: u32) -> Option<&FlowtableState> {
+        self.flowtables.get(slot)
+    }
+
+    /// Gives back the memory of a set's elements whose time is over.
+    pub fn expire_set(&mut self, slot: u32, now: Instant) {
+        let Some(set) = self.sets.get_mut(slot) else { return };
+        let mut gone = Vec::new();
+        set.elements.expire(now, |entry| {
+            if entry.element.data().is_some() {
+                gone.push(entry);
+            }
+        });
+        for entry in gone {
+            self.release(slot, &entry);
+        }
+    }
+
+    /// Removes an element from the packet path.
+    pub fn delete_element(&mut self, set: u32, element: u32) {
+        let Some(state) = self.sets.get_mut(set) else { return };
+        if let Some(removed) = state.elements.remove(element) {
+            self.release(set, &removed.entry);
+        }
+    }
+
+    /// What an element maps to is used once less.
+    pub(super) fn release(&mut self, set: u32, entry: &Entry) {
+        self.count_uses(set, entry, |uses| uses.saturating_sub(1));
+    }
+
+    /// What an element maps to is used once more.
+    pub(super) fn retain(&mut self, set: u32, entry: &Entry) {
+        self.count_uses(set, entry, |uses| uses.saturating_add(1));
+    }
+
+    fn count_uses(&mut self, set: u32, entry: &Entry, change: impl Fn(u32) -> u32) {
+        match entry.element.data() {
+            Some(ElementData::Data(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)))) => {
+                if let Some(chain) = chain.id.and_then(|id| self.chains.get_mut(id)) {
+                    chain.uses = change(chain.uses);
+                }
+            }
+            Some(ElementData::Object(name)) => {
+                let Some(crate::set::SetData::Object(kind)) = self.sets.get(set).and_then(|set| set.set.data)
+                else {
+                    return;
+                };
+                let slot = self.objects.find(&ObjectQuery(kind, name));
+                if let Some(object) = slot.and_then(|slot| self.objects.get_mut(slot)) {
+                    object.uses = change(object.uses);
+                }
+            }
+            _ => {}
+        }
+    }
+}
