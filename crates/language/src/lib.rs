@@ -1,1 +1,4 @@
-//! The nft language.
+//! The nft language: from text to the ruleset model and back.
+
+pub mod datatype;
+pub mod proto;
