@@ -1,4 +1,15 @@
-//! The nft language: from text to the ruleset model and back.
+//! The nft language: lexer, parser and AST; passes that lower an AST to a batch of changes of the ruleset model and
+//! raise a ruleset to nft's canonical listing; diagnostics that point at the source text.
 
+pub mod ast;
 pub mod datatype;
+pub mod define;
+pub mod diag;
+pub mod expr;
+pub mod files;
+pub mod lex;
+pub mod parse;
+pub mod print;
 pub mod proto;
+pub mod source;
+pub mod stmt;

@@ -1,0 +1,121 @@
+//! Bitwise operations.
+
+use super::{Expr, ExprKind};
+use crate::diag::Parsed;
+use crate::lex::Sign;
+use crate::parse::Parser;
+use crate::print::Printer;
+
+/// `left op right`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binary {
+    /// What is done.
+    pub op: BinaryOp,
+    /// Left side.
+    pub left: Box<Expr>,
+    /// Right side.
+    pub right: Box<Expr>,
+}
+
+/// Bitwise operators, tightest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // the words are the language's
+pub enum BinaryOp {
+    Or,
+    Xor,
+    And,
+    Lshift,
+    Rshift,
+}
+
+impl BinaryOp {
+    /// The sign nft lists.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            BinaryOp::Or => "|",
+            BinaryOp::Xor => "^",
+            BinaryOp::And => "&",
+            BinaryOp::Lshift => "<<",
+            BinaryOp::Rshift => ">>",
+        }
+    }
+
+    /// How tightly it binds; shifts most.
+    const fn strength(self) -> u8 {
+        match self {
+            BinaryOp::Or => 1,
+            BinaryOp::Xor => 2,
+            BinaryOp::And => 3,
+            BinaryOp::Lshift | BinaryOp::Rshift => 4,
+        }
+    }
+
+    /// The operator that stands next, as a sign or a word.
+    pub fn peek(p: &Parser<'_>) -> Option<BinaryOp> {
+        let token = p.peek();
+        for (op, sign, word) in [
+            (BinaryOp::Or, Sign::Or, "or"),
+            (BinaryOp::Xor, Sign::Xor, "xor"),
+            (BinaryOp::And, Sign::And, "and"),
+            (BinaryOp::Lshift, Sign::Lshift, "lshift"),
+            (BinaryOp::Rshift, Sign::Rshift, "rshift"),
+        ] {
+            if token.is(sign) || p.is_word(word) {
+                return Some(op);
+            }
+        }
+        None
+    }
+}
+
+/// Operands joined by operators, with their strengths; `operand` reads one.
+pub fn parse(p: &mut Parser<'_>, operand: fn(&mut Parser<'_>) -> Parsed<Expr>) -> Parsed<Expr> {
+    climb(p, operand, 1)
+}
+
+fn climb(p: &mut Parser<'_>, operand: fn(&mut Parser<'_>) -> Parsed<Expr>, least: u8) -> Parsed<Expr> {
+    let mut left = operand(p)?;
+    let mut chained = 0;
+    while let Some(op) = BinaryOp::peek(p).filter(|op| op.strength() >= least) {
+        chained += 1;
+        if chained > crate::parse::MAX_NESTING {
+            let message = format!("more than {} operators in a row", crate::parse::MAX_NESTING);
+            return Err(crate::diag::Diagnostic::error(p.peek().span, message));
+        }
+        p.next();
+        let right = p.nested(|p| climb(p, operand, op.strength() + 1))?;
+        let span = left.span.to(right.span);
+        left = Expr::new(ExprKind::Binary(Binary { op, left: left.into(), right: right.into() }), span);
+    }
+    Ok(left)
+}
+
+impl Binary {
+    /// In nft's canonical form: parentheses only where the tree would be read differently without them.
+    pub fn print(&self, out: &mut Printer) {
+        self.left.print_operand(out, self.op, false);
+        out.text(" ").text(self.op.sign()).text(" ");
+        self.right.print_operand(out, self.op, true);
+    }
+}
+
+impl Expr {
+    fn print_operand(&self, out: &mut Printer, parent: BinaryOp, right: bool) {
+        let needs = match &self.kind {
+            ExprKind::Binary(binary) => {
+                binary.op.strength() < parent.strength()
+                    || (right && binary.op.strength() == parent.strength())
+                    // nft puts parentheses around every other operation below, as `(a & b) | c`.
+                    || binary.op.strength() != parent.strength()
+            }
+            _ => false,
+        };
+        if needs {
+            out.text("(");
+        }
+        self.print(out);
+        if needs {
+            out.text(")");
+        }
+    }
+}

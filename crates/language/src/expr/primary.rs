@@ -1,0 +1,1 @@
+//! What may stand on the left of a comparison, and what statements take as their value.

@@ -1,0 +1,1 @@
+//! What may stand on the right of a comparison, and as elements of sets.

@@ -1,0 +1,17 @@
+//! `tunnel`: metadata of the tunnel a packet came through.
+
+use crate::print::Printer;
+
+/// `tunnel path|id`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tunnel {
+    /// `path` or `id`.
+    pub key: Box<str>,
+}
+
+impl Tunnel {
+    /// In nft's canonical form.
+    pub fn print(&self, out: &mut Printer) {
+        out.text("tunnel ").text(&self.key);
+    }
+}

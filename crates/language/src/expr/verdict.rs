@@ -1,0 +1,76 @@
+//! Verdicts, as statements and as data of verdict maps.
+
+use crate::ast::Rule;
+use crate::print::Printer;
+use crate::source::Span;
+
+/// A verdict.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // the words are nft's
+pub enum Verdict {
+    Accept,
+    Drop,
+    Continue,
+    Return,
+    /// `queue` in a verdict map of old.
+    Queue,
+    Jump(Target),
+    Goto(Target),
+}
+
+/// Where a jump goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A chain of the table.
+    Chain {
+        /// Its name.
+        name: Box<str>,
+        /// Where it is named.
+        span: Span,
+    },
+    /// `{ ... }`, a chain without a name.
+    Block(Vec<Rule>),
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Chain { name, .. }, Target::Chain { name: other, .. }) => name == other,
+            (Target::Block(rules), Target::Block(others)) => rules == others,
+            _ => false,
+        }
+    }
+}
+
+impl Verdict {
+    /// In nft's canonical form.
+    pub fn print(&self, out: &mut Printer) {
+        let (word, target) = match self {
+            Verdict::Accept => ("accept", None),
+            Verdict::Drop => ("drop", None),
+            Verdict::Continue => ("continue", None),
+            Verdict::Return => ("return", None),
+            Verdict::Queue => ("queue", None),
+            Verdict::Jump(target) => ("jump ", Some(target)),
+            Verdict::Goto(target) => ("goto ", Some(target)),
+        };
+        out.text(word);
+        match target {
+            None => {}
+            Some(Target::Chain { name, .. }) => {
+                out.text(name);
+            }
+            Some(Target::Block(rules)) => {
+                out.text("{\n");
+                out.indent += 1;
+                for rule in rules {
+                    out.line();
+                    rule.print(out);
+                    out.text("\n");
+                }
+                out.indent -= 1;
+                out.line().text("}");
+            }
+        }
+    }
+}

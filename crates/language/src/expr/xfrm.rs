@@ -1,0 +1,30 @@
+//! `ipsec`: what transformation states a packet came or goes through.
+
+use crate::print::Printer;
+
+/// `ipsec in|out [spnum N] [ip|ip6] key`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Xfrm {
+    /// `out` instead of `in`.
+    pub out: bool,
+    /// Which transformation of a bundle, from 0.
+    pub spnum: u8,
+    /// `ip` or `ip6` before `saddr`, `daddr`.
+    pub family: Option<Box<str>>,
+    /// `reqid`, `spi`, `saddr`, `daddr`.
+    pub key: Box<str>,
+}
+
+impl Xfrm {
+    /// In nft's canonical form.
+    pub fn print(&self, out: &mut Printer) {
+        out.text(if self.out { "ipsec out " } else { "ipsec in " });
+        if self.spnum > 0 {
+            out.fmt(format_args!("spnum {} ", self.spnum));
+        }
+        if let Some(family) = &self.family {
+            out.text(family).text(" ");
+        }
+        out.text(&self.key);
+    }
+}

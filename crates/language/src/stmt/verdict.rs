@@ -1,0 +1,3 @@
+//! A verdict as a statement.
+
+pub use crate::expr::verdict::Verdict;
