@@ -1,5 +1,8 @@
 //! The AST above expressions and statements: rules.
 
+use crate::diag::Parsed;
+use crate::lex::Sign;
+use crate::parse::Parser;
 use crate::print::Printer;
 use crate::source::Span;
 use crate::stmt::Stmt;
@@ -32,6 +35,52 @@ impl Rule {
         }
         if let Some(comment) = &self.comment {
             out.text(" comment ").quoted(comment);
+        }
+    }
+}
+
+impl Rule {
+    /// A rule up to its end, which stays.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Rule> {
+        let start = p.peek().span;
+        let mut stmts = Vec::new();
+        let mut comment = None;
+        loop {
+            let token = p.peek();
+            if token.ends_statement() || token.is(Sign::BraceClose) {
+                break;
+            }
+            if comment.is_some() {
+                return Err(p.unexpected("end of statement"));
+            }
+            if p.eat_word("comment") {
+                comment = Some(p.comment()?);
+                continue;
+            }
+            stmts.push(p.nested(Stmt::parse)?);
+        }
+        if stmts.is_empty() {
+            return Err(p.unexpected("a statement"));
+        }
+        Ok(Rule { stmts, comment, span: start.to(p.last_span()) })
+    }
+
+    /// `{ RULE; RULE ... }`. Errors are collected rule by rule.
+    pub fn parse_block(p: &mut Parser<'_>) -> Parsed<Vec<Rule>> {
+        p.expect(Sign::BraceOpen)?;
+        let (mut rules, braces) = (Vec::new(), p.braces());
+        loop {
+            p.separators();
+            if p.eat(Sign::BraceClose) {
+                return Ok(rules);
+            }
+            if p.at_end() || p.gave_up() {
+                return Err(p.unexpected("'}'"));
+            }
+            match Rule::parse(p).and_then(|rule| p.end_of_statement().map(|()| rule)) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => p.recover(error, braces),
+            }
         }
     }
 }

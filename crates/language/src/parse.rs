@@ -13,6 +13,10 @@ use crate::source::{SourceId, Sources, Span};
 pub const MAX_NESTING: u32 = 64;
 /// How many tokens can be seen ahead.
 const LOOKAHEAD: usize = 4;
+/// Bytes of a comment.
+const MAX_COMMENT: usize = 128;
+/// Nodes that variables may copy into one run's AST.
+const MAX_COPIED: usize = 1 << 24;
 /// Errors after which a text is given up.
 const MAX_ERRORS: usize = 100;
 
@@ -28,6 +32,8 @@ pub struct Parser<'a> {
     depth: u32,
     /// Braces open where the parser stands.
     braces: u32,
+    /// Nodes copied from definitions so far.
+    copied: usize,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -49,6 +55,7 @@ impl<'a> Parser<'a> {
             last: Span { source, start: 0, end: 0 },
             depth: 0,
             braces: 0,
+            copied: 0,
             errors: Vec::new(),
             warnings: Vec::new(),
         };
@@ -243,6 +250,25 @@ impl<'a> Parser<'a> {
             _ => None,
         }
         .ok_or_else(|| self.unexpected_at(token, "a time such as 30s or 1d2h"))
+    }
+
+    /// Takes a comment's text, quoted or not; at most 128 bytes (`NFTNL_UDATA_COMMENT_MAXLEN`).
+    pub fn comment(&mut self) -> Parsed<Box<str>> {
+        let text = self.string()?;
+        if text.len() > MAX_COMMENT {
+            let message = format!("comment too long, {MAX_COMMENT} characters maximum allowed");
+            return Err(Diagnostic::error(self.last, message));
+        }
+        Ok(text)
+    }
+
+    /// Counts `nodes` copied from definitions, so that definitions of definitions cannot grow without bound.
+    pub(crate) fn spend(&mut self, nodes: usize, span: Span) -> Parsed<()> {
+        self.copied = self.copied.saturating_add(nodes);
+        if self.copied > MAX_COPIED {
+            return Err(Diagnostic::error(span, "definitions grow too large here"));
+        }
+        Ok(())
     }
 
     /// Where the token taken last is.

@@ -1,5 +1,7 @@
 //! `ct`: what conntrack knows.
 
+use crate::diag::{Diagnostic, Parsed};
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `ct [direction] [family] key`.
@@ -47,5 +49,58 @@ impl Ct {
             out.text(family).text(" ");
         }
         out.text(&self.key);
+    }
+}
+
+/// Keys that belong to the connection.
+const KEYS: [&str; 15] = [
+    "state",
+    "status",
+    "direction",
+    "mark",
+    "expiration",
+    "helper",
+    "label",
+    "event",
+    "secmark",
+    "id",
+    "l3proto",
+    "protocol",
+    "zone",
+    "count",
+    "timeout",
+];
+/// Keys that belong to a direction, or to both together.
+const DIRECTED: [&str; 10] =
+    ["saddr", "daddr", "proto-src", "proto-dst", "bytes", "packets", "avgpkt", "zone", "l3proto", "protocol"];
+
+impl Ct {
+    /// At `ct`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Ct> {
+        p.next();
+        let direction = Direction::from_word(p.word());
+        if direction.is_some() {
+            p.next();
+            let family = match p.word() {
+                word @ ("ip" | "ip6") => Some(word.into()),
+                _ => None,
+            };
+            if family.is_some() {
+                p.next();
+            }
+            let key = super::primary::one_of(p, "a ct key", &DIRECTED)?;
+            if family.is_some() && !matches!(key, "saddr" | "daddr") {
+                return Err(Diagnostic::error(p.last_span(), format!("'ct {key}' has no family")));
+            }
+            return Ok(Ct { direction, family, key: key.into() });
+        }
+        let words: Vec<&'static str> = KEYS.into_iter().chain(["bytes", "packets", "avgpkt"]).collect();
+        if DIRECTED[..4].contains(&p.word()) {
+            return Err(p
+                .unexpected("a ct key")
+                .help(format!("a direction goes first: 'ct original {0}' or 'ct reply {0}'", p.word())));
+        }
+        let key = super::primary::one_of(p, "a ct key", &words)?;
+        Ok(Ct { direction, family: None, key: key.into() })
     }
 }

@@ -1,5 +1,8 @@
 //! `fib`: what the routing table says.
 
+use crate::diag::{Diagnostic, Parsed};
+use crate::lex::Sign;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `fib saddr . iif oif`.
@@ -22,5 +25,26 @@ impl Fib {
             out.text(part);
         }
         out.text(" ").text(&self.result);
+    }
+}
+
+impl Fib {
+    /// At `fib`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Fib> {
+        p.next();
+        let mut tuple: Vec<Box<str>> = Vec::new();
+        loop {
+            let part =
+                super::primary::one_of(p, "what fib looks up", &["saddr", "daddr", "mark", "iif", "oif"])?;
+            if tuple.iter().any(|known| **known == *part) {
+                return Err(Diagnostic::error(p.last_span(), format!("fib: '{part}' is given twice")));
+            }
+            tuple.push(part.into());
+            if !p.eat(Sign::Dot) {
+                break;
+            }
+        }
+        let result = super::primary::one_of(p, "what fib tells", &["oif", "oifname", "type", "check"])?;
+        Ok(Fib { tuple, result: result.into() })
     }
 }

@@ -1,6 +1,9 @@
 //! `jhash` and `symhash`.
 
 use super::Expr;
+use super::numgen::parse_offset;
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `jhash EXPR mod N [seed N] [offset N]`.
@@ -47,5 +50,30 @@ impl Symhash {
         if self.offset > 0 {
             out.fmt(format_args!(" offset {}", self.offset));
         }
+    }
+}
+
+impl Jhash {
+    /// At `jhash`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Jhash> {
+        p.next();
+        let expr = p.nested(Expr::parse_lhs)?.into();
+        p.expect_word("mod")?;
+        let modulus = p.number_to(u64::from(u32::MAX))? as u32;
+        let mut seed = None;
+        if p.eat_word("seed") {
+            seed = Some(p.number_to(u64::from(u32::MAX))? as u32);
+        }
+        Ok(Jhash { expr, modulus, seed, offset: parse_offset(p)? })
+    }
+}
+
+impl Symhash {
+    /// At `symhash`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Symhash> {
+        p.next();
+        p.expect_word("mod")?;
+        let modulus = p.number_to(u64::from(u32::MAX))? as u32;
+        Ok(Symhash { modulus, offset: parse_offset(p)? })
     }
 }

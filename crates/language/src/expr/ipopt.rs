@@ -1,6 +1,9 @@
 //! IPv4 options: `ip option rr ptr`.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::ip_option_by_name;
 
 /// A field of it, or whether it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,5 +21,22 @@ impl IpOption {
         if let Some(field) = &self.field {
             out.text(" ").text(field);
         }
+    }
+}
+
+const NAMES: [&str; 4] = ["lsrr", "rr", "ssrr", "ra"];
+
+impl IpOption {
+    /// At `ip option`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<IpOption> {
+        p.next();
+        p.next();
+        let option = super::primary::one_of(p, "an IP option", &NAMES)?;
+        let fields = ip_option_by_name(option).map_or(&[][..], |option| option.fields);
+        let field = fields.iter().find(|field| p.is_word(field.name)).map(|field| field.name.into());
+        if field.is_some() {
+            p.next();
+        }
+        Ok(IpOption { option: option.into(), field })
     }
 }

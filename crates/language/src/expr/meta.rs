@@ -1,5 +1,7 @@
 //! `meta`: what is known of a packet besides its bytes.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `meta key`.
@@ -31,17 +33,68 @@ pub const UNQUALIFIED: &[&str] = &[
     "iifgroup",
     "oifgroup",
     "cgroup",
+    "time",
+    "day",
+    "hour",
 ];
 
 impl Meta {
     /// In nft's canonical form.
     pub fn print(&self, out: &mut Printer) {
-        // nft 1.1.6 lists `iif`, `iifname` ... without `meta`, and the rest with it.
-        const BARE: &[&str] =
-            &["iif", "iifname", "iifgroup", "oif", "oifname", "oifgroup", "iiftype", "oiftype"];
+        // nft 1.1.6 lists these without `meta`, and the rest with it.
+        const BARE: &[&str] = &["iif", "iifname", "iifgroup", "oif", "oifname", "oifgroup"];
         if !BARE.contains(&&*self.key) {
             out.text("meta ");
         }
         out.text(&self.key);
+    }
+}
+
+/// Keys that need `meta` before them.
+const QUALIFIED: &[&str] = &[
+    "length",
+    "protocol",
+    "priority",
+    "random",
+    "secmark",
+    "nfproto",
+    "l4proto",
+    "ibrpvid",
+    "ibrvproto",
+    "ibrhwaddr",
+    "sdif",
+    "sdifname",
+    "broute",
+    "iifkind",
+    "oifkind",
+    "ipsec",
+    "secpath",
+    "bri_iifname",
+    "bri_oifname",
+    "bri_iifpvid",
+    "bri_iifvproto",
+];
+
+/// The key that a word means, as nft lists it.
+pub fn key(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "ibriport" => "ibrname",
+        "obriport" => "obrname",
+        "secpath" => "ipsec",
+        word => QUALIFIED.iter().chain(UNQUALIFIED).find(|key| **key == word)?,
+    })
+}
+
+impl Meta {
+    /// At `meta` or at a key.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Meta> {
+        let qualified = p.eat_word("meta");
+        let known = qualified || UNQUALIFIED.contains(&p.word());
+        let Some(key) = key(p.word()).filter(|_| known) else {
+            let keys: Vec<&str> = QUALIFIED.iter().chain(UNQUALIFIED).copied().collect();
+            return Err(p.unexpected_word("a meta key", &keys));
+        };
+        p.next();
+        Ok(Meta { key: key.into() })
     }
 }

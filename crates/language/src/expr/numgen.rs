@@ -1,5 +1,7 @@
 //! `numgen`: numbers in turn or by chance.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `numgen inc|random mod N [offset N]`.
@@ -22,4 +24,23 @@ impl Numgen {
             out.fmt(format_args!(" offset {}", self.offset));
         }
     }
+}
+
+impl Numgen {
+    /// At `numgen`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Numgen> {
+        p.next();
+        let random = super::primary::one_of(p, "inc or random", &["inc", "random"])? == "random";
+        p.expect_word("mod")?;
+        let modulus = p.number_to(u64::from(u32::MAX))? as u32;
+        Ok(Numgen { random, modulus, offset: parse_offset(p)? })
+    }
+}
+
+/// `offset N`, or 0.
+pub(super) fn parse_offset(p: &mut Parser<'_>) -> Parsed<u32> {
+    if !p.eat_word("offset") {
+        return Ok(0);
+    }
+    Ok(p.number_to(u64::from(u32::MAX))? as u32)
 }

@@ -1,5 +1,8 @@
 //! Raw payload: `@nh,8,16`.
 
+use crate::diag::Parsed;
+use crate::lex::Sign;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// Bits from where a header begins.
@@ -38,5 +41,21 @@ impl RawPayload {
     /// In nft's canonical form.
     pub fn print(&self, out: &mut Printer) {
         out.fmt(format_args!("@{},{},{}", self.base.word(), self.offset, self.len));
+    }
+}
+
+impl RawPayload {
+    /// At the `@`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<RawPayload> {
+        p.expect(Sign::At)?;
+        let Some((base, _)) = RawBase::WORDS.into_iter().find(|(_, word)| p.is_word(word)) else {
+            return Err(p.unexpected_word("a base", &["ll", "nh", "th", "ih"]));
+        };
+        p.next();
+        p.expect(Sign::Comma)?;
+        let offset = p.number_to(u64::from(u32::MAX))? as u32;
+        p.expect(Sign::Comma)?;
+        let len = p.number_to(u64::from(u32::MAX))? as u32;
+        Ok(RawPayload { base, offset, len })
     }
 }

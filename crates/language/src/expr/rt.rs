@@ -1,5 +1,7 @@
 //! `rt`: what routing decided.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `rt [family] key`.
@@ -19,5 +21,29 @@ impl Rt {
             out.text(family).text(" ");
         }
         out.text(&self.key);
+    }
+}
+
+const KEYS: [&str; 4] = ["classid", "nexthop", "mtu", "ipsec"];
+
+impl Rt {
+    /// Whether `word` may follow `rt`.
+    pub(super) fn at_key(word: &str) -> bool {
+        KEYS.contains(&word) || matches!(word, "ip" | "ip6")
+    }
+
+    /// At `rt`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Rt> {
+        p.next();
+        let family = match p.word() {
+            word @ ("ip" | "ip6") => Some(word.into()),
+            _ => None,
+        };
+        if family.is_some() {
+            p.next();
+            super::primary::one_of(p, "nexthop", &["nexthop"])?;
+            return Ok(Rt { family, key: "nexthop".into() });
+        }
+        Ok(Rt { family, key: super::primary::one_of(p, "a rt key", &KEYS)?.into() })
     }
 }

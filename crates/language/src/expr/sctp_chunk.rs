@@ -1,6 +1,9 @@
 //! SCTP chunks: `sctp chunk data flags`.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::sctp_chunk_by_name;
 
 /// A field of it, or whether it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,5 +21,20 @@ impl SctpChunk {
         if let Some(field) = &self.field {
             out.text(" ").text(field);
         }
+    }
+}
+
+impl SctpChunk {
+    /// At `sctp chunk`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<SctpChunk> {
+        p.next();
+        p.next();
+        let Some(chunk) = sctp_chunk_by_name(p.word()) else { return Err(p.unexpected("an SCTP chunk")) };
+        p.next();
+        let field = chunk.fields.iter().find(|field| p.is_word(field.name)).map(|field| field.name.into());
+        if field.is_some() {
+            p.next();
+        }
+        Ok(SctpChunk { chunk: chunk.name.into(), field })
     }
 }

@@ -1,6 +1,10 @@
 //! Set literals, their elements, and references to named sets.
 
-use super::Expr;
+use super::verdict::Verdict;
+use super::{Expr, ExprKind};
+use crate::diag::Parsed;
+use crate::lex::{Sign, TokenKind};
+use crate::parse::Parser;
 use crate::print::Printer;
 use crate::source::Span;
 use crate::stmt::Stmt;
@@ -114,5 +118,123 @@ impl SetName {
     /// In nft's canonical form.
     pub fn print(&self, out: &mut Printer) {
         out.text("@").text(&self.name);
+    }
+}
+
+impl Expr {
+    /// `{ ... }`, `@name`, or a variable that stands for one of them.
+    pub fn parse_set_or_name(p: &mut Parser<'_>) -> Parsed<Expr> {
+        let start = p.peek().span;
+        if p.is(Sign::BraceOpen) {
+            let set = p.nested(SetLiteral::parse)?;
+            return Ok(Expr::new(ExprKind::Set(set), start.to(p.last_span())));
+        }
+        if p.eat(Sign::At) {
+            let (name, span) = p.name("a set's name")?;
+            return Ok(Expr::new(ExprKind::SetRef(SetName { name }), start.to(span)));
+        }
+        if p.peek().kind == TokenKind::Variable {
+            let value = p.variable()?;
+            // A definition of one element, used where a set is wanted.
+            return Ok(match value.kind {
+                ExprKind::Set(_) | ExprKind::SetRef(_) => value,
+                _ => {
+                    let span = value.span;
+                    let elements = vec![Element::new(value)];
+                    Expr::new(ExprKind::Set(SetLiteral { elements }), span)
+                }
+            });
+        }
+        Err(p.unexpected("'{' or '@'"))
+    }
+}
+
+impl SetLiteral {
+    /// At the `{`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<SetLiteral> {
+        p.expect(Sign::BraceOpen)?;
+        let mut elements = Vec::new();
+        loop {
+            p.newlines();
+            if p.eat(Sign::BraceClose) {
+                return Ok(SetLiteral { elements });
+            }
+            let element = Element::parse(p)?;
+            match element {
+                // What a variable stands for may be a set itself.
+                Element {
+                    key: Expr { kind: ExprKind::Set(inner), .. }, data: None, options: None, ..
+                } => {
+                    elements.extend(inner.elements);
+                }
+                element => elements.push(element),
+            }
+            p.newlines();
+            if !p.is(Sign::BraceClose) {
+                p.expect(Sign::Comma)?;
+            }
+        }
+    }
+}
+
+impl Element {
+    /// One element of a set literal.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Element> {
+        let start = p.peek().span;
+        let key = if p.is(Sign::Star) {
+            p.next();
+            Expr::new(ExprKind::Wildcard, start)
+        } else if Expr::at_keyword(p) && p.word_at(1) != "" && !p.peek_at(1).is(Sign::Colon) {
+            Expr::parse_lhs(p)?
+        } else {
+            Expr::parse_literal(p)?
+        };
+        let options = ElementOptions::parse(p)?;
+        let mut data = None;
+        if p.eat(Sign::Colon) {
+            p.newlines();
+            data = Some(Element::parse_data(p)?);
+        }
+        let span = start.to(p.last_span());
+        Ok(Element { key, data, options, span })
+    }
+
+    /// What stands behind the `:`.
+    pub fn parse_data(p: &mut Parser<'_>) -> Parsed<Expr> {
+        let start = p.peek().span;
+        if let Some(verdict) = Verdict::parse(p)? {
+            return Ok(Expr::new(ExprKind::Verdict(verdict), start.to(p.last_span())));
+        }
+        Expr::parse_literal(p)
+    }
+}
+
+impl ElementOptions {
+    /// Whatever of them stands next.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Option<Box<ElementOptions>>> {
+        let mut options: Option<Box<ElementOptions>> = None;
+        loop {
+            match p.word() {
+                "timeout" => {
+                    p.next();
+                    let timeout = if p.eat_word("never") { 0 } else { p.time()? };
+                    options.get_or_insert_default().timeout = Some(timeout);
+                }
+                "expires" => {
+                    p.next();
+                    let expires = if p.eat_word("never") { 0 } else { p.time()? };
+                    options.get_or_insert_default().expires = Some(expires);
+                }
+                "comment" => {
+                    p.next();
+                    options.get_or_insert_default().comment = Some(p.comment()?);
+                }
+                "counter" | "limit" | "quota" | "last" | "ct" => {
+                    let stmt = p.nested(Stmt::parse)?;
+                    options.get_or_insert_default().stmts.push(stmt);
+                }
+                _ => return Ok(options),
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `socket`: the local socket a packet belongs to.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `socket key`.
@@ -18,5 +20,20 @@ impl Socket {
         if let Some(level) = self.level {
             out.text(" level ").number(level);
         }
+    }
+}
+
+impl Socket {
+    /// At `socket`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Socket> {
+        p.next();
+        let keys = ["transparent", "mark", "wildcard", "cgroupv2"];
+        let key = super::primary::one_of(p, "a socket key", &keys)?;
+        let mut level = None;
+        if key == "cgroupv2" {
+            p.expect_word("level")?;
+            level = Some(p.number_to(255)? as u32);
+        }
+        Ok(Socket { key: key.into(), level })
     }
 }

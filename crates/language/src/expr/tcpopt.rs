@@ -1,6 +1,10 @@
 //! TCP options: `tcp option maxseg size`.
 
+use crate::diag::Parsed;
+use crate::lex::{Sign, TokenKind};
+use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::tcp_option_by_name;
 
 /// A field of a TCP option, the option's presence, or bits of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,5 +59,66 @@ impl TcpOption {
                 out.fmt(format_args!(",{offset},{len}"));
             }
         }
+    }
+}
+
+/// Words nft takes for options.
+const NAMES: [&str; 17] = [
+    "eol",
+    "nop",
+    "noop",
+    "maxseg",
+    "mss",
+    "window",
+    "sack-permitted",
+    "sack-perm",
+    "sack",
+    "sack0",
+    "sack1",
+    "sack2",
+    "sack3",
+    "timestamp",
+    "mptcp",
+    "md5sig",
+    "fastopen",
+];
+
+impl TcpOption {
+    /// At `tcp option`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<TcpOption> {
+        p.next();
+        p.next();
+        if p.eat(Sign::At) {
+            let option = OptionKind::Number(p.number_to(255)? as u8);
+            p.expect(Sign::Comma)?;
+            let offset = p.number_to(u64::from(u32::MAX))? as u32;
+            p.expect(Sign::Comma)?;
+            let len = p.number_to(u64::from(u32::MAX))? as u32;
+            return Ok(TcpOption { option, part: TcpOptionPart::Raw { offset, len } });
+        }
+        let option = OptionKind::parse(p)?;
+        let OptionKind::Name(name) = &option else {
+            return Ok(TcpOption { option, part: TcpOptionPart::Presence });
+        };
+        let fields = tcp_option_by_name(name).map_or(&[][..], |option| option.fields);
+        let part = match fields.iter().find(|field| p.is_word(field.name)) {
+            Some(field) => {
+                p.next();
+                TcpOptionPart::Field(field.name.into())
+            }
+            None => TcpOptionPart::Presence,
+        };
+        Ok(TcpOption { option, part })
+    }
+}
+
+impl OptionKind {
+    /// A name or a number.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<OptionKind> {
+        if matches!(p.peek().kind, TokenKind::Number(_)) {
+            return Ok(OptionKind::Number(p.number_to(255)? as u8));
+        }
+        let name = super::primary::one_of(p, "a TCP option", &NAMES)?;
+        Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
     }
 }

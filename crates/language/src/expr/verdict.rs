@@ -1,6 +1,10 @@
 //! Verdicts, as statements and as data of verdict maps.
 
 use crate::ast::Rule;
+use crate::diag::{Diagnostic, Parsed};
+use crate::expr::ExprKind;
+use crate::lex::{Sign, TokenKind};
+use crate::parse::Parser;
 use crate::print::Printer;
 use crate::source::Span;
 
@@ -72,5 +76,46 @@ impl Verdict {
                 out.line().text("}");
             }
         }
+    }
+}
+
+impl Verdict {
+    /// The verdict that stands next, if one does.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Option<Verdict>> {
+        let verdict = match p.word() {
+            "accept" => Verdict::Accept,
+            "drop" => Verdict::Drop,
+            "continue" => Verdict::Continue,
+            "return" => Verdict::Return,
+            "jump" => {
+                p.next();
+                return Ok(Some(Verdict::Jump(Target::parse(p)?)));
+            }
+            "goto" => {
+                p.next();
+                return Ok(Some(Verdict::Goto(Target::parse(p)?)));
+            }
+            _ => return Ok(None),
+        };
+        p.next();
+        Ok(Some(verdict))
+    }
+}
+
+impl Target {
+    /// A chain's name, a variable that stands for one, or a block of rules.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Target> {
+        if p.is(Sign::BraceOpen) {
+            return p.nested(Rule::parse_block).map(Target::Block);
+        }
+        if p.peek().kind == TokenKind::Variable {
+            let value = p.variable()?;
+            let ExprKind::Symbol(symbol) = value.kind else {
+                return Err(Diagnostic::error(value.span, "a chain's name is expected here"));
+            };
+            return Ok(Target::Chain { name: symbol.text, span: value.span });
+        }
+        let (name, span) = p.name("a chain's name or '{'")?;
+        Ok(Target::Chain { name, span })
     }
 }

@@ -1,5 +1,7 @@
 //! `ipsec`: what transformation states a packet came or goes through.
 
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `ipsec in|out [spnum N] [ip|ip6] key`.
@@ -26,5 +28,26 @@ impl Xfrm {
             out.text(family).text(" ");
         }
         out.text(&self.key);
+    }
+}
+
+impl Xfrm {
+    /// At `ipsec`.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<Xfrm> {
+        p.next();
+        let out = super::primary::one_of(p, "in or out", &["in", "out"])? == "out";
+        let mut spnum = 0;
+        if p.eat_word("spnum") {
+            spnum = p.number_to(255)? as u8;
+        }
+        let family: Option<Box<str>> = match p.word() {
+            word @ ("ip" | "ip6") => Some(word.into()),
+            _ => None,
+        };
+        let keys: &[&'static str] = if family.is_some() { &["saddr", "daddr"] } else { &["reqid", "spi"] };
+        if family.is_some() {
+            p.next();
+        }
+        Ok(Xfrm { out, spnum, family, key: super::primary::one_of(p, "an ipsec key", keys)?.into() })
     }
 }

@@ -1,6 +1,8 @@
 //! Comparisons: `tcp dport 22`, `ct state != new`.
 
 use crate::expr::Expr;
+use crate::lex::Sign;
+use crate::parse::Parser;
 use crate::print::Printer;
 
 /// `left op right`; the rule ends here unless it holds.
@@ -52,5 +54,27 @@ impl Relational {
         self.left.print(out);
         out.text(" ").text(self.op.sign());
         self.right.print(out);
+    }
+}
+
+impl RelOp {
+    /// The operator that stands next; implicit where none does.
+    pub fn parse(p: &mut Parser<'_>) -> RelOp {
+        const SIGNS: [(RelOp, Sign, &str); 7] = [
+            (RelOp::Eq, Sign::Eq, "eq"),
+            (RelOp::Ne, Sign::Ne, "ne"),
+            (RelOp::Lt, Sign::Lt, "lt"),
+            (RelOp::Gt, Sign::Gt, "gt"),
+            (RelOp::Le, Sign::Le, "le"),
+            (RelOp::Ge, Sign::Ge, "ge"),
+            (RelOp::Not, Sign::Not, ""),
+        ];
+        for (op, sign, word) in SIGNS {
+            if p.is(sign) || (!word.is_empty() && p.is_word(word)) {
+                p.next();
+                return op;
+            }
+        }
+        RelOp::Implicit
     }
 }
