@@ -1,1 +1,40 @@
-//! Connection tracking and NAT.
+//! Connection tracking and NAT, with the semantics of Linux's nf_conntrack and nf_nat.
+//!
+//! Nothing here reads a clock or draws randomness: `now` is an argument of every call that needs it, and the seed
+//! of hashes and of port choice is given at construction. One packet is at work at a time:
+//!
+//! ```text
+//! prerouting / output, priority -200        packet_in   -> Tracking: what `ct state` and its kin read
+//! nat hooks (-100, 100)                     nat_pending -> ask the nat chains -> nat_setup | nat_null_bind
+//!                                           nat_packet     rewrites the packet, or the packet an error quotes
+//! end of input / postrouting                confirm        a new connection enters the table
+//! dropped, stolen, or lost on the way       release        a connection not yet confirmed is forgotten
+//! ```
+//!
+//! A reference ([`CtRef`]) is checked at every use: one whose connection is gone yields `None`, never another
+//! connection. A connection that ends while its packet is at work (a TCP reset as only answer) stays readable
+//! until the next call of [`Conntrack::packet_in`].
+
+pub mod config;
+pub mod defrag;
+pub mod entry;
+pub mod event;
+pub mod list;
+pub mod nat;
+mod proto;
+mod slab;
+pub mod status;
+mod table;
+mod timer;
+pub mod track;
+mod tuples;
+pub mod zone;
+
+pub use config::{Config, Timeouts};
+pub use entry::{Counter, CtInfo, CtRef, Direction, Entry, Helper, Labels, Tracking};
+pub use event::{Event, EventKind};
+pub use nat::{Manip, NatFlags, NatRange, NatVerdict};
+pub use proto::tcp::TcpStatus;
+pub use status::Status;
+pub use track::{Confirm, Conntrack, DropReason, PacketIn, Stats, Template};
+pub use zone::{Zone, ZoneDirection};

@@ -1,0 +1,267 @@
+//! One connection, and what a packet carries of it.
+
+use std::time::Duration;
+
+use ironweir_wire::{Instant, Tuple};
+
+use crate::proto::Proto;
+use crate::status::Status;
+use crate::zone::Zone;
+
+/// A direction of a connection (`enum ip_conntrack_dir`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Direction {
+    /// As the connection was opened.
+    Original = 0,
+    /// The way back.
+    Reply = 1,
+}
+
+impl Direction {
+    /// The other direction.
+    pub const fn opposite(self) -> Direction {
+        match self {
+            Direction::Original => Direction::Reply,
+            Direction::Reply => Direction::Original,
+        }
+    }
+}
+
+/// How a packet stands to its connection (`enum ip_conntrack_info`, with its numbers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum CtInfo {
+    /// Original direction, and packets went both ways.
+    Established = 0,
+    /// An error about it, or its first packets when it was expected; original direction.
+    Related = 1,
+    /// Original direction, and no reply yet.
+    New = 2,
+    /// Reply direction.
+    EstablishedReply = 3,
+    /// An error about it that travels in reply direction.
+    RelatedReply = 4,
+}
+
+impl CtInfo {
+    /// The direction the packet travels in (`CTINFO2DIR`).
+    pub const fn direction(self) -> Direction {
+        match self {
+            CtInfo::Established | CtInfo::Related | CtInfo::New => Direction::Original,
+            CtInfo::EstablishedReply | CtInfo::RelatedReply => Direction::Reply,
+        }
+    }
+
+    /// Whether the packet is an error about the connection or belongs to an expected one.
+    pub const fn is_related(self) -> bool {
+        matches!(self, CtInfo::Related | CtInfo::RelatedReply)
+    }
+}
+
+/// A checked reference to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CtRef {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// What a packet carries of connection tracking (`skb->_nfct`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tracking {
+    /// No connection: not looked up yet, or looked up and invalid.
+    #[default]
+    Invalid,
+    /// Exempt (`notrack`, neighbour discovery).
+    Untracked,
+    /// Part of a connection.
+    Flow(CtRef, CtInfo),
+}
+
+impl Tracking {
+    /// The state as the bit `ct state` compares with: invalid 1, established 2, related 4, new 8, untracked 64
+    /// (`NF_CT_STATE_BIT` and its kin, `nft_ct_get_eval`).
+    pub const fn state_bit(self) -> u32 {
+        match self {
+            Tracking::Invalid => 1,
+            Tracking::Untracked => 1 << 6,
+            Tracking::Flow(_, info) => match info {
+                CtInfo::Established | CtInfo::EstablishedReply => 1 << 1,
+                CtInfo::Related | CtInfo::RelatedReply => 1 << 2,
+                CtInfo::New => 1 << 3,
+            },
+        }
+    }
+
+    /// The connection, when there is one.
+    pub const fn flow(self) -> Option<(CtRef, CtInfo)> {
+        match self {
+            Tracking::Flow(ct, info) => Some((ct, info)),
+            Tracking::Invalid | Tracking::Untracked => None,
+        }
+    }
+}
+
+/// Packets and bytes of one direction, network header included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes from the network header on.
+    pub bytes: u64,
+}
+
+impl Counter {
+    pub(crate) fn add(&mut self, packets: u64, bytes: u64) {
+        self.packets = self.packets.saturating_add(packets);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// The 128 connection labels: label `n` is bit `n % 8` of byte `n / 8`, as `ct label` loads them.
+pub type Labels = [u8; 16];
+
+/// The name of a helper, at most 15 bytes (`NF_CT_HELPER_NAME_LEN` less its zero).
+pub type Helper = std::sync::Arc<str>;
+
+/// A connection (`struct nf_conn`).
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(crate) tuples: [Tuple; 2],
+    pub(crate) counters: [Counter; 2],
+    pub(crate) proto: Proto,
+    pub(crate) deadline: Instant,
+    /// When the timer will look at it; never later than `deadline` once confirmed.
+    pub(crate) scheduled: Instant,
+    pub(crate) extras: Option<Box<Extras>>,
+    pub(crate) status: Status,
+    /// `ct mark`.
+    pub mark: u32,
+    pub(crate) id: u32,
+    pub(crate) zone: Zone,
+}
+
+/// What few connections have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) labels: Labels,
+    pub(crate) helper: Option<Helper>,
+    pub(crate) master: Option<CtRef>,
+    pub(crate) secmark: u32,
+    pub(crate) event_mask: u32,
+    pub(crate) start: Option<Instant>,
+    pub(crate) stop: Option<Instant>,
+    /// The interface masquerading chose its address from; 0 without masquerading.
+    pub(crate) masquerade_oif: u32,
+}
+
+impl Entry {
+    /// Sets `ct label` as a whole.
+    pub fn set_labels(&mut self, labels: Labels) {
+        self.extras_mut().labels = labels;
+    }
+
+    /// Sets one label of 0 to 127; others have no effect.
+    pub fn set_label(&mut self, label: u8) {
+        if let Some(byte) = self.extras_mut().labels.get_mut(usize::from(label / 8)) {
+            *byte |= 1 << (label % 8);
+        }
+    }
+
+    /// Sets the security mark.
+    pub fn set_secmark(&mut self, secmark: u32) {
+        self.extras_mut().secmark = secmark;
+    }
+
+    /// Sets which events are reported (`ct event set`).
+    pub fn set_event_mask(&mut self, mask: u32) {
+        self.extras_mut().event_mask = mask;
+    }
+
+    /// Attaches a helper by name (`ct helper set`). What the helper does is not here.
+    pub fn set_helper(&mut self, helper: Helper) {
+        self.extras_mut().helper = Some(helper);
+        self.status |= Status::HELPER;
+    }
+
+    /// Addresses, ports and zone of one direction.
+    pub fn tuple(&self, direction: Direction) -> &Tuple {
+        &self.tuples[direction as usize]
+    }
+
+    /// Status bits.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Packets and bytes of one direction; zeros unless [`Config::accounting`](crate::Config::accounting).
+    pub fn counter(&self, direction: Direction) -> Counter {
+        self.counters[direction as usize]
+    }
+
+    /// How long it lives if no packet comes (`ct expiration`).
+    pub fn remaining(&self, now: Instant) -> Duration {
+        self.deadline.since(now)
+    }
+
+    /// The zone and its directions.
+    pub fn zone(&self) -> Zone {
+        self.zone
+    }
+
+    /// A number that names it for its lifetime (`ct id`).
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The labels.
+    pub fn labels(&self) -> Labels {
+        self.extras.as_ref().map_or([0; 16], |extras| extras.labels)
+    }
+
+    /// The security mark.
+    pub fn secmark(&self) -> u32 {
+        self.extras.as_ref().map_or(0, |extras| extras.secmark)
+    }
+
+    /// Which events are reported.
+    pub fn event_mask(&self) -> u32 {
+        self.extras.as_ref().map_or(0, |extras| extras.event_mask)
+    }
+
+    /// The helper's name.
+    pub fn helper(&self) -> Option<&str> {
+        self.extras.as_ref()?.helper.as_deref()
+    }
+
+    /// The connection that made this one expected.
+    pub fn master(&self) -> Option<CtRef> {
+        self.extras.as_ref()?.master
+    }
+
+    /// When its first packet was confirmed, if timestamps are kept.
+    pub fn started(&self) -> Option<Instant> {
+        self.extras.as_ref()?.start
+    }
+
+    /// When it was taken out of the table, if timestamps are kept.
+    pub fn stopped(&self) -> Option<Instant> {
+        self.extras.as_ref()?.stop
+    }
+
+    /// The state of a TCP connection, `None` for other protocols.
+    pub fn tcp_status(&self) -> Option<crate::TcpStatus> {
+        match &self.proto {
+            Proto::Tcp(tcp) => Some(tcp.status),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.status.contains(Status::CONFIRMED)
+    }
+}

@@ -1,0 +1,698 @@
+//! TCP: the state machine and window tracking (`nf_conntrack_proto_tcp.c`, Linux 6.12).
+//!
+//! Every segment goes through three gates: is it a sound TCP header ([`is_sound`]), does the table allow its kind
+//! in this state, and do its sequence and acknowledgement numbers fit the windows seen ([`Tcp::in_window`]).
+
+use std::time::Duration;
+
+use ironweir_wire::tcp::{Header, Options, flag};
+use ironweir_wire::{Packet, PacketInfo};
+
+use super::tcp_table::{Segment, Step, step};
+use super::{Outcome, Proto, checksum_is_valid};
+use crate::config::Config;
+use crate::entry::{Direction, Entry};
+use crate::status::Status;
+
+/// The state of a TCP connection (`enum tcp_conntrack`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[allow(missing_docs)] // the words are the kernel's
+pub enum TcpStatus {
+    #[default]
+    None = 0,
+    SynSent = 1,
+    SynRecv = 2,
+    Established = 3,
+    FinWait = 4,
+    CloseWait = 5,
+    LastAck = 6,
+    TimeWait = 7,
+    Close = 8,
+    /// Both sides sent a SYN.
+    SynSent2 = 9,
+}
+
+impl TcpStatus {
+    /// The word `conntrack -L` prints.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TcpStatus::None => "NONE",
+            TcpStatus::SynSent => "SYN_SENT",
+            TcpStatus::SynRecv => "SYN_RECV",
+            TcpStatus::Established => "ESTABLISHED",
+            TcpStatus::FinWait => "FIN_WAIT",
+            TcpStatus::CloseWait => "CLOSE_WAIT",
+            TcpStatus::LastAck => "LAST_ACK",
+            TcpStatus::TimeWait => "TIME_WAIT",
+            TcpStatus::Close => "CLOSE",
+            TcpStatus::SynSent2 => "SYN_SENT2",
+        }
+    }
+}
+
+/// Flags of one side (`IP_CT_TCP_FLAG_*`).
+mod side {
+    /// It offered window scaling.
+    pub(super) const WINDOW_SCALE: u8 = 0x01;
+    /// It permits selective acknowledgements.
+    pub(super) const SACK_PERMITTED: u8 = 0x02;
+    /// It closed first.
+    pub(super) const CLOSE_INIT: u8 = 0x04;
+    /// Its windows are not checked strictly: the connection was picked up in the middle.
+    pub(super) const BE_LIBERAL: u8 = 0x08;
+    /// Data it sent is not acknowledged yet.
+    pub(super) const DATA_UNACKNOWLEDGED: u8 = 0x10;
+    /// `max_ack` holds a value.
+    pub(super) const MAX_ACK_SET: u8 = 0x20;
+    /// In `last_flags`: the next ACK may be a challenge (RFC 5961).
+    pub(super) const CHALLENGE_ACK: u8 = 0x40;
+    /// In `last_flags`: both sides sent a SYN.
+    pub(super) const SIMULTANEOUS_OPEN: u8 = 0x80;
+}
+
+/// What is known of one side (`struct ip_ct_tcp_state`).
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    /// The highest sequence number it sent, plus length.
+    end: u32,
+    /// The highest sequence number it may send: what the other side allowed.
+    max_end: u32,
+    /// The largest window it offered; 0 when nothing is known of it.
+    max_window: u32,
+    /// The highest acknowledgement it sent.
+    max_ack: u32,
+    /// Its window scale, 0 to 14.
+    scale: u8,
+    flags: u8,
+}
+
+impl Side {
+    fn has(&self, flags: u8) -> bool {
+        self.flags & flags != 0
+    }
+
+    /// Takes window scale and SACK permission from a SYN (`tcp_options`).
+    fn take_options(&mut self, options: &Options) {
+        self.scale = 0;
+        self.flags = 0;
+        for (kind, data) in options.iter() {
+            match (kind, data) {
+                (4, []) => self.flags |= side::SACK_PERMITTED,
+                (3, [scale]) => {
+                    self.scale = (*scale).min(14);
+                    self.flags |= side::WINDOW_SCALE;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What is known of a TCP connection (`struct ip_ct_tcp`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tcp {
+    sides: [Side; 2],
+    pub(crate) status: TcpStatus,
+    last_direction: u8,
+    last_segment: Segment,
+    retransmissions: u8,
+    last_seq: u32,
+    last_ack: u32,
+    last_end: u32,
+    last_window: u16,
+    last_scale: u8,
+    last_flags: u8,
+}
+
+/// What window tracking says (`enum nf_ct_tcp_action`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Window {
+    Accept,
+    Ignore,
+    Invalid,
+}
+
+/// A segment with what is derived from it.
+struct Seen<'a> {
+    header: Header,
+    options: &'a Options,
+    segment: Segment,
+    /// The sequence number behind the segment.
+    end: u32,
+}
+
+pub(crate) fn packet(
+    entry: &mut Entry,
+    direction: Direction,
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    config: &Config,
+    verify: bool,
+    remaining: Duration,
+) -> Outcome {
+    let Some(header) = Header::read(packet, info.transport) else { return Outcome::Invalid };
+    if !is_sound(&header, packet, info, verify) {
+        return Outcome::Invalid;
+    }
+    let options = Options::read(packet, info.transport, header.header_len);
+    let data = info.transport_len().saturating_sub(header.header_len) as u32;
+    let end = header
+        .seq
+        .wrapping_add(data)
+        .wrapping_add(u32::from(header.has(flag::SYN)) + u32::from(header.has(flag::FIN)));
+    let seen = Seen { header, options: &options, segment: segment_of(header.flags), end };
+
+    let confirmed = entry.is_confirmed();
+    let Proto::Tcp(tcp) = &mut entry.proto else { return Outcome::Invalid };
+    if !confirmed && !tcp.open(&seen, config) {
+        return Outcome::Invalid;
+    }
+    tcp.segment(&mut entry.status, direction, &seen, config, remaining)
+}
+
+/// `tcp_error`: a whole header, a possible set of flags, and a right checksum if that is asked.
+fn is_sound(header: &Header, packet: &Packet<'_>, info: &PacketInfo, verify: bool) -> bool {
+    if header.header_len < ironweir_wire::tcp::HEADER_LEN || info.transport_len() < header.header_len {
+        return false;
+    }
+    if verify {
+        let valid = crate::tuples::Headers::of(info)
+            .and_then(|headers| headers.tuple(packet))
+            .is_none_or(|tuple| checksum_is_valid(packet, info, &tuple, usize::MAX));
+        if !valid {
+            return false;
+        }
+    }
+    matches!(
+        header.flags & (flag::FIN | flag::SYN | flag::RST | flag::ACK | flag::URG),
+        flag::SYN | SYN_URG | SYN_ACK | flag::RST | RST_ACK | FIN_ACK | FIN_ACK_URG | flag::ACK | ACK_URG
+    )
+}
+
+const SYN_URG: u8 = flag::SYN | flag::URG;
+const SYN_ACK: u8 = flag::SYN | flag::ACK;
+const RST_ACK: u8 = flag::RST | flag::ACK;
+const FIN_ACK: u8 = flag::FIN | flag::ACK;
+const FIN_ACK_URG: u8 = flag::FIN | flag::ACK | flag::URG;
+const ACK_URG: u8 = flag::ACK | flag::URG;
+
+/// `get_conntrack_index`.
+fn segment_of(flags: u8) -> Segment {
+    if flags & flag::RST != 0 {
+        Segment::Rst
+    } else if flags & flag::SYN != 0 {
+        if flags & flag::ACK != 0 { Segment::SynAck } else { Segment::Syn }
+    } else if flags & flag::FIN != 0 {
+        Segment::Fin
+    } else if flags & flag::ACK != 0 {
+        Segment::Ack
+    } else {
+        Segment::None
+    }
+}
+
+impl Tcp {
+    /// The first segment of a connection (`tcp_new`): false when it may not open one.
+    fn open(&mut self, seen: &Seen<'_>, config: &Config) -> bool {
+        let window = u32::from(seen.header.window).max(1);
+        let fresh = match step(Direction::Original, seen.segment, TcpStatus::None) {
+            Step::To(TcpStatus::SynSent) => {
+                let mut side =
+                    Side { end: seen.end, max_end: seen.end, max_window: window, ..Side::default() };
+                side.take_options(seen.options);
+                [side, Side::default()]
+            }
+            Step::To(_) if config.tcp_loose => {
+                // In the middle of a connection whose beginning is unknown: neither scale nor SACK was seen.
+                let flags = side::SACK_PERMITTED | side::BE_LIBERAL;
+                let sender = Side {
+                    end: seen.end,
+                    max_end: seen.end.wrapping_add(window),
+                    max_window: window,
+                    flags,
+                    ..Side::default()
+                };
+                [sender, Side { flags, ..Side::default() }]
+            }
+            _ => return false,
+        };
+        *self = Tcp { sides: fresh, ..Tcp::default() };
+        true
+    }
+
+    /// `nf_conntrack_tcp_packet` for a sound segment of a known connection.
+    fn segment(
+        &mut self,
+        status: &mut Status,
+        direction: Direction,
+        seen: &Seen<'_>,
+        config: &Config,
+        remaining: Duration,
+    ) -> Outcome {
+        let (mut old, mut new);
+        old = self.status;
+        match step(direction, seen.segment, old) {
+            Step::To(TcpStatus::SynSent) if old as u8 >= TcpStatus::TimeWait as u8 => {
+                if self.may_reopen(direction) {
+                    return Outcome::Reopen;
+                }
+                match self.ignored(direction, seen) {
+                    Some(resynchronised) => (old, new) = resynchronised,
+                    None => return Outcome::Ignore,
+                }
+            }
+            Step::Ignore => match self.ignored(direction, seen) {
+                Some(resynchronised) => (old, new) = resynchronised,
+                None => return Outcome::Ignore,
+            },
+            Step::Invalid => return Outcome::Invalid,
+            Step::To(to) => new = to,
+        }
+
+        let mut skip_window = false;
+        match new {
+            TcpStatus::TimeWait if self.is_challenge_ack(direction, seen, old) => {
+                self.last_flags &= !side::CHALLENGE_ACK;
+                return Outcome::Ignore;
+            }
+            TcpStatus::SynSent2 => self.last_flags |= side::SIMULTANEOUS_OPEN,
+            TcpStatus::SynRecv
+                if direction == Direction::Reply
+                    && seen.segment == Segment::Ack
+                    && self.last_flags & side::SIMULTANEOUS_OPEN != 0 =>
+            {
+                new = TcpStatus::Established;
+            }
+            TcpStatus::Close if seen.segment == Segment::Rst => {
+                match self.judge_reset(*status, direction, seen, old, config) {
+                    Reset::Invalid => return Outcome::Invalid,
+                    Reset::Possible { keeps_state, certain } => {
+                        skip_window = certain;
+                        if keeps_state {
+                            new = old;
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+
+        if !skip_window {
+            match self.in_window(direction, seen, config) {
+                Window::Accept => {}
+                Window::Ignore => return Outcome::Ignore,
+                Window::Invalid => return self.out_of_window(*status, direction, seen, config, remaining),
+            }
+        }
+        self.advance(status, direction, seen, old, new, config)
+    }
+
+    /// A connection closed by one side, or reset by this one, may be opened again by a new SYN.
+    fn may_reopen(&self, direction: Direction) -> bool {
+        self.sides.iter().any(|side| side.has(side::CLOSE_INIT))
+            || (self.last_direction == direction as u8 && self.last_segment == Segment::Rst)
+    }
+
+    /// A segment that may belong to a connection we are out of step with. When it is the answer to a SYN ignored
+    /// before, both ends agree and we do not: take up what they agreed on, and go on from these states. Otherwise
+    /// remember it.
+    fn ignored(&mut self, direction: Direction, seen: &Seen<'_>) -> Option<(TcpStatus, TcpStatus)> {
+        let header = &seen.header;
+        if seen.segment == Segment::SynAck
+            && self.last_segment == Segment::Syn
+            && self.last_direction != direction as u8
+            && header.ack == self.last_end
+        {
+            let other = &mut self.sides[direction.opposite() as usize];
+            other.end = self.last_end;
+            other.max_end = self.last_end;
+            other.max_window = u32::from(self.last_window).max(1);
+            other.scale = self.last_scale;
+            self.last_flags &= !side::CHALLENGE_ACK;
+            other.flags = self.last_flags;
+            self.sides[direction as usize] = Side::default();
+            return Some((TcpStatus::SynSent, TcpStatus::SynRecv));
+        }
+        self.last_segment = seen.segment;
+        self.last_direction = direction as u8;
+        self.last_seq = header.seq;
+        self.last_end = seen.end;
+        self.last_window = header.window;
+        if seen.segment == Segment::Syn {
+            let mut options = Side::default();
+            options.take_options(seen.options);
+            self.last_flags = options.flags;
+            self.last_scale = options.scale;
+            if self.status == TcpStatus::LastAck {
+                self.last_flags |= side::CHALLENGE_ACK;
+            }
+        }
+        if self.status == TcpStatus::SynSent && seen.segment == Segment::Ack && direction == Direction::Reply
+        {
+            self.last_ack = header.ack;
+        }
+        None
+    }
+
+    /// An ACK that answers a stray SYN (RFC 5961) does not acknowledge the last FIN.
+    fn is_challenge_ack(&self, direction: Direction, seen: &Seen<'_>, old: TcpStatus) -> bool {
+        old == TcpStatus::LastAck
+            && seen.segment == Segment::Ack
+            && self.last_direction != direction as u8
+            && self.last_segment == Segment::Syn
+            && self.last_flags & side::CHALLENGE_ACK != 0
+    }
+
+    /// Whether a reset may be believed.
+    fn judge_reset(
+        &self,
+        status: Status,
+        direction: Direction,
+        seen: &Seen<'_>,
+        old: TcpStatus,
+        config: &Config,
+    ) -> Reset {
+        let header = &seen.header;
+        let receiver = &self.sides[direction.opposite() as usize];
+        let established = self.status == TcpStatus::Established;
+        let mut keeps_state = false;
+        if receiver.has(side::MAX_ACK_SET) {
+            // Sequence number 0 outside of an established connection answers a SYN let through earlier.
+            if header.seq == 0 && !established {
+                return Reset::IN_WINDOW;
+            }
+            if before(header.seq, receiver.max_ack) && !config.tcp_ignore_invalid_rst {
+                return Reset::Invalid;
+            }
+            if !established || header.seq == receiver.max_ack {
+                return Reset::IN_WINDOW;
+            }
+            // Part of a train: data, then at once the reset behind it.
+            if self.last_segment == Segment::Ack
+                && self.last_direction == direction as u8
+                && header.seq == self.last_end
+            {
+                return Reset::IN_WINDOW;
+            }
+            // In window but not exact: the receiver will answer with a challenge, so the connection goes on.
+            keeps_state = true;
+        }
+        let answers_ignored = (status.contains(Status::SEEN_REPLY) && self.last_segment == Segment::Syn)
+            || (!status.contains(Status::ASSURED) && self.last_segment == Segment::Ack);
+        let answers_challenge = old == TcpStatus::SynSent
+            && self.last_segment == Segment::Ack
+            && self.last_direction == Direction::Reply as u8
+            && header.seq == self.last_ack;
+        let certain = (answers_ignored && header.ack == self.last_end) || answers_challenge;
+        Reset::Possible { keeps_state, certain }
+    }
+
+    /// A FIN or RST out of window: the connection may be out of step, so it shall not linger for days once both
+    /// sides sent one (`nf_tcp_handle_invalid`).
+    fn out_of_window(
+        &mut self,
+        status: Status,
+        direction: Direction,
+        seen: &Seen<'_>,
+        config: &Config,
+        remaining: Duration,
+    ) -> Outcome {
+        if !status.contains(Status::ASSURED)
+            || status.contains(Status::FIXED_TIMEOUT)
+            || !matches!(seen.segment, Segment::Rst | Segment::Fin)
+        {
+            return Outcome::Invalid;
+        }
+        let answered = self.last_direction != direction as u8
+            && matches!(self.last_segment, Segment::Fin | Segment::Rst);
+        if !answered {
+            self.last_segment = seen.segment;
+            self.last_direction = direction as u8;
+        } else if remaining >= Duration::from_secs(120) && remaining > config.timeouts.tcp_unacknowledged {
+            return Outcome::InvalidShrink(config.timeouts.tcp_unacknowledged);
+        }
+        Outcome::Invalid
+    }
+
+    /// The segment is in window: take the step and choose the timeout.
+    fn advance(
+        &mut self,
+        status: &mut Status,
+        direction: Direction,
+        seen: &Seen<'_>,
+        old: TcpStatus,
+        new: TcpStatus,
+        config: &Config,
+    ) -> Outcome {
+        self.last_segment = seen.segment;
+        self.last_direction = direction as u8;
+        self.status = new;
+        if old != new && new == TcpStatus::FinWait {
+            self.sides[direction as usize].flags |= side::CLOSE_INIT;
+        }
+
+        let mut timeout = self.timeout(seen, new, config);
+        if !status.contains(Status::SEEN_REPLY) {
+            if seen.header.has(flag::RST) {
+                return Outcome::End; // a reset as the only answer
+            }
+            if seen.segment == Segment::Syn && old == TcpStatus::SynSent {
+                return Outcome::Ignore; // a SYN sent again does not keep the entry alive
+            }
+            if new == TcpStatus::Established {
+                timeout = timeout.min(config.timeouts.tcp_unacknowledged);
+            }
+        } else if !status.contains(Status::ASSURED)
+            && matches!(old, TcpStatus::SynRecv | TcpStatus::Established)
+            && new == TcpStatus::Established
+        {
+            *status |= Status::ASSURED;
+        }
+        Outcome::Refresh(timeout)
+    }
+
+    fn timeout(&self, seen: &Seen<'_>, new: TcpStatus, config: &Config) -> Duration {
+        let timeouts = &config.timeouts;
+        let usual = timeouts.tcp[new as usize];
+        if self.retransmissions >= config.tcp_max_retrans && usual > timeouts.tcp_retrans {
+            timeouts.tcp_retrans
+        } else if seen.segment == Segment::Rst {
+            timeouts.tcp[TcpStatus::Close as usize]
+        } else if self.sides.iter().any(|side| side.has(side::DATA_UNACKNOWLEDGED)) {
+            usual.min(timeouts.tcp_unacknowledged)
+        } else if self.last_window == 0 {
+            usual.min(timeouts.tcp_retrans)
+        } else {
+            usual
+        }
+    }
+
+    /// `tcp_in_window`: are the numbers possible, given what both sides sent, acknowledged and offered?
+    fn in_window(&mut self, direction: Direction, seen: &Seen<'_>, config: &Config) -> Window {
+        let header = &seen.header;
+        let status = self.status;
+        let mut sender = self.sides[direction as usize];
+        let mut receiver = self.sides[direction.opposite() as usize];
+        let verdict = self.judge_window(&mut sender, &mut receiver, direction, seen, status, header, config);
+        self.sides[direction as usize] = sender;
+        self.sides[direction.opposite() as usize] = receiver;
+        verdict
+    }
+
+    #[allow(clippy::too_many_arguments)] // both sides are parts of self, taken out to be borrowed apart
+    fn judge_window(
+        &mut self,
+        sender: &mut Side,
+        receiver: &mut Side,
+        direction: Direction,
+        seen: &Seen<'_>,
+        status: TcpStatus,
+        header: &Header,
+        config: &Config,
+    ) -> Window {
+        let mut seq = header.seq;
+        let mut end = seen.end;
+        let mut ack = header.ack;
+        let mut sack = ack;
+        if receiver.has(side::SACK_PERMITTED) {
+            sack = highest_sack(seen.options, ack);
+        }
+        let mut window = u32::from(header.window);
+
+        if sender.max_window == 0 {
+            if header.has(flag::SYN) {
+                start_sender(sender, receiver, seen, window, direction);
+                if !header.has(flag::ACK) {
+                    return Window::Accept; // simultaneous open
+                }
+            } else {
+                sender.end = end;
+                sender.max_window = (window << sender.scale).max(1);
+                sender.max_end = end.wrapping_add(sender.max_window);
+                if receiver.max_window == 0 {
+                    receiver.end = sack;
+                    receiver.max_end = sack;
+                } else if sack == receiver.end.wrapping_add(1) {
+                    receiver.end = receiver.end.wrapping_add(1); // likely the answer to a keep-alive
+                }
+            }
+        } else if header.has(flag::SYN)
+            && after(end, sender.end)
+            && matches!(status, TcpStatus::SynSent | TcpStatus::SynRecv)
+        {
+            start_sender(sender, receiver, seen, window, direction); // opened anew with higher numbers
+            if direction == Direction::Reply && !header.has(flag::ACK) {
+                return Window::Accept;
+            }
+        }
+
+        // Without an ACK, and in resets whose acknowledgement is 0, there is nothing to check.
+        if !header.has(flag::ACK) || (header.has(RST_ACK) && ack == 0) {
+            ack = receiver.end;
+            sack = receiver.end;
+        }
+        if header.has(flag::RST) && seq == 0 && status == TcpStatus::SynSent {
+            seq = sender.end; // a reset that answers a SYN
+            end = sender.end;
+        }
+
+        let liberal = sender.has(side::BE_LIBERAL) || config.tcp_be_liberal;
+        let or_liberal = |window| if liberal { Window::Accept } else { window };
+        let not_overly_late = after(sack, receiver.end.wrapping_sub(ack_window(sender)).wrapping_sub(1));
+        let in_receive_window = after(end, sender.end.wrapping_sub(receiver.max_window).wrapping_sub(1));
+
+        if !before(seq, sender.max_end.wrapping_add(1)) {
+            let overshot = end.wrapping_sub(sender.max_end).wrapping_add(1);
+            if receiver.max_window != 0
+                && in_receive_window
+                && not_overly_late
+                && overshot <= receiver.max_window
+                && before(sack, receiver.end.wrapping_add(1))
+            {
+                // A little more than allowed. Note what was sent, so that its acknowledgement is not taken for
+                // one of data never seen.
+                sender.end = end;
+                sender.flags |= side::DATA_UNACKNOWLEDGED;
+                return Window::Accept;
+            }
+            return or_liberal(Window::Invalid);
+        }
+        if !before(sack, receiver.end.wrapping_add(1)) {
+            return or_liberal(Window::Invalid);
+        }
+        if receiver.max_window != 0 && !in_receive_window {
+            return or_liberal(Window::Ignore);
+        }
+        if !not_overly_late {
+            return or_liberal(Window::Ignore);
+        }
+
+        if !header.has(flag::SYN) {
+            window <<= sender.scale;
+        }
+        sender.max_window = sender.max_window.max(window.wrapping_add(sack.wrapping_sub(ack)));
+        if after(end, sender.end) {
+            sender.end = end;
+            sender.flags |= side::DATA_UNACKNOWLEDGED;
+        }
+        if header.has(flag::ACK) && (!sender.has(side::MAX_ACK_SET) || after(ack, sender.max_ack)) {
+            sender.max_ack = ack;
+            sender.flags |= side::MAX_ACK_SET;
+        }
+        if receiver.max_window != 0 && after(end, sender.max_end) {
+            receiver.max_window = receiver.max_window.wrapping_add(end.wrapping_sub(sender.max_end));
+        }
+        if after(sack.wrapping_add(window), receiver.max_end.wrapping_sub(1)) {
+            receiver.max_end = sack.wrapping_add(window).wrapping_add(u32::from(window == 0));
+        }
+        if ack == receiver.end {
+            receiver.flags &= !side::DATA_UNACKNOWLEDGED;
+        }
+        if seen.segment == Segment::Ack {
+            self.count_retransmission(direction, seq, ack, end, header.window);
+        }
+        Window::Accept
+    }
+
+    fn count_retransmission(&mut self, direction: Direction, seq: u32, ack: u32, end: u32, window: u16) {
+        let same = (self.last_direction, self.last_seq, self.last_ack, self.last_end, self.last_window)
+            == (direction as u8, seq, ack, end, window);
+        if same {
+            self.retransmissions = self.retransmissions.saturating_add(1);
+        } else {
+            self.last_direction = direction as u8;
+            self.last_seq = seq;
+            self.last_ack = ack;
+            self.last_end = end;
+            self.last_window = window;
+            self.retransmissions = 0;
+        }
+    }
+
+    /// A flowtable carried packets unseen: windows are to be learnt anew (`flow_offload_fixup_tcp`).
+    pub(crate) fn forget_windows(&mut self) {
+        for side in &mut self.sides {
+            side.max_window = 0;
+            side.flags &= !side::MAX_ACK_SET;
+        }
+    }
+}
+
+/// What a reset does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reset {
+    Invalid,
+    Possible {
+        /// The connection keeps its state: the receiver will answer with a challenge.
+        keeps_state: bool,
+        /// Believed without a look at the windows.
+        certain: bool,
+    },
+}
+
+impl Reset {
+    const IN_WINDOW: Reset = Reset::Possible { keeps_state: false, certain: false };
+}
+
+/// `tcp_init_sender`.
+fn start_sender(sender: &mut Side, receiver: &mut Side, seen: &Seen<'_>, window: u32, direction: Direction) {
+    sender.end = seen.end;
+    sender.max_end = seen.end;
+    sender.max_window = window.max(1);
+    sender.take_options(seen.options);
+    // Windows are scaled only when both sides offered it (RFC 7323 §2.2).
+    if direction == Direction::Reply && !(sender.has(side::WINDOW_SCALE) && receiver.has(side::WINDOW_SCALE))
+    {
+        sender.scale = 0;
+        receiver.scale = 0;
+    }
+}
+
+/// The highest right edge of a SACK option, or `ack` (`tcp_sack`).
+fn highest_sack(options: &Options, ack: u32) -> u32 {
+    let Some((_, blocks)) =
+        options.iter().find(|(kind, data)| *kind == 5 && !data.is_empty() && data.len() % 8 == 0)
+    else {
+        return ack;
+    };
+    blocks.chunks_exact(8).fold(ack, |highest, block| {
+        let edge = u32::from_be_bytes([block[4], block[5], block[6], block[7]]);
+        if after(edge, highest) { edge } else { highest }
+    })
+}
+
+/// How far behind an acknowledgement may lag: the window, at least 66000 (`MAXACKWINDOW`).
+fn ack_window(sender: &Side) -> u32 {
+    sender.max_window.max(66_000)
+}
+
+/// Whether `a` comes before `b`, modulo 2^32.
+const fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+/// Whether `a` comes after `b`, modulo 2^32.
+const fn after(a: u32, b: u32) -> bool {
+    before(b, a)
+}

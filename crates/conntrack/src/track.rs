@@ -1,0 +1,631 @@
+//! The way of a packet through connection tracking (`nf_conntrack_core.c`): look up or create, hand to the
+//! protocol's tracker, and confirm when the packet has passed all hooks.
+
+use std::time::Duration;
+
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Instant, L3, Packet, PacketInfo, Tuple, icmp};
+
+use crate::config::Config;
+use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
+use crate::event::{Event, EventKind};
+use crate::proto::{self, Outcome, Proto, generic, gre, tcp, udp};
+use crate::status::Status;
+use crate::table::Table;
+use crate::timer::Timers;
+use crate::tuples::Headers;
+use crate::zone::Zone;
+
+/// How many places early drop looks at for a connection to sacrifice.
+const EARLY_DROP_LOOKS: u32 = 64;
+
+/// Connection tracking and NAT for one network namespace.
+#[derive(Debug)]
+pub struct Conntrack {
+    pub(crate) config: Config,
+    pub(crate) table: Table,
+    timers: Timers,
+    /// Taken out of the table, but perhaps still at work in a packet.
+    dying: Vec<CtRef>,
+    events: std::collections::VecDeque<Event>,
+    stats: Stats,
+    pub(crate) random: u64,
+}
+
+/// What rules before tracking have said of the packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// The zone set by `ct zone set`.
+    pub zone: Zone,
+    /// The packet comes from this host (output hook): its checksums are not verified.
+    pub local: bool,
+}
+
+/// What becomes of a packet in [`Conntrack::packet_in`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketIn {
+    /// It goes on, carrying this.
+    Pass(Tracking),
+    /// It is dropped.
+    Drop(DropReason),
+}
+
+/// Why connection tracking drops a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The table is full and nothing could be sacrificed (`nf_conntrack: table full, dropping packet`).
+    TableFull,
+    /// Another connection took the tuple between the first hook and the last (`insert_failed`).
+    Clash,
+}
+
+/// What becomes of a packet in [`Conntrack::confirm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirm {
+    /// It goes on, carrying this; after a clash, the connection that was first.
+    Pass(Tracking),
+    /// It is dropped.
+    Drop(DropReason),
+}
+
+/// Counters over the lifetime of the table (`conntrack -S`, with connections by protocol).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections confirmed, by IP protocol number.
+    pub created: [u64; 256],
+    /// Packets that found a connection.
+    pub found: u64,
+    /// Packets that are part of no connection and may open none.
+    pub invalid: u64,
+    /// Packets exempt from tracking.
+    pub untracked: u64,
+    /// Packets dropped, the table being full.
+    pub drop: u64,
+    /// Connections sacrificed for new ones.
+    pub early_drop: u64,
+    /// Connections that could not be confirmed.
+    pub insert_failed: u64,
+    /// Connections that joined another at confirmation (`clash_resolve`).
+    pub clash_resolved: u64,
+    /// Connections that ended by timeout.
+    pub expired: u64,
+    /// Events lost because nobody took them.
+    pub events_lost: u64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Stats {
+            created: [0; 256],
+            found: 0,
+            invalid: 0,
+            untracked: 0,
+            drop: 0,
+            early_drop: 0,
+            insert_failed: 0,
+            clash_resolved: 0,
+            expired: 0,
+            events_lost: 0,
+        }
+    }
+}
+
+impl Stats {
+    /// Connections confirmed, of all protocols.
+    pub fn created_total(&self) -> u64 {
+        self.created.iter().sum()
+    }
+}
+
+impl Conntrack {
+    /// An empty table. `seed` decides the keys of hashes, ids and the choice of random ports: the same seed, packets
+    /// and times give the same result.
+    pub fn new(config: Config, seed: u64) -> Conntrack {
+        Conntrack {
+            config,
+            table: Table::new(seed),
+            timers: Timers::default(),
+            dying: Vec::new(),
+            events: Default::default(),
+            stats: Stats::default(),
+            random: seed ^ 0xa076_1d64_78bd_642f,
+        }
+    }
+
+    /// Finds the packet's connection or begins one (`nf_conntrack_in`). A new connection is not in the table until
+    /// [`Conntrack::confirm`].
+    ///
+    /// `info` is what [`ironweir_wire::dissect`] found. Connections whose time is up are taken out first.
+    pub fn packet_in(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        template: &Template,
+    ) -> PacketIn {
+        self.bury();
+        self.expire(now);
+        let Some(headers) = Headers::of(info) else { return self.invalid() };
+        let Some(tuple) = headers.tuple(packet) else { return self.invalid() };
+        let verify = self.config.checksum && !template.local;
+        if let Some(result) = self.icmp(packet, info, &headers, &tuple, template.zone, verify) {
+            return result;
+        }
+        // A reopened connection is looked up a second time; it is gone then, so there is no third.
+        for _ in 0..2 {
+            let (ct, direction) = match self.table.find(&tuple, template.zone) {
+                Some(found) => found,
+                None => match self.begin(now, &tuple, template.zone) {
+                    Begin::New(ct) => (ct, Direction::Original),
+                    Begin::Full => {
+                        self.stats.drop += 1;
+                        return PacketIn::Drop(DropReason::TableFull);
+                    }
+                    Begin::Unanswerable => return self.invalid(),
+                },
+            };
+            let ctinfo = self.ctinfo(ct, direction);
+            match self.hand_over(now, ct, direction, packet, info, verify) {
+                Outcome::Reopen => self.kill(now, ct),
+                Outcome::Invalid => {
+                    self.release(ct);
+                    return self.invalid();
+                }
+                Outcome::InvalidShrink(timeout) => {
+                    self.refresh(now, ct, timeout);
+                    return self.invalid();
+                }
+                outcome => {
+                    self.settle(now, ct, ctinfo, outcome, info);
+                    return PacketIn::Pass(Tracking::Flow(ct, ctinfo));
+                }
+            }
+        }
+        self.invalid()
+    }
+
+    /// Enters a new connection into the table, its packet having passed all hooks (`__nf_conntrack_confirm`). For
+    /// any other packet this does nothing.
+    pub fn confirm(&mut self, now: Instant, tracking: Tracking) -> Confirm {
+        let Tracking::Flow(ct, info) = tracking else { return Confirm::Pass(tracking) };
+        let Some(entry) = self.table.slab.get(ct) else { return Confirm::Pass(tracking) };
+        if entry.is_confirmed()
+            || entry.status.contains(Status::DYING)
+            || info.direction() == Direction::Reply
+        {
+            return Confirm::Pass(tracking);
+        }
+        let (original, reply, protocol) = (entry.tuples[0], entry.tuples[1], entry.tuples[0].l4);
+        let clash = self.table.holder(&original, ct).or_else(|| self.table.holder(&reply, ct));
+        if let Some((winner, direction)) = clash {
+            return self.resolve_clash(ct, winner, direction, protocol);
+        }
+        let timestamps = self.config.timestamps;
+        let Some(entry) = self.table.slab.get_mut(ct) else { return Confirm::Pass(tracking) };
+        entry.status |= Status::CONFIRMED;
+        entry.scheduled = entry.deadline;
+        if timestamps {
+            entry.extras_mut().start = Some(now);
+        }
+        let deadline = entry.deadline;
+        self.table.link(ct);
+        self.timers.schedule(deadline, ct);
+        self.stats.created[usize::from(protocol)] += 1;
+        self.report(EventKind::New, ct);
+        Confirm::Pass(tracking)
+    }
+
+    /// Forgets a connection that was not confirmed, its packet having been dropped or lost; a confirmed one stays.
+    pub fn release(&mut self, ct: CtRef) {
+        if self
+            .table
+            .slab
+            .get(ct)
+            .is_some_and(|entry| !entry.status.intersects(Status::CONFIRMED | Status::DYING))
+        {
+            self.table.forget(ct);
+        }
+    }
+
+    /// Takes a connection out of the table at once (`nf_ct_delete`). It stays readable until the next packet.
+    pub fn destroy(&mut self, now: Instant, ct: CtRef) {
+        self.kill(now, ct);
+    }
+
+    /// Takes every connection out of the table (`conntrack -F`).
+    pub fn flush(&mut self, now: Instant) {
+        let all: Vec<CtRef> = self.iter().map(|(ct, _)| ct).collect();
+        for ct in all {
+            self.kill(now, ct);
+        }
+    }
+
+    /// Takes out connections whose time is up. [`Conntrack::packet_in`] does so by itself; call it when no packets come.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some((at, ct)) = self.timers.pop_due(now) {
+            let Some(entry) = self.table.slab.get_mut(ct) else { continue };
+            if entry.scheduled != at || entry.status.contains(Status::DYING) {
+                continue;
+            }
+            if entry.status.contains(Status::OFFLOAD) && entry.deadline <= now {
+                // The flowtable decides when it ends (`nf_ct_offload_timeout`).
+                entry.deadline = now + self.config.timeouts.offload;
+            }
+            if entry.deadline > now {
+                entry.scheduled = entry.deadline;
+                let deadline = entry.deadline;
+                self.timers.schedule(deadline, ct);
+                continue;
+            }
+            self.stats.expired += 1;
+            let deadline = entry.deadline;
+            self.kill(deadline, ct);
+        }
+    }
+
+    /// When [`Conntrack::expire`] has something to do at the earliest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Gives a connection's packets over to a flowtable: it does not expire until [`Conntrack::offload_end`].
+    pub fn offload_begin(&mut self, now: Instant, ct: CtRef) {
+        let timeout = self.config.timeouts.offload;
+        if let Some(entry) = self.table.slab.get_mut(ct) {
+            entry.status |= Status::OFFLOAD;
+        }
+        self.refresh(now, ct, timeout);
+    }
+
+    /// Takes a connection's packets back from a flowtable (`flow_offload_fixup_ct`): windows are learnt anew, and the
+    /// timeout is again that of its state.
+    pub fn offload_end(&mut self, now: Instant, ct: CtRef) {
+        let timeouts = self.config.timeouts.clone();
+        let Some(entry) = self.table.slab.get_mut(ct) else { return };
+        entry.status.remove(Status::OFFLOAD);
+        let timeout = match &mut entry.proto {
+            Proto::Tcp(tcp) => {
+                tcp.forget_windows();
+                timeouts.tcp[tcp.status as usize]
+            }
+            Proto::Udp { .. } => timeouts.udp_stream,
+            Proto::Stateless => timeouts.generic,
+        };
+        self.refresh(now, ct, timeout);
+    }
+
+    /// Counts packets that a flowtable carried (`nf_ct_acct_update`).
+    pub fn account(&mut self, ct: CtRef, direction: Direction, packets: u64, bytes: u64) {
+        if self.config.accounting
+            && let Some(entry) = self.table.slab.get_mut(ct)
+        {
+            entry.counters[direction as usize].add(packets, bytes);
+        }
+    }
+
+    /// Attaches a connection to the packet by its tuple, tracking nothing: for packets made by this host in answer to
+    /// another (`nf_ct_attach`).
+    pub fn lookup(&self, tuple: &Tuple, zone: Zone) -> Option<(CtRef, Direction)> {
+        self.table.find(tuple, zone)
+    }
+
+    /// The tuple of a packet, zone 0; `None` when it has none.
+    pub fn tuple_of(packet: &Packet<'_>, info: &PacketInfo) -> Option<Tuple> {
+        Headers::of(info)?.tuple(packet)
+    }
+
+    /// A connection to change; `None` when it is gone.
+    pub fn entry_mut(&mut self, ct: CtRef) -> Option<&mut Entry> {
+        self.table.slab.get_mut(ct)
+    }
+
+    /// Takes the events kept since the last call, oldest first.
+    pub fn take_events(&mut self) -> impl Iterator<Item = Event> {
+        std::mem::take(&mut self.events).into_iter()
+    }
+
+    /// A connection; `None` when it is gone.
+    pub fn entry(&self, ct: CtRef) -> Option<&Entry> {
+        self.table.slab.get(ct)
+    }
+
+    /// Confirmed connections, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (CtRef, &Entry)> {
+        let in_table = |status: Status| status.contains(Status::CONFIRMED) && !status.contains(Status::DYING);
+        self.table.slab.iter().filter(move |(_, entry)| in_table(entry.status))
+    }
+
+    /// How many connections there are, those not yet confirmed included.
+    pub fn len(&self) -> usize {
+        self.table.slab.len() - self.dying.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Limits, switches and timeouts.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn invalid(&mut self) -> PacketIn {
+        self.stats.invalid += 1;
+        PacketIn::Pass(Tracking::Invalid)
+    }
+
+    /// What is special about ICMP and ICMPv6: neighbour discovery is not tracked, errors belong to the connection they
+    /// quote. `None` for queries, which are tracked as other packets are.
+    fn icmp(
+        &mut self,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        headers: &Headers,
+        tuple: &Tuple,
+        zone: Zone,
+        verify: bool,
+    ) -> Option<PacketIn> {
+        let kind = tuple.icmp_type();
+        let (is_error, unknown) = match (headers.l3, headers.l4) {
+            (L3::V4, ipproto::ICMP) => (icmp::v4::is_error(kind), kind > icmp::v4::MAX),
+            (L3::V6, ipproto::ICMPV6) => {
+                if proto::icmp::is_untracked_v6(kind) {
+                    self.stats.untracked += 1;
+                    return Some(PacketIn::Pass(Tracking::Untracked));
+                }
+                (icmp::v6::is_error(kind), false)
+            }
+            _ => return None,
+        };
+        if unknown || (verify && !icmp_checksum_is_valid(packet, info, tuple)) {
+            return Some(self.invalid());
+        }
+        if !is_error {
+            return None;
+        }
+        let quoted = Headers::quoted(packet, headers.l3, headers.transport + icmp::HEADER_LEN, headers.end);
+        let tracking = quoted
+            .and_then(|quoted| quoted.tuple(packet))
+            .and_then(|quoted| quoted.inverted())
+            .and_then(|answer| self.table.find(&answer, zone))
+            .and_then(|found| self.related(found, tuple));
+        Some(match tracking {
+            Some(tracking) => PacketIn::Pass(tracking),
+            None => self.invalid(),
+        })
+    }
+
+    /// An error is related when it goes to whoever sent the packet it quotes (`nf_conntrack_inet_error`).
+    fn related(&self, (ct, direction): (CtRef, Direction), outer: &Tuple) -> Option<Tracking> {
+        let entry = self.table.slab.get(ct)?;
+        let info = match direction {
+            Direction::Original => CtInfo::Related,
+            Direction::Reply => CtInfo::RelatedReply,
+        };
+        (entry.tuple(direction).dst == outer.dst).then_some(Tracking::Flow(ct, info))
+    }
+
+    /// A connection for a first packet, not yet in the table (`init_conntrack`).
+    fn begin(&mut self, now: Instant, tuple: &Tuple, zone: Zone) -> Begin {
+        let Some(reply) = tuple.inverted() else { return Begin::Unanswerable };
+        if self.len() >= self.config.max && !self.early_drop(now, tuple) {
+            return Begin::Full;
+        }
+        let original = Tuple { zone: zone.id(Direction::Original), ..*tuple };
+        let reply = Tuple { zone: zone.id(Direction::Reply), ..reply };
+        let entry = Entry {
+            tuples: [original, reply],
+            counters: Default::default(),
+            proto: match tuple.l4 {
+                ipproto::TCP => Proto::Tcp(Default::default()),
+                ipproto::UDP | ipproto::UDPLITE => Proto::Udp { stream_from: now + udp::STREAM_AFTER },
+                _ => Proto::Stateless,
+            },
+            deadline: now,
+            scheduled: now,
+            extras: None,
+            status: Status::empty(),
+            mark: 0,
+            id: original.hash(&self.table.key) as u32 ^ now.nanos() as u32,
+            zone,
+        };
+        match self.table.slab.insert(entry) {
+            Some(ct) => Begin::New(ct),
+            None => Begin::Full,
+        }
+    }
+
+    /// Sacrifices a connection that is not assured, looking from a place that the tuple decides (`early_drop`).
+    fn early_drop(&mut self, now: Instant, tuple: &Tuple) -> bool {
+        let slots = self.table.slab.slots();
+        if slots == 0 {
+            return false;
+        }
+        let from = (tuple.hash(&self.table.key) % u64::from(slots)) as u32;
+        let victim = (0..EARLY_DROP_LOOKS.min(slots)).find_map(|step| {
+            let slot = ((u64::from(from) + u64::from(step)) % u64::from(slots)) as u32;
+            let entry = self.table.slab.at(slot)?;
+            let spared = Status::ASSURED | Status::DYING | Status::OFFLOAD;
+            (entry.is_confirmed() && !entry.status.intersects(spared))
+                .then(|| self.table.slab.reference(slot))?
+        });
+        let Some(victim) = victim else { return false };
+        self.kill(now, victim);
+        self.bury();
+        self.stats.early_drop += 1;
+        true
+    }
+
+    fn ctinfo(&mut self, ct: CtRef, direction: Direction) -> CtInfo {
+        let status = self.table.slab.get(ct).map_or(Status::empty(), |entry| entry.status);
+        if status.contains(Status::CONFIRMED) {
+            self.stats.found += 1;
+        }
+        if direction == Direction::Reply {
+            CtInfo::EstablishedReply
+        } else if status.contains(Status::SEEN_REPLY) {
+            CtInfo::Established
+        } else if status.contains(Status::EXPECTED) {
+            CtInfo::Related
+        } else {
+            CtInfo::New
+        }
+    }
+
+    /// Lets the protocol's tracker judge the packet (`nf_conntrack_handle_packet`).
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        ct: CtRef,
+        direction: Direction,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        verify: bool,
+    ) -> Outcome {
+        let config = &self.config;
+        let Some(entry) = self.table.slab.get_mut(ct) else { return Outcome::Invalid };
+        match entry.tuples[0].l4 {
+            ipproto::TCP => {
+                let remaining = entry.deadline.since(now);
+                tcp::packet(entry, direction, packet, info, config, verify, remaining)
+            }
+            ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, config, verify),
+            ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, &config.timeouts),
+            ipproto::GRE => gre::packet(entry, &config.timeouts),
+            _ => generic::packet(&config.timeouts),
+        }
+    }
+
+    /// Applies what the tracker said of a packet that belongs.
+    fn settle(&mut self, now: Instant, ct: CtRef, ctinfo: CtInfo, outcome: Outcome, info: &PacketInfo) {
+        let before = self.table.slab.get(ct).map(|entry| entry.status);
+        let bytes = info.end.saturating_sub(info.network) as u64;
+        match outcome {
+            Outcome::Refresh(timeout) => {
+                self.account(ct, ctinfo.direction(), 1, bytes);
+                self.refresh(now, ct, timeout);
+            }
+            Outcome::End => {
+                self.account(ct, ctinfo.direction(), 1, bytes);
+                self.kill(now, ct);
+            }
+            Outcome::Ignore | Outcome::Invalid | Outcome::InvalidShrink(_) | Outcome::Reopen => {}
+        }
+        if ctinfo == CtInfo::EstablishedReply
+            && let Some(entry) = self.table.slab.get_mut(ct)
+        {
+            entry.status |= Status::SEEN_REPLY;
+        }
+        let after = self.table.slab.get(ct).map(|entry| entry.status);
+        if before != after && after.is_some_and(|status| status.contains(Status::CONFIRMED)) {
+            self.report(EventKind::Update, ct);
+        }
+    }
+
+    /// Moves a deadline; the timer is told only when it must look earlier than planned.
+    fn refresh(&mut self, now: Instant, ct: CtRef, timeout: Duration) {
+        let Some(entry) = self.table.slab.get_mut(ct) else { return };
+        if entry.status.intersects(Status::FIXED_TIMEOUT | Status::DYING) {
+            return;
+        }
+        let timeout = if entry.status.contains(Status::OFFLOAD) {
+            timeout.max(self.config.timeouts.offload)
+        } else {
+            timeout
+        };
+        entry.deadline = now + timeout;
+        if entry.is_confirmed() && entry.deadline < entry.scheduled {
+            entry.scheduled = entry.deadline;
+            let deadline = entry.deadline;
+            self.timers.schedule(deadline, ct);
+            self.trim_timers();
+        }
+    }
+
+    /// Throws superseded items away when they outnumber connections.
+    fn trim_timers(&mut self) {
+        if self.timers.len() > 2 * self.table.slab.len() + 1024 {
+            let slab = &self.table.slab;
+            self.timers.retain(|at, ct| slab.get(ct).is_some_and(|entry| entry.scheduled == at));
+        }
+    }
+
+    /// Takes a connection out of the table; it stays in its place until [`Conntrack::bury`].
+    pub(crate) fn kill(&mut self, now: Instant, ct: CtRef) {
+        let timestamps = self.config.timestamps;
+        let Some(entry) = self.table.slab.get_mut(ct) else { return };
+        if entry.status.contains(Status::DYING) {
+            return;
+        }
+        let confirmed = entry.is_confirmed();
+        entry.status |= Status::DYING;
+        if timestamps {
+            entry.extras_mut().stop = Some(now);
+        }
+        if confirmed {
+            self.report(EventKind::Destroy, ct);
+        }
+        self.table.unlink(ct);
+        self.dying.push(ct);
+    }
+
+    /// Frees the places of connections taken out: no packet is at work.
+    fn bury(&mut self) {
+        while let Some(ct) = self.dying.pop() {
+            self.table.slab.remove(ct);
+        }
+    }
+
+    /// Two packets began the same connection. Where a protocol allows it, the later packet joins the connection that
+    /// was confirmed first (`nf_ct_resolve_clash`).
+    fn resolve_clash(&mut self, loser: CtRef, winner: CtRef, direction: Direction, protocol: u8) -> Confirm {
+        let same = |table: &Table| {
+            let (loser, winner) = (table.slab.get(loser)?, table.slab.get(winner)?);
+            let nat = Status::NAT;
+            Some(loser.tuples == winner.tuples && loser.status & nat == winner.status & nat)
+        };
+        let allowed = !matches!(protocol, ipproto::TCP | ipproto::SCTP | ipproto::DCCP);
+        let joins = allowed && direction == Direction::Original && same(&self.table) == Some(true);
+        self.release(loser);
+        if !joins {
+            self.stats.insert_failed += 1;
+            return Confirm::Drop(DropReason::Clash);
+        }
+        self.stats.clash_resolved += 1;
+        let info = self.ctinfo(winner, direction);
+        Confirm::Pass(Tracking::Flow(winner, info))
+    }
+
+    fn report(&mut self, kind: EventKind, ct: CtRef) {
+        if self.config.event_capacity == 0 {
+            return;
+        }
+        let Some(entry) = self.table.slab.get(ct) else { return };
+        if self.events.len() >= self.config.event_capacity {
+            self.stats.events_lost += 1;
+            return;
+        }
+        self.events.push_back(Event { kind, entry: entry.clone() });
+    }
+}
+
+enum Begin {
+    New(CtRef),
+    Full,
+    Unanswerable,
+}
+
+fn icmp_checksum_is_valid(packet: &Packet<'_>, info: &PacketInfo, tuple: &Tuple) -> bool {
+    use ironweir_wire::checksum::Sum;
+    if tuple.l3 == L3::V6 {
+        return proto::checksum_is_valid(packet, info, tuple, usize::MAX);
+    }
+    info.is_fragment()
+        || Sum::ZERO.packet(packet, info.transport, info.transport_len()).is_none_or(Sum::is_valid)
+}
