@@ -1,12 +1,51 @@
-//! `counter`.
+//! `counter`: packets and bytes; also `counter name EXPR`, see [`super::objref`].
 
+use ironweir_expr::Expr as Code;
+use ironweir_expr::counter::Counter as Counted;
+
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
-/// `counter`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Counter {}
+/// `counter [packets N bytes N]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// Packets so far.
+    pub packets: u64,
+    /// Bytes so far.
+    pub bytes: u64,
+}
 
 impl Counter {
-    /// In nft's canonical form.
-    pub fn print(&self, _out: &mut Printer) {}
+    /// What follows the word `counter`.
+    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Counter> {
+        let mut counter = Counter::default();
+        loop {
+            if p.eat_word("packets") {
+                counter.packets = p.number()?;
+            } else if p.eat_word("bytes") {
+                counter.bytes = p.number()?;
+            } else {
+                return Ok(counter);
+            }
+        }
+    }
+
+    /// As nft lists it; without the numbers where state is not asked for.
+    pub fn print(&self, out: &mut Printer) {
+        out.text("counter");
+        if !out.options.stateless {
+            out.fmt(format_args!(" packets {} bytes {}", self.packets, self.bytes));
+        }
+    }
+
+    /// The expression alone, for sets and elements.
+    pub(crate) fn code(&self) -> Code {
+        Code::Counter(Counted::new(self.packets, self.bytes))
+    }
+
+    pub(crate) fn raise(counter: &Counted) -> Counter {
+        let (packets, bytes) = counter.totals();
+        Counter { packets, bytes }
+    }
 }

@@ -1,12 +1,49 @@
-//! `last`.
+//! `last`: when a packet was last seen here.
 
-use crate::print::Printer;
+use ironweir_expr::Expr as Code;
+use ironweir_expr::last::Last as Seen;
+use ironweir_wire::Instant;
 
-/// `last`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Last {}
+use crate::diag::Parsed;
+use crate::parse::Parser;
+use crate::print::{Printer, time};
+
+/// `last [used never | used TIME]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Last {
+    /// Milliseconds since then; `None` for never.
+    pub used: Option<u64>,
+}
 
 impl Last {
-    /// In nft's canonical form.
-    pub fn print(&self, _out: &mut Printer) {}
+    /// What follows the word `last`.
+    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Last> {
+        if !p.eat_word("used") || p.eat_word("never") {
+            return Ok(Last::default());
+        }
+        Ok(Last { used: Some(p.time()?) })
+    }
+
+    /// As nft lists it.
+    pub fn print(&self, out: &mut Printer) {
+        out.text("last");
+        if !out.options.stateless {
+            match self.used {
+                None => out.text(" used never"),
+                Some(ago) => out.text(" used ").text(&time(ago)),
+            };
+        }
+    }
+
+    /// The expression alone, for sets and elements. How long ago cannot be said without a clock: a time that a
+    /// listing printed is read and forgotten, as a ruleset restored later would not mean it either.
+    pub(crate) fn code(&self) -> Code {
+        Code::Last(Seen::default())
+    }
+
+    /// Without a clock only "never" can be told from "at some time", which is shown as 0s.
+    pub(crate) fn raise(last: &Seen, now: Option<Instant>) -> Last {
+        let ago = |at: Instant| now.map_or(0, |now| now.nanos().saturating_sub(at.nanos()) / 1_000_000);
+        Last { used: last.at().map(ago) }
+    }
 }

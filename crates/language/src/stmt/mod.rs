@@ -1,5 +1,6 @@
 //! Statements of the language, one file each: node, parsing, printing, lowering, raising.
 
+mod amount;
 pub mod assign;
 pub mod connlimit;
 pub mod counter;
@@ -11,6 +12,7 @@ pub mod limit;
 pub mod log;
 pub mod meter;
 pub mod nat;
+mod nat_flags;
 pub mod notrack;
 pub mod objref;
 pub mod queue;
@@ -94,6 +96,13 @@ impl Stmt {
         Ok(Stmt { kind, span: start.to(p.last_span()) })
     }
 
+    /// The stateful statement that stands next, if one does.
+    pub(crate) fn parse_stateful(p: &mut Parser<'_>) -> Parsed<Option<Stmt>> {
+        let start = p.peek().span;
+        let kind = StmtKind::parse_stateful(p)?;
+        Ok(kind.map(|kind| Stmt { kind, span: start.to(p.last_span()) }))
+    }
+
     /// In nft's canonical form.
     pub fn print(&self, out: &mut Printer) {
         match &self.kind {
@@ -128,6 +137,107 @@ impl Stmt {
 impl StmtKind {
     /// By its first words.
     fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
-        Err(p.unexpected("a statement"))
+        if let Some(stateful) = Self::parse_stateful(p)? {
+            return Ok(stateful);
+        }
+        if let Some(verdict) = verdict::Verdict::parse(p)? {
+            return Ok(StmtKind::Verdict(verdict));
+        }
+        let word = p.word().to_owned();
+        if let Some((_, op)) = set_update::OPS.into_iter().find(|(name, _)| *name == word) {
+            p.next();
+            return Ok(StmtKind::SetUpdate(set_update::SetUpdate::parse(p, op)?));
+        }
+        if let Some(kind) = nat::Kind::ALL.into_iter().find(|kind| kind.name() == word) {
+            p.next();
+            return Ok(StmtKind::Nat(nat::Nat::parse(p, kind)?));
+        }
+        if let Some(objref) = objref::Objref::parse(p)? {
+            return Ok(StmtKind::Objref(objref));
+        }
+        Ok(match &*word {
+            "log" => {
+                p.next();
+                StmtKind::Log(log::Log::parse(p)?)
+            }
+            "reject" => {
+                p.next();
+                StmtKind::Reject(reject::Reject::parse(p)?)
+            }
+            "tproxy" => {
+                p.next();
+                StmtKind::Tproxy(tproxy::Tproxy::parse(p)?)
+            }
+            "dup" => {
+                p.next();
+                StmtKind::Dup(dup::Dup::parse(p)?)
+            }
+            "fwd" => {
+                p.next();
+                StmtKind::Fwd(fwd::Fwd::parse(p)?)
+            }
+            "notrack" => {
+                p.next();
+                StmtKind::Notrack(notrack::Notrack)
+            }
+            "synproxy" => {
+                p.next();
+                StmtKind::Synproxy(synproxy::Synproxy::parse(p)?)
+            }
+            "queue" => {
+                p.next();
+                StmtKind::Queue(queue::Queue::parse(p)?)
+            }
+            "flow" => {
+                p.next();
+                StmtKind::Flow(flow::Flow::parse(p)?)
+            }
+            "set" => {
+                p.next();
+                StmtKind::SetUpdate(set_update::SetUpdate::parse_old(p)?)
+            }
+            "meter" => {
+                p.next();
+                StmtKind::Meter(meter::Meter::parse(p)?)
+            }
+            "reset" => {
+                p.next();
+                StmtKind::ResetOption(reset_option::ResetOption::parse(p)?)
+            }
+            "xt" => {
+                p.next();
+                StmtKind::Xt(xt::Xt::parse(p)?)
+            }
+            _ => relational::parse(p)?,
+        })
+    }
+
+    /// `counter`, `quota`, `limit`, `last`, `ct count`, where it stands next; not those that name an object.
+    fn parse_stateful(p: &mut Parser<'_>) -> Parsed<Option<StmtKind>> {
+        let named = p.word_at(1) == "name";
+        Ok(Some(match p.word() {
+            "counter" if !named => {
+                p.next();
+                StmtKind::Counter(counter::Counter::parse(p)?)
+            }
+            "quota" if !named => {
+                p.next();
+                StmtKind::Quota(quota::Quota::parse(p)?)
+            }
+            "limit" if !named => {
+                p.next();
+                StmtKind::Limit(limit::Limit::parse(p)?)
+            }
+            "last" => {
+                p.next();
+                StmtKind::Last(last::Last::parse(p)?)
+            }
+            "ct" if p.word_at(1) == "count" => {
+                p.next();
+                p.next();
+                StmtKind::Connlimit(connlimit::Connlimit::parse(p)?)
+            }
+            _ => return Ok(None),
+        }))
     }
 }

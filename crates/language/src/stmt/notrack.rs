@@ -1,12 +1,20 @@
-//! `notrack`.
+//! `notrack`: leaves the packet to no connection.
+
+use ironweir_expr::Expr as Code;
 
 use crate::print::Printer;
 
-/// `notrack`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notrack {}
+/// The packet becomes untracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notrack;
 
 impl Notrack {
-    /// In nft's canonical form.
-    pub fn print(&self, _out: &mut Printer) {}
+    /// As nft lists it.
+    pub fn print(self, out: &mut Printer) {
+        out.text("notrack");
+    }
+
+    pub(crate) fn code(self) -> Code {
+        Code::Notrack(ironweir_expr::notrack::Notrack)
+    }
 }

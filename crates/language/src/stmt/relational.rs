@@ -1,5 +1,9 @@
 //! Comparisons: `tcp dport 22`, `ct state != new`.
 
+use super::StmtKind;
+use super::assign::Assign;
+use super::vmap::Vmap;
+use crate::diag::Parsed;
 use crate::expr::Expr;
 use crate::lex::Sign;
 use crate::parse::Parser;
@@ -55,6 +59,22 @@ impl Relational {
         out.text(" ").text(self.op.sign());
         self.right.print(out);
     }
+}
+
+/// A statement that begins with an expression: comparison, assignment or verdict map.
+pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
+    let left = Expr::parse_lhs(p)?;
+    if p.eat_word("set") {
+        let value = Expr::parse_value(p)?;
+        return Ok(StmtKind::Assign(Assign { target: left, value }));
+    }
+    if p.eat_word("vmap") {
+        let map = Expr::parse_set_or_name(p)?;
+        return Ok(StmtKind::Vmap(Vmap { key: left, map }));
+    }
+    let op = RelOp::parse(p);
+    let right = Expr::parse_rhs(p)?;
+    Ok(StmtKind::Relational(Relational { left, op, right }))
 }
 
 impl RelOp {

@@ -1,12 +1,134 @@
-//! `add @s { ... }`, `update`, `delete`; maps too.
+//! `add @s { ... }`, `update @s { ... }`, `delete @s { ... }`: changes a set from the packet path.
 
+use ironweir_expr::dynset::Op;
+
+use super::Stmt;
+use crate::diag::Parsed;
+use crate::expr::Expr;
+use crate::expr::set::SetName;
+use crate::lex::Sign;
+use crate::parse::Parser;
 use crate::print::Printer;
 
-/// `add @s { ... }`, `update`, `delete`; maps too.
+/// `OP @set { KEY [timeout T] [expires T] [comment TEXT] [STATEFUL...] [: DATA] }`, also `set OP KEY @set`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SetUpdate {}
+pub struct SetUpdate {
+    /// What is done.
+    pub op: Op,
+    /// The set.
+    pub set: SetName,
+    /// The element.
+    pub element: Entry,
+}
+
+/// An element that a packet makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Expr,
+    /// How long it lives, in milliseconds.
+    pub timeout: Option<u64>,
+    /// What a map maps it to.
+    pub data: Option<Expr>,
+    /// Stateful statements the element gets.
+    pub stmts: Vec<Stmt>,
+}
+
+/// Operations by their word.
+pub(crate) const OPS: [(&str, Op); 3] = [("add", Op::Add), ("update", Op::Update), ("delete", Op::Delete)];
 
 impl SetUpdate {
-    /// In nft's canonical form.
-    pub fn print(&self, _out: &mut Printer) {}
+    /// What follows the word of the operation.
+    pub(crate) fn parse(p: &mut Parser<'_>, op: Op) -> Parsed<SetUpdate> {
+        let set = parse_name(p)?;
+        p.expect(Sign::BraceOpen)?;
+        let element = Entry::parse(p)?;
+        p.expect(Sign::BraceClose)?;
+        Ok(SetUpdate { op, set, element })
+    }
+
+    /// What follows the word `set`: the older order of words.
+    pub(crate) fn parse_old(p: &mut Parser<'_>) -> Parsed<SetUpdate> {
+        let Some((_, op)) = OPS.into_iter().find(|(word, _)| p.is_word(word)) else {
+            return Err(p.unexpected_word("add, update or delete", &OPS.map(|(word, _)| word)));
+        };
+        p.next();
+        let element = Entry::parse(p)?;
+        let set = parse_name(p)?;
+        Ok(SetUpdate { op, set, element })
+    }
+
+    /// As nft lists it.
+    pub fn print(&self, out: &mut Printer) {
+        let word = OPS.iter().find(|(_, op)| *op == self.op).map_or("", |(word, _)| word);
+        out.text(word).text(" ");
+        self.set.print(out);
+        out.text(" { ");
+        self.element.print(out);
+        out.text(" }");
+    }
+}
+
+impl Entry {
+    /// Key, options, stateful statements and data.
+    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Entry> {
+        p.newlines();
+        let key = Expr::parse_single_value(p)?;
+        let mut entry = Entry { key, timeout: None, data: None, stmts: Vec::new() };
+        loop {
+            match p.word() {
+                "timeout" => {
+                    p.next();
+                    entry.timeout = Some(p.time()?);
+                }
+                // Accepted and without meaning here, as in nft.
+                "expires" => {
+                    p.next();
+                    p.time()?;
+                }
+                "comment" => {
+                    p.next();
+                    p.string()?;
+                }
+                _ => break,
+            }
+        }
+        entry.parse_stateful(p)?;
+        if p.eat(Sign::Colon) {
+            entry.data = Some(Expr::parse_single_value(p)?);
+            entry.parse_stateful(p)?;
+        }
+        p.newlines();
+        Ok(entry)
+    }
+
+    fn parse_stateful(&mut self, p: &mut Parser<'_>) -> Parsed<()> {
+        while let Some(stmt) = Stmt::parse_stateful(p)? {
+            self.stmts.push(stmt);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn print(&self, out: &mut Printer) {
+        self.key.print(out);
+        if let Some(timeout) = self.timeout {
+            out.text(" timeout ").text(&crate::print::time(timeout));
+        }
+        // The state is that of the elements, so what a rule says shows none.
+        let stateless = std::mem::replace(&mut out.options.stateless, true);
+        for stmt in &self.stmts {
+            out.text(" ");
+            stmt.print(out);
+        }
+        out.options.stateless = stateless;
+        if let Some(data) = &self.data {
+            out.text(" : ");
+            data.print(out);
+        }
+    }
+}
+
+fn parse_name(p: &mut Parser<'_>) -> Parsed<SetName> {
+    p.expect(Sign::At)?;
+    Ok(SetName { name: p.name("the name of a set")?.0 })
 }

@@ -1,12 +1,79 @@
-//! `synproxy`.
+//! `synproxy`: answers SYNs for a server; also `synproxy name EXPR`, see [`super::objref`].
 
+use ironweir_expr::Expr as Code;
+use ironweir_expr::synproxy::Synproxy as Proxy;
+
+use crate::diag::Parsed;
+use crate::parse::Parser;
 use crate::print::Printer;
 
-/// `synproxy`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Synproxy {}
+/// `synproxy [mss N] [wscale N] [timestamp] [sack-perm]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Synproxy {
+    /// Maximum segment size of the server.
+    pub mss: Option<u16>,
+    /// Window scale of the server.
+    pub wscale: Option<u8>,
+    /// With TCP timestamps.
+    pub timestamp: bool,
+    /// With selective acknowledgement.
+    pub sack_perm: bool,
+}
 
 impl Synproxy {
-    /// In nft's canonical form.
-    pub fn print(&self, _out: &mut Printer) {}
+    /// What follows the word `synproxy`.
+    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Synproxy> {
+        let mut proxy = Synproxy::default();
+        loop {
+            match p.word() {
+                "mss" => {
+                    p.next();
+                    proxy.mss = Some(p.number_to(u16::MAX.into())? as u16);
+                }
+                "wscale" => {
+                    p.next();
+                    proxy.wscale = Some(p.number_to(MAX_WSCALE)? as u8);
+                }
+                "timestamp" => {
+                    p.next();
+                    proxy.timestamp = true;
+                }
+                "sack-perm" => {
+                    p.next();
+                    proxy.sack_perm = true;
+                }
+                _ => return Ok(proxy),
+            }
+        }
+    }
+
+    /// As nft lists it.
+    pub fn print(&self, out: &mut Printer) {
+        out.text("synproxy");
+        if let Some(mss) = self.mss {
+            out.text(" mss ").number(mss);
+        }
+        if let Some(wscale) = self.wscale {
+            out.text(" wscale ").number(wscale);
+        }
+        if self.timestamp {
+            out.text(" timestamp");
+        }
+        if self.sack_perm {
+            out.text(" sack-perm");
+        }
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        let Synproxy { mss, wscale, timestamp, sack_perm } = *self;
+        Code::Synproxy(Proxy { mss, wscale, timestamp, sack_perm })
+    }
+
+    pub(crate) fn raise(proxy: &Proxy) -> Synproxy {
+        let Proxy { mss, wscale, timestamp, sack_perm } = *proxy;
+        Synproxy { mss, wscale, timestamp, sack_perm }
+    }
 }
+
+/// RFC 7323 §2.3.
+const MAX_WSCALE: u64 = 14;

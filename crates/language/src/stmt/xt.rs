@@ -1,12 +1,30 @@
-//! `xt`: listed only.
+//! `xt`: iptables matches and targets that iptables-nft put into a rule. They can be listed, not written.
 
+use crate::diag::{Diagnostic, Parsed};
+use crate::parse::Parser;
 use crate::print::Printer;
 
-/// `xt`: listed only.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Xt {}
+/// A match or target of iptables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xt {
+    /// Whether it is a target.
+    pub target: bool,
+    /// Its name.
+    pub name: Box<str>,
+}
 
 impl Xt {
-    /// In nft's canonical form.
-    pub fn print(&self, _out: &mut Printer) {}
+    /// What follows the word `xt`: an error, as in nft.
+    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Xt> {
+        let start = p.last_span();
+        p.name("match, target or watcher")?;
+        p.string()?;
+        let message = "unsupported xtables compat expression, use iptables-nft with this ruleset";
+        Err(Diagnostic::error(start.to(p.last_span()), message))
+    }
+
+    /// As nft lists it without libxtables.
+    pub fn print(&self, out: &mut Printer) {
+        out.text(if self.target { "xt target " } else { "xt match " }).quoted(&self.name);
+    }
 }
