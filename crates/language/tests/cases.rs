@@ -72,7 +72,7 @@ fn check(bench: &Bench, case: &Case) -> Result<(), String> {
 fn run_file(name: &str, text: &str, fails: &mut Vec<String>) -> usize {
     let mut at: Option<Bench> = None;
     let mut cases: Vec<Case> = Vec::new();
-    let mut tried = 0;
+    let (mut tried, mut unprepared) = (0, Vec::new());
     let mut flush = |at: &Option<Bench>, cases: &mut Vec<Case>| {
         for case in cases.drain(..) {
             let bench = at.as_ref().expect("a case file begins with a chain");
@@ -101,7 +101,7 @@ fn run_file(name: &str, text: &str, fails: &mut Vec<String>) -> usize {
                 flush(&at, &mut cases);
                 let world = &mut at.as_mut().expect("a chain before it").world;
                 if let Err(refusal) = world.run(&format!("{rest}\n")) {
-                    fails.push(format!("{name}:{} {rest}: {}", index + 1, refusal.first_line()));
+                    unprepared.push(format!("{name}:{} {rest}: {}", index + 1, refusal.first_line()));
                 }
             }
             "> " => cases.push(new(false)),
@@ -118,6 +118,7 @@ fn run_file(name: &str, text: &str, fails: &mut Vec<String>) -> usize {
         }
     }
     flush(&at, &mut cases);
+    fails.append(&mut unprepared);
     tried
 }
 
