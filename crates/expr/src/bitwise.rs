@@ -1,6 +1,6 @@
 //! `bitwise`: and/xor with constants, shifts, and and/or/xor of two registers (`nft_bitwise.c`).
 
-use crate::{Register, Value};
+use crate::{Outcome, Register, Registers, Value};
 
 /// Computes `destination` from `source`, `len` bytes wide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,4 +44,72 @@ pub enum Operand {
     Register(Register),
     /// A constant (`NFTA_BITWISE_DATA`).
     Value(Value),
+}
+
+impl Bitwise {
+    /// Computes the destination. Works on a copy of the operand, so that source and destination may overlap.
+    pub(crate) fn eval(&self, registers: &mut Registers) -> Outcome {
+        let len = (self.len as usize).min(Register::BYTES).next_multiple_of(4);
+        let mut bytes = [0; Register::BYTES];
+        let bytes = &mut bytes[..len];
+        copy(bytes, registers.get(self.source, len));
+        match &self.op {
+            Op::MaskXor { mask, xor } => {
+                for (i, byte) in bytes.iter_mut().enumerate() {
+                    *byte = (*byte & at(mask, i)) ^ at(xor, i);
+                }
+            }
+            Op::Lshift(bits) => lshift(bytes, *bits),
+            Op::Rshift(bits) => rshift(bytes, *bits),
+            Op::And(operand) => combine(bytes, operand, registers, |a, b| a & b),
+            Op::Or(operand) => combine(bytes, operand, registers, |a, b| a | b),
+            Op::Xor(operand) => combine(bytes, operand, registers, |a, b| a ^ b),
+        }
+        registers.store(self.destination, bytes);
+        Outcome::Next
+    }
+}
+
+/// The byte of a constant, which is zero behind its end.
+fn at(value: &[u8], index: usize) -> u8 {
+    value.get(index).copied().unwrap_or(0)
+}
+
+fn copy(to: &mut [u8], from: &[u8]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
+
+fn combine(bytes: &mut [u8], operand: &Operand, registers: &Registers, op: impl Fn(u8, u8) -> u8) {
+    let other = match operand {
+        Operand::Register(register) => registers.get(*register, bytes.len()),
+        Operand::Value(value) => value,
+    };
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = op(*byte, at(other, i));
+    }
+}
+
+/// Shifts words of host order from the last to the first, each taking over what the one behind it lost
+/// (`nft_bitwise_eval_lshift`).
+fn lshift(bytes: &mut [u8], bits: u32) {
+    let mut carry = 0;
+    for chunk in bytes.chunks_exact_mut(4).rev() {
+        let word = word(chunk);
+        chunk.copy_from_slice(&(word.checked_shl(bits).unwrap_or(0) | carry).to_ne_bytes());
+        carry = 32u32.checked_sub(bits).and_then(|back| word.checked_shr(back)).unwrap_or(0);
+    }
+}
+
+/// The same from the first to the last (`nft_bitwise_eval_rshift`).
+fn rshift(bytes: &mut [u8], bits: u32) {
+    let mut carry = 0;
+    for chunk in bytes.chunks_exact_mut(4) {
+        let word = word(chunk);
+        chunk.copy_from_slice(&(word.checked_shr(bits).unwrap_or(0) | carry).to_ne_bytes());
+        carry = 32u32.checked_sub(bits).and_then(|back| word.checked_shl(back)).unwrap_or(0);
+    }
+}
+
+fn word(chunk: &[u8]) -> u32 {
+    chunk.try_into().map_or(0, u32::from_ne_bytes)
 }

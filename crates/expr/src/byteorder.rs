@@ -1,6 +1,6 @@
 //! `byteorder`: between host and network order (`nft_byteorder.c`).
 
-use crate::Register;
+use crate::{Outcome, Register, Registers};
 
 /// Converts `len` bytes in units of `size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,4 +24,26 @@ pub enum Op {
     Ntoh,
     /// Host to network (`NFT_BYTEORDER_HTON`).
     Hton,
+}
+
+impl Byteorder {
+    /// Swaps, on a machine of little-endian order; what is left behind the last whole number stays as it is.
+    pub(crate) fn eval(&self, registers: &mut Registers) -> Outcome {
+        let mut scratch = [0; Register::BYTES];
+        let source = registers.get(self.source, (self.len as usize).min(Register::BYTES));
+        let bytes = &mut scratch[..source.len()];
+        bytes.copy_from_slice(source);
+        let size = match self.size {
+            2 | 4 | 8 => self.size as usize,
+            _ => return Outcome::Break,
+        };
+        let whole = bytes.len() / size * size;
+        if cfg!(target_endian = "little") {
+            bytes[..whole].chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
+        let destination = registers.get_mut(self.destination, whole);
+        let len = destination.len();
+        destination.copy_from_slice(&bytes[..len]);
+        Outcome::Next
+    }
 }

@@ -1,6 +1,8 @@
 //! `cmp`: compares a register with a constant, byte by byte as `memcmp` does (`nft_cmp.c`).
 
-use crate::{Register, Value};
+use std::cmp::Ordering;
+
+use crate::{Outcome, Register, Registers, Value};
 
 /// Ends the rule unless the comparison holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +25,25 @@ pub enum Op {
     Lte,
     Gt,
     Gte,
+}
+
+impl Op {
+    /// Whether the comparison holds for sides that compare so.
+    pub fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Op::Eq => ordering.is_eq(),
+            Op::Neq => ordering.is_ne(),
+            Op::Lt => ordering.is_lt(),
+            Op::Lte => ordering.is_le(),
+            Op::Gt => ordering.is_gt(),
+            Op::Gte => ordering.is_ge(),
+        }
+    }
+}
+
+impl Cmp {
+    pub(crate) fn eval(&self, registers: &Registers) -> Outcome {
+        let left = registers.get(self.source, self.data.len());
+        Outcome::next_if(self.op.holds(left.cmp(&self.data)))
+    }
 }

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ironweir_wire::Packet;
+
+use crate::Outcome;
+
 /// Counts the packets that reach it, and their bytes from the network header on. The numbers live in the rule, object or
 /// element that holds the expression, and are shared by everyone who evaluates it.
 #[derive(Debug, Default)]
@@ -43,5 +47,13 @@ impl Clone for Counter {
 impl PartialEq for Counter {
     fn eq(&self, other: &Counter) -> bool {
         self.totals() == other.totals()
+    }
+}
+
+impl Counter {
+    /// Counts the packet.
+    pub fn eval(&self, packet: &Packet<'_>) -> Outcome {
+        self.add(packet.network_len() as u64);
+        Outcome::Next
     }
 }

@@ -1,6 +1,6 @@
 //! `ct`: what connection tracking knows of the packet (`nft_ct.c`).
 
-use crate::Register;
+use crate::{Env, Outcome, Register, Registers, Value};
 
 /// Loads a key of the packet's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,15 @@ pub enum Direction {
     Reply = 1,
 }
 
-/// `enum nft_ct_keys`: name in the text form, width in bytes and byte order are in [`Key::name`] and `language`.
+/// `enum nft_ct_keys`. How a key's value lies in a register ([`Key::width`]):
+///
+/// - addresses (`Src` to `DstIp6`), `ProtoSrc`, `ProtoDst`: network order;
+/// - `Direction` (0 original, 1 reply), `L3Protocol` (`NFPROTO_*`), `Protocol`: one byte;
+/// - `Helper`: its name, padded with zero bytes to 16; not there without a helper;
+/// - `Labels`: 128 bits, the first byte's lowest bit is label 0 (on little-endian machines);
+/// - `Zone`: 16 bits of host order; `Packets`, `Bytes`: 64 bits of host order, of both directions when none is given;
+/// - `Expiration`: milliseconds, `Status` and `State`: bits (`IPS_*`; see [`Env::ct_state`]), `Id`, `Mark`, `Secmark`,
+///   `EventMask`: 32 bits of host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 #[allow(missing_docs)] // the words are the kernel's
@@ -80,5 +88,63 @@ impl Key {
     /// From its number on the wire.
     pub fn from_number(number: u32) -> Option<Key> {
         Key::ALL.get(number as usize).copied()
+    }
+}
+
+impl Key {
+    /// How many bytes the key has in a register; `None` for addresses, which follow the family.
+    pub const fn width(self) -> Option<u32> {
+        Some(match self {
+            Key::Direction | Key::L3Protocol | Key::Protocol => 1,
+            Key::ProtoSrc | Key::ProtoDst | Key::Zone => 2,
+            Key::State
+            | Key::Status
+            | Key::Mark
+            | Key::Secmark
+            | Key::Expiration
+            | Key::EventMask
+            | Key::Id => 4,
+            Key::SrcIp | Key::DstIp => 4,
+            Key::Packets | Key::Bytes | Key::AvgPkt => 8,
+            Key::Helper | Key::Labels | Key::SrcIp6 | Key::DstIp6 => 16,
+            Key::Src | Key::Dst => return None,
+        })
+    }
+}
+
+impl Get {
+    pub(crate) fn eval<E: Env>(&self, registers: &mut Registers, env: &mut E) -> Outcome {
+        let value = match self.key {
+            Key::State => Some(Value::new(&env.ct_state().to_ne_bytes())),
+            Key::AvgPkt => {
+                let mut count = |key| {
+                    let value = env.ct_get(key, self.direction)?;
+                    value.as_slice().try_into().ok().map(u64::from_ne_bytes)
+                };
+                match (count(Key::Bytes), count(Key::Packets)) {
+                    (Some(bytes), Some(packets)) => {
+                        Some(Value::new(&bytes.checked_div(packets).unwrap_or(0).to_ne_bytes()))
+                    }
+                    _ => None,
+                }
+            }
+            key => env.ct_get(key, self.direction),
+        };
+        let Some(value) = value else { return Outcome::Break };
+        let mut padded = [0; 16];
+        let width = self.key.width().map_or(value.len(), |width| width as usize).min(padded.len());
+        for (to, from) in padded[..width].iter_mut().zip(value.iter()) {
+            *to = *from;
+        }
+        registers.store(self.destination, &padded[..width]);
+        Outcome::Next
+    }
+}
+
+impl Set {
+    pub(crate) fn eval<E: Env>(&self, registers: &Registers, env: &mut E) -> Outcome {
+        let width = self.key.width().unwrap_or(4) as usize;
+        env.ct_set(self.key, self.direction, registers.get(self.source, width));
+        Outcome::Next
     }
 }

@@ -1,6 +1,9 @@
 //! `dup`: sends a copy elsewhere (`nft_dup_ipv4.c`, `nft_dup_ipv6.c`, `nft_dup_netdev.c`).
 
-use crate::Register;
+use ironweir_wire::{IfIndex, Packet};
+
+use crate::nat::address;
+use crate::{Env, Outcome, Register, Registers};
 
 /// Sends a copy of the packet to a gateway (ip, ip6, inet) or out of a device (netdev).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,4 +12,18 @@ pub struct Dup {
     pub address: Option<Register>,
     /// Where the device's index lies (`NFTA_DUP_SREG_DEV`).
     pub device: Option<Register>,
+}
+
+impl Dup {
+    pub(crate) fn eval<E: Env>(&self, registers: &Registers, packet: &Packet<'_>, env: &mut E) -> Outcome {
+        let gateway = self.address.and_then(|register| address(registers, register, env.protocol_family()));
+        let device = self.device.map_or(IfIndex::NONE, |register| index(registers, register));
+        env.dup(gateway, device, packet);
+        Outcome::Next
+    }
+}
+
+/// The index of a device in a register.
+pub(crate) fn index(registers: &Registers, register: Register) -> IfIndex {
+    IfIndex(registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes))
 }

@@ -1,6 +1,9 @@
 //! `dynset`: changes a set from the packet path (`nft_dynset.c`).
 
-use crate::{Expr, Register, SetRef};
+use ironweir_wire::Packet;
+
+use crate::env::Update;
+use crate::{Env, Expr, Outcome, Register, Registers, SetRef};
 
 /// Adds, updates or deletes the element whose key lies in a register.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,4 +33,23 @@ pub enum Op {
     Update,
     /// Remove (`NFT_DYNSET_OP_DELETE`).
     Delete,
+}
+
+impl Dynset {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let key = registers.get(self.key, Register::BYTES);
+        let data = self.data.map_or(&[][..], |register| registers.get(register, Register::BYTES));
+        let update = env.update(self, key, data, packet);
+        match (self.op, update) {
+            (Op::Delete, _) => Outcome::Next,
+            (_, Update::Break) => Outcome::Break,
+            (_, Update::Done) => Outcome::next_if(!self.invert),
+            (_, Update::Full) => Outcome::next_if(self.invert),
+        }
+    }
 }

@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use ironweir_wire::{IfIndex, Instant, Packet};
+use ironweir_wire::{IfIndex, Instant, Packet, PacketInfo};
 
 use crate::connlimit::Connlimit;
 use crate::ct;
@@ -49,8 +49,6 @@ pub enum Decision {
     },
     /// Once more through the same hook (`NF_REPEAT`).
     Repeat,
-    /// On with the next rule, this one having matched (`NFT_CONTINUE`).
-    Continue,
     /// Into the chain with this number ([`crate::ChainRef::id`]), and back.
     Jump(u32),
     /// Into the chain with this number, and not back.
@@ -59,8 +57,16 @@ pub enum Decision {
     Return,
 }
 
+impl Outcome {
+    /// On where a comparison holds, else the rule ends.
+    pub fn next_if(holds: bool) -> Outcome {
+        if holds { Outcome::Next } else { Outcome::Break }
+    }
+}
+
 impl Verdict {
-    /// What evaluating this verdict gives. A jump to a chain that no commit has resolved ([`crate::ChainRef::id`] is `None`)
+    /// What evaluating this verdict gives. `continue` leaves the verdict register as it was, so evaluation goes on with the
+    /// rule's next expression (`nft_do_chain`). A jump to a chain that no commit has resolved ([`crate::ChainRef::id`] is `None`)
     /// breaks: such a rule was never committed.
     pub fn outcome(&self) -> Outcome {
         Outcome::Verdict(match self {
@@ -69,7 +75,7 @@ impl Verdict {
             Verdict::Stolen => Decision::Stolen,
             Verdict::Queue { number, bypass } => Decision::Queue { number: *number, bypass: *bypass },
             Verdict::Repeat => Decision::Repeat,
-            Verdict::Continue => Decision::Continue,
+            Verdict::Continue => return Outcome::Next,
             Verdict::Break => return Outcome::Break,
             Verdict::Jump(chain) => match chain.id {
                 Some(id) => Decision::Jump(id),
@@ -84,33 +90,13 @@ impl Verdict {
     }
 }
 
-/// What parsing found of the transport header (`struct nft_pktinfo`, `nft_set_pktinfo_ipv4` and its kin).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PacketInfo {
-    /// The transport protocol; `None` where the packet is no IP (`NFT_PKTINFO_L4PROTO` unset). Set in later fragments too.
-    pub l4proto: Option<u8>,
-    /// Where the transport header begins, counted as all offsets of a [`Packet`]. In a later fragment: where its data
-    /// begins.
-    pub thoff: usize,
-    /// Offset of this fragment in units of 8 bytes; 0 for whole packets and first fragments.
-    pub fragoff: u16,
-}
-
-impl PacketInfo {
-    /// The transport protocol and where its header begins, when this packet holds the header's beginning.
-    pub fn transport(&self) -> Option<(u8, usize)> {
-        match self {
-            PacketInfo { l4proto: Some(proto), thoff, fragoff: 0 } => Some((*proto, *thoff)),
-            _ => None,
-        }
-    }
-}
-
 /// What is known of a network interface.
 #[derive(Clone, Copy, Debug)]
 pub struct Interface<'e> {
     /// Its name, at most 15 bytes.
     pub name: &'e str,
+    /// Whether it is the loopback interface (`IFF_LOOPBACK`).
+    pub loopback: bool,
     /// Its hardware type (`ARPHRD_*`): 1 Ethernet, 772 loopback, 65534 none.
     pub kind: u16,
     /// Its group (`ip link set group`).
@@ -224,7 +210,7 @@ pub trait Env {
     /// The hook at which it is evaluated.
     fn hook(&self) -> Hook;
 
-    /// What parsing found of the packet's transport header.
+    /// What parsing found of the packet's headers (`struct nft_pktinfo`).
     fn info(&self) -> PacketInfo;
 
     /// The time of this packet.
@@ -302,11 +288,9 @@ pub trait Env {
         None
     }
 
-    /// Writes a key of the packet's connection; a zone, where there is none yet. False where that cannot be: the rule
-    /// ends, or (for keys whose failure the kernel ignores) goes on.
-    fn ct_set(&mut self, _key: ct::Key, _direction: Option<ct::Direction>, _value: &[u8]) -> bool {
-        false
-    }
+    /// Writes a key of the packet's connection: mark, secmark, event mask; labels, whose bits are added; a zone, where
+    /// there is no connection yet. Where that cannot be, nothing happens and the rule goes on, as in the kernel.
+    fn ct_set(&mut self, _key: ct::Key, _direction: Option<ct::Direction>, _value: &[u8]) {}
 
     /// The packet becomes untracked, unless it has a connection already.
     fn notrack(&mut self) {}

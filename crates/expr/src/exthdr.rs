@@ -1,6 +1,11 @@
 //! `exthdr`: IPv6 extension headers and TCP, IPv4, SCTP and DCCP options (`nft_exthdr.c`).
 
-use crate::Register;
+use ironweir_wire::checksum::Delta;
+use ironweir_wire::protocol::{ethertype, ipproto};
+use ironweir_wire::{Packet, PacketInfo, ipv6, tcp};
+
+use crate::payload::{copy, mend};
+use crate::{Decision, Env, Outcome, Register, Registers};
 
 /// Loads, writes or removes a part of a header that must be searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,4 +45,224 @@ pub enum Action {
     Write(Register),
     /// Replaces the option by no-operations (`reset tcp option`): neither register.
     Strip,
+}
+
+impl Exthdr {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let info = env.info();
+        match self.action {
+            Action::Write(source) => {
+                let bytes = registers.get(source, self.len as usize);
+                match tcp_options(packet, &info) {
+                    Some(options) => self.write(bytes, options, packet),
+                    None => Outcome::Break,
+                }
+            }
+            Action::Strip => match tcp_options(packet, &info) {
+                Some(options) => self.strip(options, packet),
+                None => Outcome::Break,
+            },
+            Action::Load(destination) => {
+                let mut scratch = [0; Register::BYTES];
+                let Some(out) = scratch.get_mut(..self.len as usize) else { return Outcome::Break };
+                let held = self
+                    .find(packet, &info)
+                    .filter(|found| (self.offset as usize).saturating_add(out.len()) <= found.len)
+                    .and_then(|found| found.at.checked_add(self.offset as usize))
+                    .is_some_and(|at| copy(packet, at, out));
+                if held {
+                    registers.store(destination, out);
+                }
+                Outcome::next_if(held)
+            }
+            Action::Present(destination) => {
+                // What is asked of a packet of another network protocol has no answer, not the answer no.
+                let other = match self.kind {
+                    Kind::Ipv6 => packet.meta.protocol != ethertype::IPV6,
+                    Kind::Ipv4 => packet.meta.protocol != ethertype::IPV4,
+                    Kind::Tcpopt | Kind::Sctp | Kind::Dccp => false,
+                };
+                if other {
+                    return Outcome::Break;
+                }
+                let present = self.find(packet, &info).is_some();
+                registers.store(destination, &[u8::from(present)]);
+                Outcome::Next
+            }
+        }
+    }
+
+    fn find(&self, packet: &Packet<'_>, info: &PacketInfo) -> Option<Found> {
+        match self.kind {
+            Kind::Ipv6 if packet.meta.protocol == ethertype::IPV6 => {
+                ipv6_header(packet, packet.network(), self.header)
+            }
+            Kind::Ipv4 if packet.meta.protocol == ethertype::IPV4 => {
+                let ihl = packet.byte(packet.network())? & 0x0f;
+                let options = packet.network() + 20..packet.network() + usize::from(ihl) * 4;
+                // Its field may be read beyond its length, as by the kernel.
+                Some(Found { len: usize::MAX, ..find_option(packet, options, self.header)? })
+            }
+            Kind::Tcpopt => find_option(packet, tcp_options(packet, info)?, self.header)
+                .filter(|found| (self.offset as usize).saturating_add(self.len as usize) <= found.len),
+            Kind::Sctp => sctp_chunk(packet, info, self.header)
+                .filter(|found| (self.offset as usize).saturating_add(self.len as usize) <= found.len),
+            Kind::Dccp => dccp_option(packet, info, self.header),
+            Kind::Ipv4 | Kind::Ipv6 => None,
+        }
+    }
+
+    /// Overwrites two or four bytes of a TCP option. A packet without it goes on; a maximum segment size is only ever
+    /// made smaller (`nft_exthdr_tcp_set_eval`).
+    fn write(&self, new: &[u8], options: std::ops::Range<usize>, packet: &mut Packet<'_>) -> Outcome {
+        const MSS: u8 = 2;
+        let tcp = options.start - tcp::HEADER_LEN;
+        let Some(found) = find_option(packet, options, self.header) else { return Outcome::Next };
+        let mut old = [0; 4];
+        let Some(old) = old.get_mut(..new.len()) else { return Outcome::Break };
+        let offset = self.offset as usize;
+        if offset.saturating_add(new.len()) > found.len || !copy(packet, found.at + offset, old) {
+            return Outcome::Break;
+        }
+        if self.header == MSS && new.len() == 2 && *old <= *new {
+            return Outcome::Next;
+        }
+        let change = aligned(Delta::NONE, found.at + offset - tcp, old, new);
+        Outcome::next_if(
+            packet.store(found.at + offset, new) && mend(packet, tcp + tcp::CHECKSUM_AT, change).is_some(),
+        )
+    }
+
+    /// Overwrites a TCP option with no-operations. A packet without it goes on; one whose option is cut short is
+    /// dropped (`nft_exthdr_tcp_strip_eval`).
+    fn strip(&self, options: std::ops::Range<usize>, packet: &mut Packet<'_>) -> Outcome {
+        let tcp = options.start - tcp::HEADER_LEN;
+        let Some(found) = find_option(packet, options.clone(), self.header) else { return Outcome::Next };
+        let mut old = [0; tcp::MAX_HEADER_LEN];
+        let (true, Some(old)) = (found.at + found.len <= options.end, old.get_mut(..found.len)) else {
+            return Outcome::Verdict(Decision::Drop);
+        };
+        let nops = [NOP; tcp::MAX_HEADER_LEN];
+        let nops = &nops[..old.len()];
+        if !copy(packet, found.at, old) {
+            return Outcome::Break;
+        }
+        let change = aligned(Delta::NONE, found.at - tcp, old, nops);
+        Outcome::next_if(
+            packet.store(found.at, nops) && mend(packet, tcp + tcp::CHECKSUM_AT, change).is_some(),
+        )
+    }
+}
+
+/// No-operation, in IPv4 as in TCP options: one byte.
+const NOP: u8 = 1;
+
+/// A header or option that was searched for: where it begins, and how long it says it is.
+#[derive(Clone, Copy)]
+struct Found {
+    at: usize,
+    len: usize,
+}
+
+/// A change at any offset of what is summed: at odd ones, bytes stand in the other half of a word.
+fn aligned(delta: Delta, offset: usize, old: &[u8], new: &[u8]) -> Delta {
+    match (offset % 2, old, new) {
+        (1, [first_old, old @ ..], [first_new, new @ ..]) => {
+            delta.word(u16::from(*first_old), u16::from(*first_new)).bytes(old, new)
+        }
+        _ => delta.bytes(old, new),
+    }
+}
+
+/// Where the TCP options lie. `None` where there is no whole TCP header.
+fn tcp_options(packet: &Packet<'_>, info: &PacketInfo) -> Option<std::ops::Range<usize>> {
+    let Some((ipproto::TCP, tcp)) = info.transport_header() else { return None };
+    let len = usize::from(packet.byte(tcp.checked_add(12)?)? >> 4) * 4;
+    (len >= tcp::HEADER_LEN && tcp + len <= packet.len()).then_some(tcp + tcp::HEADER_LEN..tcp + len)
+}
+
+/// Searches an option of TCP or IPv4: kinds 0 and 1 are one byte long, others say their length in their second byte. One
+/// that reaches beyond the header, or says length 0, counts as in `nft_exthdr.c`: the first is given as it is
+/// when it is the one searched for, the second is one byte.
+fn find_option(packet: &Packet<'_>, options: std::ops::Range<usize>, kind: u8) -> Option<Found> {
+    let mut at = options.start;
+    while at + 1 < options.end {
+        let [found, len] = packet.array(at)?;
+        let len = if found <= NOP || len == 0 { 1 } else { usize::from(len) };
+        if found == kind {
+            return Some(Found { at, len });
+        }
+        at += len;
+    }
+    None
+}
+
+/// Searches an IPv6 extension header (`ipv6_find_hdr`). In a later fragment nothing behind the fragment header is found.
+fn ipv6_header(packet: &Packet<'_>, network: usize, wanted: u8) -> Option<Found> {
+    let mut next = packet.byte(network.checked_add(6)?)?;
+    let mut at = network + ipv6::HEADER_LEN;
+    while next != wanted {
+        if !ipv6::is_extension(next) || next == ipproto::NONE {
+            return None;
+        }
+        let [after, len] = packet.array(at)?;
+        let len = match next {
+            ipproto::FRAGMENT if packet.be16(at + 2)? & !7 != 0 => return None,
+            ipproto::FRAGMENT => ipv6::FRAGMENT_LEN,
+            ipproto::AH => (usize::from(len) + 2) * 4,
+            _ => (usize::from(len) + 1) * 8,
+        };
+        next = after;
+        at += len;
+    }
+    Some(Found { at, len: usize::MAX })
+}
+
+/// Searches an SCTP chunk. Chunks begin behind the common header of 12 bytes and are padded to 4.
+fn sctp_chunk(packet: &Packet<'_>, info: &PacketInfo, wanted: u8) -> Option<Found> {
+    let Some((ipproto::SCTP, sctp)) = info.transport_header() else { return None };
+    let mut at = sctp + 12;
+    while at < packet.len() {
+        let [kind, _, high, low] = packet.array(at)?;
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        if len == 0 {
+            return None;
+        }
+        if kind == wanted {
+            return (at + len <= packet.len()).then_some(Found { at, len });
+        }
+        at += len.next_multiple_of(4);
+    }
+    None
+}
+
+/// Searches a DCCP option: kinds up to 31 are one byte long. Options begin behind the header of the packet's type
+/// (`dccp_packet_hdr_len`) and end with the data offset.
+fn dccp_option(packet: &Packet<'_>, info: &PacketInfo, wanted: u8) -> Option<Found> {
+    let Some((ipproto::DCCP, dccp)) = info.transport_header() else { return None };
+    let head: [u8; 12] = packet.array(dccp)?;
+    let long = head[8] & 1 == 1;
+    let by_type = match (head[8] >> 1) & 0x0f {
+        2 => 0,
+        0 => 4,
+        3..=6 | 8 | 9 => 8,
+        1 | 7 => 12,
+        _ => return None,
+    };
+    let mut at = dccp + if long { 16 } else { 12 } + by_type;
+    let end = dccp + usize::from(head[4]) * 4;
+    while at < end {
+        let kind = packet.byte(at)?;
+        let len = if kind <= 31 { 1 } else { usize::from(packet.byte(at + 1)?).max(2) };
+        if kind == wanted {
+            return Some(Found { at, len });
+        }
+        at += len;
+    }
+    None
 }

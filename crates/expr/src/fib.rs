@@ -1,6 +1,12 @@
 //! `fib`: asks the routing table (`nft_fib.c`, `nft_fib_ipv4.c`, `nft_fib_ipv6.c`).
 
-use crate::Register;
+use std::net::IpAddr;
+
+use ironweir_wire::protocol::ethertype;
+use ironweir_wire::{IfIndex, Packet, PacketType};
+
+use crate::env::RouteQuery;
+use crate::{Env, Hook, Register, Registers};
 
 /// Looks an address up and loads what the route says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,5 +47,148 @@ bitflags::bitflags! {
         const OIF = 16;
         /// Only whether there is a route (`check`, `exists`): loads 1 or 0.
         const PRESENT = 32;
+    }
+}
+
+impl Fib {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &Packet<'_>,
+        env: &mut E,
+    ) -> crate::Outcome {
+        let Some(addresses) = addresses(packet) else { return crate::Outcome::Break };
+        if self.result == Outcome::Addrtype {
+            let kind = self.address_type(addresses, packet, env);
+            registers.store(self.destination, &kind.to_ne_bytes());
+        } else {
+            let oif = self.interface(addresses, packet, env);
+            self.store(oif, registers, env);
+        }
+        crate::Outcome::Next
+    }
+
+    fn asked(&self, (source, destination): (IpAddr, IpAddr)) -> IpAddr {
+        if self.flags.contains(Flags::DADDR) { destination } else { source }
+    }
+
+    /// The device that the flags name.
+    fn device(&self, packet: &Packet<'_>) -> IfIndex {
+        if self.flags.contains(Flags::OIF) {
+            packet.meta.oif
+        } else if self.flags.contains(Flags::IIF) {
+            packet.meta.iif
+        } else {
+            IfIndex::NONE
+        }
+    }
+
+    fn mark(&self, packet: &Packet<'_>) -> u32 {
+        if self.flags.contains(Flags::MARK) { packet.meta.mark } else { 0 }
+    }
+
+    /// `RTN_*`; addresses without a route are unicast (`inet_dev_addr_type`).
+    fn address_type<E: Env>(&self, addresses: (IpAddr, IpAddr), packet: &Packet<'_>, env: &mut E) -> u32 {
+        const BROADCAST: u32 = 3;
+        const MULTICAST: u32 = 5;
+        let asked = self.asked(addresses);
+        match asked {
+            IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.is_broadcast() => return BROADCAST,
+            _ if asked.is_multicast() => return MULTICAST,
+            _ => {}
+        }
+        let query = RouteQuery {
+            destination: asked,
+            source: None,
+            mark: self.mark(packet),
+            interface: self.device(packet),
+            tos: 0,
+        };
+        match (env.route(&query), asked) {
+            (Some(route), _) => route.kind,
+            (None, IpAddr::V4(_)) => UNICAST,
+            (None, IpAddr::V6(_)) => UNREACHABLE,
+        }
+    }
+
+    /// The interface that a route to the address leaves by (`nft_fib4_eval`, `nft_fib6_eval`).
+    fn interface<E: Env>(&self, addresses: (IpAddr, IpAddr), packet: &Packet<'_>, env: &mut E) -> IfIndex {
+        let (source, destination) = addresses;
+        let early = matches!(env.hook(), Hook::Prerouting | Hook::Ingress | Hook::Input);
+        let iif = packet.meta.iif;
+        if early
+            && (packet.meta.packet_type == PacketType::Loopback
+                || env.interface(iif).is_some_and(|iif| iif.loopback))
+        {
+            return iif;
+        }
+        // What has no address yet (DHCP, link-local groups) has no route either.
+        let unspecified = source.is_unspecified() || matches!(source, IpAddr::V4(v4) if v4.octets()[0] == 0);
+        let near = match destination {
+            IpAddr::V4(v4) => v4.is_broadcast() || matches!(v4.octets(), [224, 0, 0, _]),
+            IpAddr::V6(v6) => matches!(v6.octets(), [0xff, 0x02, ..]),
+        };
+        if unspecified && near {
+            return iif;
+        }
+        let (to, from) =
+            if self.flags.contains(Flags::DADDR) { (destination, source) } else { (source, destination) };
+        let interface = self.device(packet);
+        let query = RouteQuery {
+            destination: to,
+            source: Some(from),
+            mark: self.mark(packet),
+            interface,
+            tos: type_of_service(packet),
+        };
+        match env.route(&query) {
+            Some(route) if route.kind == UNICAST && interface.is_some() && route.oif != interface => {
+                IfIndex::NONE
+            }
+            Some(route) if route.kind == UNICAST => route.oif,
+            _ => IfIndex::NONE,
+        }
+    }
+
+    fn store<E: Env>(&self, oif: IfIndex, registers: &mut Registers, env: &E) {
+        if self.flags.contains(Flags::PRESENT) {
+            registers.store(self.destination, &u32::from(oif.is_some()).to_ne_bytes());
+        } else if self.result == Outcome::Oif {
+            registers.store(self.destination, &oif.0.to_ne_bytes());
+        } else {
+            let mut name = [0; 16];
+            let known = env.interface(oif).map_or("", |oif| oif.name);
+            name[..15].iter_mut().zip(known.bytes()).for_each(|(to, from)| *to = from);
+            registers.store(self.destination, &name);
+        }
+    }
+}
+
+/// `RTN_UNICAST`.
+const UNICAST: u32 = 1;
+/// `RTN_UNREACHABLE`.
+const UNREACHABLE: u32 = 7;
+
+/// Source and destination of an IP packet.
+pub(crate) fn addresses(packet: &Packet<'_>) -> Option<(IpAddr, IpAddr)> {
+    let network = packet.network();
+    match packet.meta.protocol {
+        ethertype::IPV4 => {
+            let [source, destination] = [12, 16].map(|at| packet.array::<4>(network + at).map(IpAddr::from));
+            Some((source?, destination?))
+        }
+        ethertype::IPV6 => {
+            let [source, destination] = [8, 24].map(|at| packet.array::<16>(network + at).map(IpAddr::from));
+            Some((source?, destination?))
+        }
+        _ => None,
+    }
+}
+
+/// TOS of IPv4 without its two ECN bits; 0 for IPv6, whose lookup takes the flow label instead.
+fn type_of_service(packet: &Packet<'_>) -> u8 {
+    match packet.meta.protocol {
+        ethertype::IPV4 => packet.byte(packet.network() + 1).unwrap_or(0) & !3,
+        _ => 0,
     }
 }

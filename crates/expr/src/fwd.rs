@@ -1,6 +1,11 @@
 //! `fwd`: sends the packet out of another device (`nft_fwd_netdev.c`).
 
-use crate::{Family, Register};
+use ironweir_wire::Packet;
+use ironweir_wire::protocol::ethertype;
+
+use crate::dup::index;
+use crate::nat::address;
+use crate::{Env, Family, Outcome, Register, Registers};
 
 /// Takes the packet and sends it out of a device, optionally to a neighbour looked up by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,4 +14,30 @@ pub struct Fwd {
     pub device: Register,
     /// Where the neighbour's address lies, and its family (`NFTA_FWD_SREG_ADDR`, `NFTA_FWD_NFPROTO`).
     pub neighbour: Option<(Register, Family)>,
+}
+
+impl Fwd {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let neighbour = match self.neighbour {
+            None => None,
+            Some((register, family)) => {
+                let matching = match packet.meta.protocol {
+                    ethertype::IPV4 => family == Family::Ip,
+                    ethertype::IPV6 => family == Family::Ip6,
+                    _ => false,
+                };
+                // `nft_fwd_neigh_eval`: a packet of another family than the neighbour's address does not match.
+                match address(registers, register, family) {
+                    Some(address) if matching => Some(address),
+                    _ => return Outcome::Break,
+                }
+            }
+        };
+        env.fwd(index(registers, self.device), neighbour, packet)
+    }
 }

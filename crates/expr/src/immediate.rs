@@ -1,6 +1,6 @@
 //! `immediate`: a constant into a register, or a verdict (`nft_immediate.c`).
 
-use crate::{Register, Value, Verdict};
+use crate::{Outcome, Register, Registers, Value, Verdict};
 
 /// Loads a constant or decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,4 +14,16 @@ pub enum Immediate {
     },
     /// A verdict into the verdict register.
     Verdict(Verdict),
+}
+
+impl Immediate {
+    pub(crate) fn eval(&self, registers: &mut Registers) -> Outcome {
+        match self {
+            Immediate::Value { destination, value } => {
+                registers.store(*destination, value);
+                Outcome::Next
+            }
+            Immediate::Verdict(verdict) => verdict.outcome(),
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! `inner`: matches inside a tunnel (`nft_inner.c`).
 
-use crate::Expr;
+use ironweir_wire::protocol::{ethertype, ipproto};
+use ironweir_wire::{Packet, PacketInfo, ethernet, ipv4, ipv6};
+
+use crate::payload::{self, Base};
+use crate::{Env, Expr, Outcome, Register, Registers, meta};
 
 /// Evaluates a payload or meta load against the packet inside a tunnel.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,5 +42,135 @@ bitflags::bitflags! {
         const NETWORK = 4;
         /// There is an inner transport header.
         const TRANSPORT = 8;
+    }
+}
+
+/// Where the headers inside a tunnel begin (`struct nft_inner_tun_ctx`).
+#[derive(Default)]
+struct Tunnelled {
+    tunnel: Option<usize>,
+    link: Option<usize>,
+    network: Option<usize>,
+    transport: Option<usize>,
+    ethertype: u16,
+    l4proto: u8,
+}
+
+impl Inner {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let Some(inside) = self.parse(packet, &env.info()) else { return Outcome::Break };
+        let held = match &*self.expr {
+            Expr::PayloadLoad(load) => inside.load(load, registers, packet),
+            Expr::MetaGet(get) => match (get.key, inside.transport) {
+                (meta::Key::Protocol, _) => {
+                    registers.store(get.destination, &inside.ethertype.to_be_bytes());
+                    true
+                }
+                (meta::Key::L4proto, Some(_)) => {
+                    registers.store(get.destination, &[inside.l4proto]);
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        Outcome::next_if(held)
+    }
+
+    /// `nft_inner_parse`.
+    fn parse(&self, packet: &Packet<'_>, info: &PacketInfo) -> Option<Tunnelled> {
+        let mut inside = Tunnelled::default();
+        let mut at = info.inner_offset(packet)?;
+        if self.flags.contains(Flags::HEADER) {
+            match info.transport_header()? {
+                (ipproto::GRE, gre) => inside.tunnel = Some(gre),
+                (ipproto::UDP, _) => {
+                    inside.tunnel = Some(at);
+                    if self.kind == Kind::Geneve {
+                        at += usize::from(packet.byte(at)? & 0x3f) * 4;
+                    }
+                    at = at.checked_add(self.header_size as usize)?;
+                }
+                _ => return None,
+            }
+        }
+        if self.flags.intersects(Flags::LINK | Flags::NETWORK) {
+            self.parse_network(packet, at, &mut inside)?;
+        } else if self.flags.contains(Flags::TRANSPORT) {
+            inside.transport = Some(at);
+        }
+        Some(inside)
+    }
+
+    /// `nft_inner_parse_l2l3`.
+    fn parse_network(&self, packet: &Packet<'_>, mut at: usize, inside: &mut Tunnelled) -> Option<()> {
+        if self.flags.contains(Flags::LINK) {
+            inside.link = Some(at);
+            inside.ethertype = packet.be16(at.checked_add(12)?)?;
+            at += ethernet::HEADER_LEN;
+            if ethernet::is_vlan(inside.ethertype) {
+                inside.ethertype = packet.be16(at + 2)?;
+                at += 4;
+            }
+        } else {
+            inside.ethertype = match packet.byte(at)? >> 4 {
+                4 => ethertype::IPV4,
+                6 => ethertype::IPV6,
+                _ => return None,
+            };
+        }
+        match inside.ethertype {
+            ethertype::IPV4 => {
+                let ip = ipv4::Header::read(packet, at)?;
+                let [first] = packet.array(at)?;
+                if first >> 4 != 4 || first & 0x0f < 5 {
+                    return None;
+                }
+                inside.network = Some(at);
+                inside.l4proto = packet.byte(at + 9)?;
+                if ip.fragment_offset() == 0 {
+                    inside.transport = Some(at + usize::from(first & 0x0f) * 4);
+                }
+            }
+            ethertype::IPV6 => {
+                if packet.byte(at)? >> 4 != 6 {
+                    return None;
+                }
+                let upper = ipv6::find_upper(packet, at)?;
+                inside.network = Some(at);
+                inside.l4proto = upper.protocol;
+                if upper.fragment_offset == 0 {
+                    inside.transport = upper.offset;
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+impl Tunnelled {
+    fn load(&self, load: &payload::Load, registers: &mut Registers, packet: &Packet<'_>) -> bool {
+        let start = match load.base {
+            Base::Tunnel => self.tunnel,
+            Base::Link => self.link,
+            Base::Network => self.network,
+            Base::Transport => self.transport,
+            Base::Inner => None,
+        };
+        let mut scratch = [0; Register::BYTES];
+        let Some(out) = scratch.get_mut(..load.len as usize) else { return false };
+        let held = start
+            .and_then(|start| start.checked_add(load.offset as usize))
+            .is_some_and(|at| payload::copy(packet, at, out));
+        if held {
+            registers.store(load.destination, out);
+        }
+        held
     }
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironweir_wire::Instant;
 
+use crate::Outcome;
+
 /// Remembers when it was last evaluated. Shared like [`crate::counter::Counter`].
 #[derive(Debug, Default)]
 pub struct Last {
@@ -42,5 +44,13 @@ impl Clone for Last {
 impl PartialEq for Last {
     fn eq(&self, other: &Last) -> bool {
         self.at() == other.at()
+    }
+}
+
+impl Last {
+    /// Remembers the time of this packet.
+    pub fn eval(&self, now: Instant) -> Outcome {
+        self.touch(now);
+        Outcome::Next
     }
 }

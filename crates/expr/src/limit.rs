@@ -1,4 +1,13 @@
 //! `limit`: a token bucket (`nft_limit.c`).
+//!
+//! Tokens are nanoseconds: a packet costs the time in which the rate allows one, the bucket fills by the time that
+//! passes, and holds what the burst costs (for bytes: a unit's worth and the burst).
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ironweir_wire::{Instant, Packet};
+
+use crate::Outcome;
 
 /// Ends the rule once packets or bytes come faster than `rate` per `unit`, beyond a burst.
 ///
@@ -28,13 +37,71 @@ pub enum Kind {
     Bytes = 1,
 }
 
-#[derive(Debug, Default)]
-struct Bucket {}
+/// The bucket, as one number: the time at which it would be empty if it had filled without bound since. So one atomic
+/// holds both numbers that the kernel keeps under a lock (tokens, and when they were last counted):
+/// `tokens(now) = min(now - empty, max)`, in nanoseconds.
+#[derive(Debug)]
+struct Bucket {
+    empty: AtomicI64,
+}
+
+impl Default for Bucket {
+    /// A full one.
+    fn default() -> Bucket {
+        Bucket { empty: i64::MIN.into() }
+    }
+}
 
 impl Limit {
     /// A limit whose bucket is full.
     pub fn new(rate: u64, unit: u64, burst: u32, kind: Kind, over: bool) -> Limit {
         Limit { rate, unit, burst, kind, over, bucket: Bucket::default() }
+    }
+
+    /// Takes the packet's tokens where there are enough (`nft_limit_eval`).
+    pub fn eval(&self, packet: &Packet<'_>, now: Instant) -> Outcome {
+        Outcome::next_if(self.take(packet.network_len() as u64, now) != self.over)
+    }
+
+    /// Whether a packet of `len` bytes is within the limit; takes its tokens if so.
+    fn take(&self, len: u64, now: Instant) -> bool {
+        let cost = match self.kind {
+            Kind::Packets => self.nanos_for(1),
+            Kind::Bytes => self.nanos_for(len),
+        };
+        let now = clamp(now.nanos());
+        let mut empty = self.bucket.empty.load(Ordering::Relaxed);
+        loop {
+            let tokens = now.saturating_sub(empty).min(self.capacity());
+            if tokens < cost {
+                return false;
+            }
+            let left = now.saturating_sub(tokens - cost);
+            match self.bucket.empty.compare_exchange_weak(empty, left, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(other) => empty = other,
+            }
+        }
+    }
+
+    /// Packets that count as the burst: the kernel takes 5 where none is given (`NFT_LIMIT_PKT_BURST_DEFAULT`).
+    fn packet_burst(&self) -> u64 {
+        if self.burst == 0 { 5 } else { u64::from(self.burst) }
+    }
+
+    /// Nanoseconds in which `count` packets or bytes may come. Rounded down, as the kernel's division.
+    fn nanos_for(&self, count: u64) -> i64 {
+        let nanos = u128::from(self.unit) * 1_000_000_000 * u128::from(count) / u128::from(self.rate.max(1));
+        i64::try_from(nanos).unwrap_or(i64::MAX)
+    }
+
+    /// How many nanoseconds the bucket holds. Rounding is the kernel's: whole nanoseconds per packet, but of the sum of
+    /// bytes.
+    fn capacity(&self) -> i64 {
+        match self.kind {
+            Kind::Packets => self.nanos_for(1).saturating_mul(clamp(self.packet_burst())),
+            Kind::Bytes => self.nanos_for(self.rate.saturating_add(u64::from(self.burst))),
+        }
     }
 }
 
@@ -48,8 +115,11 @@ impl Clone for Limit {
 impl PartialEq for Limit {
     /// Equal definitions; buckets are not compared.
     fn eq(&self, other: &Limit) -> bool {
-        let _ = &self.bucket;
         (self.rate, self.unit, self.burst, self.kind, self.over)
             == (other.rate, other.unit, other.burst, other.kind, other.over)
     }
+}
+
+fn clamp(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,9 @@
 //! `lookup`: whether a set holds a key, or what a map maps it to (`nft_lookup.c`).
 
-use crate::{Register, SetRef};
+use ironweir_wire::Packet;
+
+use crate::env::Found;
+use crate::{Env, Register, Registers, SetRef};
 
 /// Ends the rule unless the set holds the key; loads what a map maps it to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,4 +28,27 @@ pub enum Outcome {
     Load(Register),
     /// A verdict map's verdict is taken (destination register 0).
     Verdict,
+}
+
+impl Lookup {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> crate::Outcome {
+        use crate::Outcome::{Break, Next};
+        let found = env.lookup(&self.set, registers.get(self.source, Register::BYTES), packet);
+        match (self.result, found) {
+            (_, Found::Break) => Break,
+            (Outcome::Test { invert }, found) if (found != Found::No) != invert => Next,
+            (Outcome::Load(destination), Found::Data(data)) => {
+                registers.store(destination, data);
+                Next
+            }
+            (Outcome::Verdict, Found::Verdict(outcome)) => outcome,
+            // Not found, or a map of another kind than the rule was validated against.
+            _ => Break,
+        }
+    }
 }

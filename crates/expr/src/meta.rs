@@ -1,6 +1,9 @@
 //! `meta`: what is known beside the packet's bytes (`nft_meta.c`).
 
-use crate::Register;
+use ironweir_wire::protocol::ethertype;
+use ironweir_wire::{Packet, PacketType};
+
+use crate::{Env, Family, Outcome, Register, Registers, Value};
 
 /// Loads a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,5 +115,149 @@ impl Key {
     /// From its number on the wire.
     pub fn from_number(number: u32) -> Option<Key> {
         Key::ALL.into_iter().find(|key| *key as u32 == number)
+    }
+}
+
+/// What nft calls `IFNAMSIZ`: bytes of a register that holds an interface's name.
+const NAME_LEN: usize = 16;
+
+impl Get {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        Outcome::next_if(self.load(registers, packet, env).is_some())
+    }
+
+    fn load<E: Env>(&self, registers: &mut Registers, packet: &Packet<'_>, env: &mut E) -> Option<()> {
+        let meta = &packet.meta;
+        let mut number = |number: u32| registers.store(self.destination, &number.to_ne_bytes());
+        match self.key {
+            Key::Len => number(u32::try_from(packet.network_len()).unwrap_or(u32::MAX)),
+            Key::Priority => number(meta.priority),
+            Key::Mark => number(meta.mark),
+            Key::Iif => number(meta.iif.0),
+            Key::Oif => number(meta.oif.0),
+            Key::Secmark => number(meta.secmark),
+            Key::Cpu => number(env.cpu()),
+            Key::Prandom => number(env.random()),
+            Key::Iifgroup => number(env.interface(meta.iif)?.group),
+            Key::Oifgroup => number(env.interface(meta.oif)?.group),
+            Key::TimeHour => number((local_seconds(env) % 86_400) as u32),
+            Key::TimeDay => {
+                // The epoch was a Thursday, day 4 of a week that begins with Sunday.
+                let day = (4 + local_seconds(env) / 86_400) % 7;
+                registers.store(self.destination, &[day as u8]);
+            }
+            Key::TimeNs => registers.store(self.destination, &env.now().nanos().to_ne_bytes()),
+            Key::Protocol => registers.store(self.destination, &meta.protocol.to_be_bytes()),
+            Key::Nfproto => registers.store(self.destination, &[env.protocol_family() as u8]),
+            Key::L4proto => registers.store(self.destination, &[env.info().l4proto?]),
+            Key::Nftrace => registers.store(self.destination, &[u8::from(meta.nftrace)]),
+            Key::Pkttype => registers.store(self.destination, &[packet_type(packet)]),
+            Key::Iifname => self.name(registers, env.interface(meta.iif).map_or("", |iif| iif.name)),
+            Key::Oifname => self.name(registers, env.interface(meta.oif).map_or("", |oif| oif.name)),
+            Key::Iifkind => self.name(registers, env.interface(meta.iif)?.link_kind?),
+            Key::Oifkind => self.name(registers, env.interface(meta.oif)?.link_kind?),
+            Key::Iiftype => {
+                registers.store(self.destination, &env.interface(meta.iif)?.kind.to_ne_bytes());
+            }
+            Key::Oiftype => {
+                registers.store(self.destination, &env.interface(meta.oif)?.kind.to_ne_bytes());
+            }
+            Key::BriIifname => self.name(registers, env.bridge_port(meta.iif)?.bridge),
+            Key::BriOifname => self.name(registers, env.bridge_port(meta.oif)?.bridge),
+            Key::BriIifpvid => {
+                registers.store(self.destination, &env.bridge_port(meta.iif)?.pvid?.to_ne_bytes());
+            }
+            Key::BriIifvproto => {
+                registers.store(self.destination, &env.bridge_port(meta.iif)?.vlan_protocol?.to_be_bytes());
+            }
+            Key::BriIifhwaddr => registers.store(self.destination, &env.bridge_port(meta.iif)?.address),
+            // A packet without IPsec has no path, one without a VRF no slave device: numbers, not failures.
+            Key::Secpath => {
+                let path = env.meta(self.key).is_some_and(|value| value.iter().any(|byte| *byte != 0));
+                registers.store(self.destination, &[u8::from(path)]);
+            }
+            Key::Sdif if is_ip(env.protocol_family()) => {
+                registers.store(self.destination, &env.meta(self.key).unwrap_or(Value::zeroed(4)));
+            }
+            Key::Sdifname if is_ip(env.protocol_family()) => {
+                registers.store(self.destination, &env.meta(self.key).unwrap_or(Value::zeroed(NAME_LEN)));
+            }
+            Key::Skuid | Key::Skgid | Key::Rtclassid | Key::Cgroup => {
+                registers.store(self.destination, &env.meta(self.key)?);
+            }
+            Key::Sdif | Key::Sdifname | Key::BriBroute => return None,
+        }
+        Some(())
+    }
+
+    /// Stores a name, with zero bytes up to the width of all names.
+    fn name(&self, registers: &mut Registers, name: &str) {
+        let mut bytes = [0; NAME_LEN];
+        for (to, from) in bytes[..NAME_LEN - 1].iter_mut().zip(name.bytes()) {
+            *to = from;
+        }
+        registers.store(self.destination, &bytes);
+    }
+}
+
+/// Seconds since the epoch by the clock on the wall.
+fn local_seconds<E: Env>(env: &E) -> u64 {
+    env.now().secs().saturating_add_signed(i64::from(env.utc_offset()))
+}
+
+fn is_ip(family: Family) -> bool {
+    matches!(family, Family::Ip | Family::Ip6)
+}
+
+/// For whom the packet is. What was looped back is told by its destination address (`nft_meta_get_eval_pkttype_lo`).
+fn packet_type(packet: &Packet<'_>) -> u8 {
+    if packet.meta.packet_type != PacketType::Loopback {
+        return packet.meta.packet_type as u8;
+    }
+    let multicast = match packet.meta.protocol {
+        ethertype::IPV4 => packet.byte(packet.network() + 16).is_some_and(|first| first & 0xf0 == 0xe0),
+        ethertype::IPV6 => packet.byte(packet.network() + 24) == Some(0xff),
+        _ => false,
+    };
+    if multicast { PacketType::Multicast as u8 } else { PacketType::Broadcast as u8 }
+}
+
+impl Set {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let bytes = registers.get(self.source, 4);
+        let number = bytes.try_into().map_or(0, u32::from_ne_bytes);
+        let byte = bytes.first().copied().unwrap_or(0);
+        let meta = &mut packet.meta;
+        match self.key {
+            Key::Mark => meta.mark = number,
+            Key::Priority => meta.priority = number,
+            Key::Secmark => meta.secmark = number,
+            Key::Nftrace => meta.nftrace = byte != 0,
+            Key::Pkttype => {
+                // Only among the first four types (`skb_pkt_type_ok`).
+                let new = match byte {
+                    0 => PacketType::Host,
+                    1 => PacketType::Broadcast,
+                    2 => PacketType::Multicast,
+                    3 => PacketType::OtherHost,
+                    _ => return Outcome::Next,
+                };
+                if meta.packet_type as u8 <= PacketType::OtherHost as u8 {
+                    meta.packet_type = new;
+                }
+            }
+            key => env.meta_set(key, byte),
+        }
+        Outcome::Next
     }
 }

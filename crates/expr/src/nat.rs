@@ -1,6 +1,11 @@
 //! `nat`: source or destination NAT (`nft_nat.c`).
 
-use crate::{Family, Register};
+use std::net::IpAddr;
+
+use ironweir_wire::Packet;
+
+use crate::env::{NatKind, NatRange};
+use crate::{Env, Family, Outcome, Register, Registers, fib};
 
 /// Sets up NAT for the packet's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,5 +49,81 @@ bitflags::bitflags! {
         const PROTO_OFFSET = 32;
         /// `prefix`: the host part is kept (`NF_NAT_RANGE_NETMAP`).
         const NETMAP = 64;
+    }
+}
+
+impl Nat {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let family = env.protocol_family();
+        // In an inet table a rule for one family lets packets of the other pass by (`nft_nat_inet_eval`).
+        if self.family != Family::Inet && self.family != family {
+            return Outcome::Next;
+        }
+        let mut addresses = None;
+        if let Some((first, last)) = self.addresses {
+            let read = |register| address(registers, register, family);
+            let (Some(first), Some(last)) = (read(first), read(last.unwrap_or(first))) else {
+                return Outcome::Break;
+            };
+            addresses = Some((first, last));
+        }
+        if self.flags.contains(Flags::NETMAP)
+            && let Some((first, last)) = addresses
+        {
+            let Some((source, destination)) = fib::addresses(packet) else { return Outcome::Break };
+            let old = if self.kind == Kind::Snat { source } else { destination };
+            let mapped = netmap(first, last, old);
+            addresses = Some((mapped, mapped));
+        }
+        let kind = match self.kind {
+            Kind::Snat => NatKind::Snat,
+            Kind::Dnat => NatKind::Dnat,
+        };
+        env.nat(&range(kind, self.flags, addresses, self.ports, registers), packet)
+    }
+}
+
+/// The range an expression describes, ports read from their registers.
+pub(crate) fn range(
+    kind: NatKind,
+    mut flags: Flags,
+    addresses: Option<(IpAddr, IpAddr)>,
+    ports: Option<(Register, Option<Register>)>,
+    registers: &Registers,
+) -> NatRange {
+    let port = |register| registers.get(register, 2).try_into().map_or(0, u16::from_be_bytes);
+    let ports = ports.map(|(first, last)| (port(first), port(last.unwrap_or(first))));
+    flags.set(Flags::MAP_IPS, addresses.is_some());
+    flags.set(Flags::PROTO_SPECIFIED, ports.is_some());
+    NatRange { kind, flags, addresses, ports, base_port: 0 }
+}
+
+/// An address of that family in a register.
+pub(crate) fn address(registers: &Registers, register: Register, family: Family) -> Option<IpAddr> {
+    match family {
+        Family::Ip => <[u8; 4]>::try_from(registers.get(register, 4)).ok().map(IpAddr::from),
+        Family::Ip6 => <[u8; 16]>::try_from(registers.get(register, 16)).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// The network part of the range and the host part of the old address. What differs between first and last address is
+/// the host part (`nft_nat_setup_netmap`).
+fn netmap(first: IpAddr, last: IpAddr, old: IpAddr) -> IpAddr {
+    match (first, last, old) {
+        (IpAddr::V4(first), IpAddr::V4(last), IpAddr::V4(old)) => {
+            let host = first.to_bits() ^ last.to_bits();
+            IpAddr::V4(((old.to_bits() & host) | (first.to_bits() & !host)).into())
+        }
+        (IpAddr::V6(first), IpAddr::V6(last), IpAddr::V6(old)) => {
+            let host = first.to_bits() ^ last.to_bits();
+            IpAddr::V6(((old.to_bits() & host) | (first.to_bits() & !host)).into())
+        }
+        _ => first,
     }
 }

@@ -1,8 +1,8 @@
 //! `numgen`: a number that counts up, or a random one (`nft_numgen.c`).
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::Register;
+use crate::{Env, Outcome, Register, Registers};
 
 /// Loads a number of `modulus` different ones, the smallest of them `offset`.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct Numgen {
     pub kind: Kind,
     /// The smallest of them.
     pub offset: u32,
+    /// The number (without offset) that an incremental generator gives next.
     next: AtomicU32,
 }
 
@@ -32,6 +33,22 @@ impl Numgen {
     pub fn new(destination: Register, modulus: u32, kind: Kind, offset: u32) -> Numgen {
         Numgen { destination, modulus, kind, offset, next: AtomicU32::new(0) }
     }
+
+    pub(crate) fn eval<E: Env>(&self, registers: &mut Registers, env: &mut E) -> Outcome {
+        let number = match self.kind {
+            Kind::Inc => {
+                let after =
+                    |number: u32| number.checked_add(1).filter(|next| *next < self.modulus).unwrap_or(0);
+                let step = |number| Some(after(number));
+                let (Ok(number) | Err(number)) =
+                    self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+                number
+            }
+            Kind::Random => scale(env.random(), self.modulus),
+        };
+        registers.store(self.destination, &number.wrapping_add(self.offset).to_ne_bytes());
+        Outcome::Next
+    }
 }
 
 impl Clone for Numgen {
@@ -44,8 +61,12 @@ impl Clone for Numgen {
 impl PartialEq for Numgen {
     /// Equal definitions; where they are in their sequences is not compared.
     fn eq(&self, other: &Numgen) -> bool {
-        let _ = &self.next;
         (self.destination, self.modulus, self.kind, self.offset)
             == (other.destination, other.modulus, other.kind, other.offset)
     }
+}
+
+/// Maps 32 random bits to `0..modulus` by multiplication (`reciprocal_scale`).
+pub(crate) fn scale(random: u32, modulus: u32) -> u32 {
+    ((u64::from(random) * u64::from(modulus)) >> 32) as u32
 }

@@ -1,6 +1,8 @@
 //! `objref`: evaluates a named object (`nft_objref.c`).
 
-use crate::{Register, SetRef};
+use ironweir_wire::Packet;
+
+use crate::{Env, Outcome, Register, Registers, SetRef};
 
 /// Evaluates an object of the rule's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,22 @@ impl ObjectType {
             ObjectType::Secmark => "secmark",
             ObjectType::CtExpectation => "ct expectation",
             ObjectType::Synproxy => "synproxy",
+        }
+    }
+}
+
+impl Objref {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        match self {
+            Objref::Name { kind, name } => env.object(*kind, name, packet),
+            Objref::Map { set, source } => {
+                env.mapped_object(set, registers.get(*source, Register::BYTES), packet)
+            }
         }
     }
 }

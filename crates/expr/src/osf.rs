@@ -1,6 +1,9 @@
 //! `osf`: guesses the sender's operating system from its SYN (`nft_osf.c`).
 
-use crate::Register;
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Packet, tcp};
+
+use crate::{Env, Outcome, Register, Registers};
 
 /// Loads the name of the operating system, 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,4 +14,25 @@ pub struct Osf {
     pub ttl: u8,
     /// With the version (`NFT_OSF_F_VERSION`).
     pub version: bool,
+}
+
+impl Osf {
+    /// Only for TCP packets with SYN (`nft_osf_eval`).
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let Some((ipproto::TCP, at)) = env.info().transport_header() else { return Outcome::Break };
+        if !tcp::Header::read(packet, at).is_some_and(|tcp| tcp.has(tcp::flag::SYN)) {
+            return Outcome::Break;
+        }
+        let mut name = [0; 16];
+        let found = env.osf(self, packet);
+        let found = found.as_deref().unwrap_or(b"unknown");
+        name[..15].iter_mut().zip(found).for_each(|(to, from)| *to = *from);
+        registers.store(self.destination, &name);
+        Outcome::Next
+    }
 }

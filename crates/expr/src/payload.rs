@@ -1,6 +1,11 @@
 //! `payload`: bytes of the packet (`nft_payload.c`).
 
-use crate::Register;
+use ironweir_wire::checksum::Delta;
+use ironweir_wire::crc32c::Crc32c;
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{LinkType, Packet, PacketInfo};
+
+use crate::{Env, Outcome, Register, Registers};
 
 /// Loads bytes; ends the rule where the packet has none there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +73,152 @@ pub enum ChecksumKind {
     Inet = 1,
     /// SCTP's CRC-32c.
     Sctp = 2,
+}
+
+/// Where the EtherType of an Ethernet header lies: a VLAN tag goes before it.
+const ETHERTYPE_AT: usize = 12;
+const VLAN_TAG_LEN: usize = 4;
+
+impl Load {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &mut Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let mut scratch = [0; Register::BYTES];
+        let Some(out) = scratch.get_mut(..self.len as usize) else { return Outcome::Break };
+        let held = match self.base {
+            Base::Link => load_link(packet, self.offset as usize, out),
+            base => start(base, packet, &env.info())
+                .and_then(|start| start.checked_add(self.offset as usize))
+                .is_some_and(|offset| copy(packet, offset, out)),
+        };
+        if held {
+            registers.store(self.destination, out);
+        }
+        Outcome::next_if(held)
+    }
+}
+
+/// Copies bytes of the packet. False where it has none there.
+pub(crate) fn copy(packet: &Packet<'_>, offset: usize, out: &mut [u8]) -> bool {
+    let mut scratch = [0; Register::BYTES];
+    let Some(bytes) = packet.load(offset, out.len(), &mut scratch) else { return false };
+    out.copy_from_slice(bytes);
+    true
+}
+
+/// Where a base begins; link and tunnel headers are not asked here.
+fn start(base: Base, packet: &Packet<'_>, info: &PacketInfo) -> Option<usize> {
+    match base {
+        Base::Link | Base::Tunnel => None,
+        Base::Network => Some(packet.network()),
+        Base::Transport => info.transport_header().map(|(_, at)| at),
+        Base::Inner => info.inner_offset(packet),
+    }
+}
+
+/// Copies bytes of the link header as it was on the wire: a VLAN tag that was taken off is seen again between source
+/// address and EtherType (`nft_payload_copy_vlan`).
+fn load_link(packet: &Packet<'_>, offset: usize, out: &mut [u8]) -> bool {
+    if packet.link() == LinkType::None {
+        return false;
+    }
+    let Some(tag) = packet.meta.vlan else { return copy(packet, offset, out) };
+    let (protocol, tci) = (tag.protocol.to_be_bytes(), tag.tci.to_be_bytes());
+    let shown = [protocol[0], protocol[1], tci[0], tci[1]];
+    let (before, rest) = out.split_at_mut(ETHERTYPE_AT.saturating_sub(offset).min(out.len()));
+    let at = offset + before.len();
+    let in_tag = (ETHERTYPE_AT + VLAN_TAG_LEN).saturating_sub(at).min(rest.len());
+    let (inside, after) = rest.split_at_mut(in_tag);
+    for (i, byte) in inside.iter_mut().enumerate() {
+        *byte = shown.get(at - ETHERTYPE_AT + i).copied().unwrap_or(0);
+    }
+    let behind = (at + in_tag).saturating_sub(VLAN_TAG_LEN);
+    (before.is_empty() || copy(packet, offset, before)) && (after.is_empty() || copy(packet, behind, after))
+}
+
+impl Write {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let bytes = registers.get(self.source, self.len as usize);
+        Outcome::next_if(self.write(bytes, packet, &env.info()).is_some())
+    }
+
+    /// `None` where the packet has no such bytes or no such checksum.
+    fn write(&self, bytes: &[u8], packet: &mut Packet<'_>, info: &PacketInfo) -> Option<()> {
+        let start = match self.base {
+            Base::Link if packet.link() == LinkType::None => return None,
+            Base::Link if packet.meta.vlan.is_some() && self.offset as usize + bytes.len() > ETHERTYPE_AT => {
+                return write_tagged(packet, self.offset as usize, bytes);
+            }
+            Base::Link => 0,
+            base => start(base, packet, info)?,
+        };
+        let at = start.checked_add(self.offset as usize)?;
+        let mut old = [0; Register::BYTES];
+        let old = old.get_mut(..bytes.len())?;
+        copy(packet, at, old).then_some(())?;
+        let change = Delta::NONE.bytes(old, bytes);
+
+        if self.checksum.kind == ChecksumKind::Inet {
+            let sum_at = start.checked_add(self.checksum.offset as usize)?;
+            mend(packet, sum_at, change)?;
+        }
+        if self.checksum.pseudo_header
+            && let Some(sum_at) = transport_checksum(packet, info)
+        {
+            mend(packet, sum_at, change)?;
+        }
+        packet.store(at, bytes).then_some(())?;
+        if self.checksum.kind == ChecksumKind::Sctp
+            && let Some((ipproto::SCTP, sctp)) = info.transport_header()
+        {
+            let len = packet.len().checked_sub(sctp)?;
+            packet.store(sctp + 8, &[0; 4]).then_some(())?;
+            let crc = Crc32c::default().packet(packet, sctp, len)?.finish();
+            packet.store(sctp + 8, &crc).then_some(())?;
+        }
+        Some(())
+    }
+}
+
+/// Mends an Internet checksum. A result of 0 becomes 0xffff, which is the same number (`nft_csum_replace`).
+pub(crate) fn mend(packet: &mut Packet<'_>, at: usize, change: Delta) -> Option<()> {
+    let sum = match change.apply(packet.be16(at)?) {
+        0 => 0xffff,
+        sum => sum,
+    };
+    packet.store(at, &sum.to_be_bytes()).then_some(())
+}
+
+/// Where the checksum lies that covers addresses by its pseudo header (`nft_payload_l4csum_offset`): none in later
+/// fragments, in UDP without checksum, in ICMP.
+fn transport_checksum(packet: &Packet<'_>, info: &PacketInfo) -> Option<usize> {
+    let (protocol, at) = info.transport_header()?;
+    match protocol {
+        ipproto::TCP => Some(at + 16),
+        ipproto::UDP => packet.be16(at + 6).filter(|sum| *sum != 0).map(|_| at + 6),
+        ipproto::UDPLITE => Some(at + 6),
+        ipproto::ICMPV6 => Some(at + 2),
+        _ => None,
+    }
+}
+
+/// Writes to the link header of a frame whose VLAN tag was taken off (`nft_payload_set_vlan`): one field of the tag at a
+/// time, or what lies behind it.
+fn write_tagged(packet: &mut Packet<'_>, offset: usize, bytes: &[u8]) -> Option<()> {
+    let tag = packet.meta.vlan.as_mut()?;
+    match (offset, bytes) {
+        (ETHERTYPE_AT, &[high, low]) => tag.protocol = u16::from_be_bytes([high, low]),
+        (14, &[high, low]) => tag.tci = u16::from_be_bytes([high, low]),
+        (16.., _) => return packet.store(offset - VLAN_TAG_LEN, bytes).then_some(()),
+        _ => return None,
+    }
+    Some(())
 }

@@ -1,6 +1,9 @@
 //! `queue`: hands the packet to a program (`nft_queue.c`).
 
-use crate::Register;
+use ironweir_wire::Packet;
+
+use crate::numgen::scale;
+use crate::{Decision, Env, Outcome, Register, Registers};
 
 /// Ends with a queue verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,4 +28,23 @@ pub enum Number {
     },
     /// The number in a register (`NFTA_QUEUE_SREG_QNUM`).
     Register(Register),
+}
+
+impl Queue {
+    pub(crate) fn eval<E: Env>(&self, registers: &Registers, packet: &Packet<'_>, env: &mut E) -> Outcome {
+        let number = match self.to {
+            Number::Register(register) => {
+                registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes) as u16
+            }
+            Number::Range { first, total } if total > 1 => {
+                let total = u32::from(total);
+                // DIVERGES: the kernel hashes the addresses with a seed of its own; which flow goes to which queue differs.
+                let place =
+                    if self.fanout { env.cpu() % total } else { scale(env.symmetric_hash(packet), total) };
+                first.wrapping_add(place as u16)
+            }
+            Number::Range { first, .. } => first,
+        };
+        Outcome::Verdict(Decision::Queue { number, bypass: self.bypass })
+    }
 }

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ironweir_wire::Packet;
+
+use crate::Outcome;
+
 /// Ends the rule once `bytes` have passed (`until`), or before (`over`). Shared like [`crate::counter::Counter`].
 #[derive(Debug)]
 pub struct Quota {
@@ -38,5 +42,21 @@ impl Clone for Quota {
 impl PartialEq for Quota {
     fn eq(&self, other: &Quota) -> bool {
         (self.bytes, self.over, self.consumed()) == (other.bytes, other.over, other.consumed())
+    }
+}
+
+impl Quota {
+    /// Uses up as many bytes as the packet has. Up to and including `bytes` are within the quota, as in kernels from 6.15
+    /// on (before, the packet that used it up exactly was over already).
+    pub fn eval(&self, packet: &Packet<'_>) -> Outcome {
+        let len = packet.network_len() as u64;
+        let consumed = self.consumed.fetch_add(len, Ordering::Relaxed).wrapping_add(len);
+        Outcome::next_if((consumed > self.bytes) == self.over)
+    }
+
+    /// Takes over what another quota has used up, as an update of a named quota does (`nft_quota_obj_update` keeps what
+    /// was consumed).
+    pub fn set_consumed(&self, consumed: u64) {
+        self.consumed.store(consumed, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! `range`: whether a register lies between two constants, both included (`nft_range.c`).
 
-use crate::{Register, Value};
+use crate::{Outcome, Register, Registers, Value};
 
 /// Ends the rule unless the register lies inside (or outside). Bytes are compared as by `memcmp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,4 +13,12 @@ pub struct Range {
     pub from: Value,
     /// The last value inside.
     pub to: Value,
+}
+
+impl Range {
+    pub(crate) fn eval(&self, registers: &Registers) -> Outcome {
+        let inside = *registers.get(self.source, self.from.len()) >= *self.from
+            && *registers.get(self.source, self.to.len()) <= *self.to;
+        Outcome::next_if(inside != self.negated)
+    }
 }

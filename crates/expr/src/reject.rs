@@ -1,5 +1,9 @@
 //! `reject`: drops the packet and tells its sender (`nft_reject.c`).
 
+use ironweir_wire::Packet;
+
+use crate::{Decision, Env, Outcome};
+
 /// How the sender is told (`enum nft_reject_types`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reject {
@@ -15,4 +19,13 @@ pub enum Reject {
         /// `enum nft_reject_inet_code`: 0 no-route, 1 port-unreachable, 2 host-unreachable, 3 admin-prohibited.
         code: u8,
     },
+}
+
+impl Reject {
+    /// Tells the sender and drops. A reset is only sent for TCP, and never in answer to one; that is the environment's to
+    /// know.
+    pub(crate) fn eval<E: Env>(&self, packet: &Packet<'_>, env: &mut E) -> Outcome {
+        env.reject(self, packet);
+        Outcome::Verdict(Decision::Drop)
+    }
 }

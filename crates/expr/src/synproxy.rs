@@ -1,5 +1,10 @@
 //! `synproxy`: answers SYNs for a server (`nft_synproxy.c`).
 
+use ironweir_wire::Packet;
+use ironweir_wire::protocol::ipproto;
+
+use crate::{Env, Outcome};
+
 /// Answers a SYN with a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synproxy {
@@ -11,4 +16,14 @@ pub struct Synproxy {
     pub timestamp: bool,
     /// With selective acknowledgement (`NF_SYNPROXY_OPT_SACK_PERM`).
     pub sack_perm: bool,
+}
+
+impl Synproxy {
+    /// Only for TCP; the rest is the environment's.
+    pub fn eval<E: Env>(&self, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        match env.info().transport_header() {
+            Some((ipproto::TCP, _)) => env.synproxy(self, packet),
+            _ => Outcome::Break,
+        }
+    }
 }

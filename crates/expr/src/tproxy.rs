@@ -1,6 +1,10 @@
 //! `tproxy`: hands the packet to a local transparent socket (`nft_tproxy.c`).
 
-use crate::{Family, Register};
+use ironweir_wire::Packet;
+use ironweir_wire::protocol::ipproto;
+
+use crate::nat::address;
+use crate::{Env, Family, Outcome, Register, Registers};
 
 /// Assigns a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,4 +15,24 @@ pub struct Tproxy {
     pub address: Option<Register>,
     /// Where its port lies.
     pub port: Option<Register>,
+}
+
+impl Tproxy {
+    pub(crate) fn eval<E: Env>(
+        &self,
+        registers: &Registers,
+        packet: &mut Packet<'_>,
+        env: &mut E,
+    ) -> Outcome {
+        let family = env.protocol_family();
+        if self.family != Family::Inet && self.family != family {
+            return Outcome::Break;
+        }
+        if !matches!(env.info().transport_header(), Some((ipproto::TCP | ipproto::UDP, _))) {
+            return Outcome::Break;
+        }
+        let to = self.address.and_then(|register| address(registers, register, family));
+        let port = self.port.and_then(|register| registers.get(register, 2).try_into().ok());
+        env.tproxy(to, port.map(u16::from_be_bytes), packet)
+    }
 }
