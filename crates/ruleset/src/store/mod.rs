@@ -12,6 +12,8 @@ mod apply;
 mod chain;
 pub mod elements;
 mod error;
+mod graph;
+mod references;
 mod registry;
 mod rules;
 mod set;
@@ -36,6 +38,8 @@ pub struct Ruleset {
     /// Grows with every committed batch (`NFT_MSG_NEWGEN`).
     generation: u64,
     next_anonymous_chain: u64,
+    /// The last number given by `ChainState::version`; never goes back.
+    next_version: u64,
     seed: u64,
 }
 
@@ -53,6 +57,7 @@ impl Ruleset {
             next_table_handle: 1,
             generation: 1,
             next_anonymous_chain: 0,
+            next_version: 0,
             seed,
         }
     }

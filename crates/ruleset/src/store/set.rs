@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use ironweir_wire::Instant;
 
 use super::elements::{Elements, Entry, Listed, Refusal};
@@ -19,8 +20,8 @@ pub struct SetState {
     pub(super) elements: Elements,
     /// How many expressions use it.
     pub(super) uses: u32,
-    /// Which batch made it.
-    pub(super) made_by: u64,
+    /// To which chains the elements of this verdict map lead, and how many of them.
+    pub(super) targets: HashMap<u32, u32>,
 }
 
 impl SetState {

@@ -7,9 +7,11 @@ use ironweir_expr::objref::ObjectType;
 use ironweir_wire::Instant;
 
 use super::elements::Entry;
+use super::references::verdict_chain;
 use super::registry::Registry;
 use super::{ChainState, SetState};
-use crate::{Data, ElementData, Flowtable, Handle, Object, Table, Verdict};
+use crate::set::SetData;
+use crate::{Data, ElementData, Flowtable, Handle, Object, Table};
 
 /// A committed object.
 #[derive(Clone, Debug)]
@@ -215,51 +217,97 @@ impl TableState {
         let Some(set) = self.sets.get_mut(slot) else { return };
         let mut gone = Vec::new();
         set.elements.expire(now, |entry| {
-            if entry.element.data().is_some() {
-                gone.push(entry);
+            if let Some(referred) = Referred::by(&entry) {
+                gone.push(referred);
             }
         });
-        for entry in gone {
-            self.release(slot, &entry);
+        for referred in gone {
+            self.count_use(slot, referred, -1);
         }
     }
 
     /// Removes an element from the packet path.
     pub fn delete_element(&mut self, set: u32, element: u32) {
-        let Some(state) = self.sets.get_mut(set) else { return };
-        if let Some(removed) = state.elements.remove(element) {
-            self.release(set, &removed.entry);
+        self.release_slot(set, element);
+        if let Some(state) = self.sets.get_mut(set) {
+            state.elements.remove(element);
         }
     }
 
-    /// What an element maps to is used once less.
-    pub(super) fn release(&mut self, set: u32, entry: &Entry) {
-        self.count_uses(set, entry, |uses| uses.saturating_sub(1));
+    /// What the element in a slot maps to is used once less.
+    pub(super) fn release_slot(&mut self, set: u32, element: u32) {
+        let entry = self.sets.get(set).and_then(|set| set.elements.get(element));
+        if let Some(referred) = entry.and_then(Referred::by) {
+            self.count_use(set, referred, -1);
+        }
     }
 
-    /// What an element maps to is used once more.
-    pub(super) fn retain(&mut self, set: u32, entry: &Entry) {
-        self.count_uses(set, entry, |uses| uses.saturating_add(1));
+    /// What the element in a slot maps to is used once more.
+    pub(super) fn retain_slot(&mut self, set: u32, element: u32) {
+        let entry = self.sets.get(set).and_then(|set| set.elements.get(element));
+        if let Some(referred) = entry.and_then(Referred::by) {
+            self.count_use(set, referred, 1);
+        }
     }
 
-    fn count_uses(&mut self, set: u32, entry: &Entry, change: impl Fn(u32) -> u32) {
-        match entry.element.data() {
-            Some(ElementData::Data(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)))) => {
-                if let Some(chain) = chain.id.and_then(|id| self.chains.get_mut(id)) {
-                    chain.uses = change(chain.uses);
+    /// What the elements of a set map to is used once less each.
+    pub(super) fn release_all(&mut self, set: u32) {
+        self.count_all(set, -1);
+    }
+
+    /// What the elements of a set map to is used once more each.
+    pub(super) fn retain_all(&mut self, set: u32) {
+        self.count_all(set, 1);
+    }
+
+    fn count_all(&mut self, set: u32, by: i32) {
+        let Some(state) = self.sets.get(set) else { return };
+        if !matches!(state.set.data, Some(SetData::Verdict | SetData::Object(_))) {
+            return;
+        }
+        let entries = state.elements.order().into_iter().filter_map(|slot| state.elements.get(slot));
+        let referred: Vec<Referred> = entries.filter_map(Referred::by).collect();
+        for referred in referred {
+            self.count_use(set, referred, by);
+        }
+    }
+
+    fn count_use(&mut self, set: u32, referred: Referred, by: i32) {
+        let Some(state) = self.sets.get_mut(set) else { return };
+        match referred {
+            Referred::Chain(id) => {
+                let number = state.targets.entry(id).or_insert(0);
+                *number = number.saturating_add_signed(by);
+                if *number == 0 {
+                    state.targets.remove(&id);
+                }
+                if let Some(chain) = self.chains.get_mut(id) {
+                    chain.uses = chain.uses.saturating_add_signed(by);
                 }
             }
-            Some(ElementData::Object(name)) => {
-                let Some(crate::set::SetData::Object(kind)) = self.sets.get(set).and_then(|set| set.set.data)
-                else {
-                    return;
-                };
-                let slot = self.objects.find(&ObjectQuery(kind, name));
+            Referred::Object(name) => {
+                let Some(SetData::Object(kind)) = state.set.data else { return };
+                let slot = self.objects.find(&ObjectQuery(kind, &name));
                 if let Some(object) = slot.and_then(|slot| self.objects.get_mut(slot)) {
-                    object.uses = change(object.uses);
+                    object.uses = object.uses.saturating_add_signed(by);
                 }
             }
-            _ => {}
+        }
+    }
+}
+
+/// What an element of a map refers to.
+enum Referred {
+    Chain(u32),
+    Object(Box<str>),
+}
+
+impl Referred {
+    fn by(entry: &Entry) -> Option<Referred> {
+        match entry.element.data()? {
+            ElementData::Data(Data::Verdict(verdict)) => verdict_chain(verdict)?.id.map(Referred::Chain),
+            ElementData::Data(_) => None,
+            ElementData::Object(name) => Some(Referred::Object(name.clone())),
         }
     }
 }

@@ -61,9 +61,4 @@ impl IntervalIndex {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Value, Option<&Value>, u32)> {
         self.tree.iter().map(|(start, (end, slot))| (start, end.as_ref(), *slot))
     }
-
-    /// The first key of the interval that begins next after `key`.
-    pub(super) fn next_start(&self, key: &Value) -> Option<&Value> {
-        self.tree.range::<Value, _>((Bound::Excluded(key), Bound::Unbounded)).next().map(|(start, _)| start)
-    }
 }

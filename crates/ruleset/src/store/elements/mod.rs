@@ -160,10 +160,6 @@ impl Elements {
         std::mem::replace(&mut self.end_at_zero, key)
     }
 
-    pub(crate) fn end_at_zero(&self) -> Option<&Value> {
-        self.end_at_zero.as_ref()
-    }
-
     /// The element that holds `key` at `now`: the catch-all if no other does.
     pub fn lookup(&self, key: &[u8], now: Instant) -> Option<(u32, &Entry)> {
         let live = |slot: u32| self.slots.get(slot).filter(|entry| !entry.is_expired(now));
@@ -363,3 +359,6 @@ fn listed(entry: &Entry) -> Listed<'_> {
         expires: entry.expires,
     }
 }
+
+#[cfg(test)]
+mod tests;

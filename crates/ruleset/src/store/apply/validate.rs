@@ -1,0 +1,85 @@
+//! What is checked when all changes are made: anonymous things are used, jumps neither loop nor go too deep, and
+//! expressions may be where base chains reach them.
+
+use super::{Origin, Transaction, Undo};
+use crate::store::ChangeError;
+use crate::store::error::{ErrorKind, Thing};
+use crate::store::graph::{Fault, walk};
+
+impl Transaction<'_> {
+    pub(super) fn validate(&mut self, errors: &mut Vec<ChangeError>) {
+        self.check_anonymous(errors);
+        let mut tables: Vec<u32> = self.jumps_changed.iter().copied().collect();
+        tables.sort_unstable();
+        for table in tables {
+            self.check_jumps(table, errors);
+        }
+    }
+
+    fn check_anonymous(&mut self, errors: &mut Vec<ChangeError>) {
+        for &(change, table, slot, handle, what) in &self.anonymous {
+            let Some(state) = self.ruleset.tables.get(table) else { continue };
+            let unused = match what {
+                Thing::Chain => state.chains.get(slot).is_some_and(|c| c.handle == handle && c.uses == 0),
+                _ => state.sets.get(slot).is_some_and(|set| set.handle == handle && set.uses == 0),
+            };
+            if unused {
+                errors.push(ChangeError {
+                    change,
+                    kind: ErrorKind::Unbound { what, table: state.table.id.clone() },
+                });
+            }
+        }
+    }
+
+    fn check_jumps(&mut self, table: u32, errors: &mut Vec<ChangeError>) {
+        let Some(state) = self.ruleset.tables.get_mut(table) else { return };
+        let (chain, in_fault) = match walk(state) {
+            Ok(reach) => {
+                let mut old = Vec::new();
+                for (slot, bits) in reach {
+                    if let Some(chain) = state.chains.get_mut(slot)
+                        && chain.reached_from != bits
+                    {
+                        old.push((slot, std::mem::replace(&mut chain.reached_from, bits)));
+                    }
+                }
+                if !old.is_empty() {
+                    self.undo.push(Undo::Reach(table, old));
+                }
+                return;
+            }
+            Err(Fault::Loop(chains)) => (chains.first().copied(), chains),
+            Err(Fault::TooDeep(chain)) => (None, vec![chain]),
+        };
+        let state = &*state;
+        let name_of =
+            |slot: u32| state.chains.get(slot).map(|chain| chain.chain.name.clone()).unwrap_or_default();
+        let id = state.table.id.clone();
+        let kind = match chain {
+            Some(chain) => ErrorKind::Loop { table: id, name: name_of(chain) },
+            None => {
+                let deep = in_fault.first().copied().unwrap_or_default();
+                ErrorKind::TooDeep { table: id, name: name_of(deep) }
+            }
+        };
+        // Blame the last change that added a jump from or to one of these chains.
+        let touches = |origin: Origin| match origin {
+            Origin::Chain(from) => {
+                let leads_there = |chain: &crate::store::ChainState| {
+                    in_fault.contains(&from) || in_fault.iter().any(|to| chain.jumps.contains_key(to))
+                };
+                state.chains.get(from).is_some_and(leads_there)
+            }
+            Origin::Map(set) => {
+                let leads_there =
+                    |set: &crate::store::SetState| in_fault.iter().any(|to| set.targets.contains_key(to));
+                state.sets.get(set).is_some_and(leads_there)
+            }
+        };
+        let of_table = || self.new_jumps.iter().rev().filter(|(_, t, _)| *t == table);
+        let blamed = of_table().find(|(_, _, origin)| touches(*origin)).or_else(|| of_table().next());
+        let change = blamed.map_or(self.change, |(change, _, _)| *change);
+        errors.push(ChangeError { change, kind });
+    }
+}
