@@ -27,7 +27,6 @@ pub mod status;
 mod table;
 mod timer;
 pub mod track;
-mod tuples;
 pub mod zone;
 
 pub use config::{Config, Timeouts};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Instant, L3, Packet, PacketInfo, Tuple, icmp};
+use ironweir_wire::{Headers, Instant, L3, Packet, PacketInfo, Tuple, icmp};
 
 use crate::config::Config;
 use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
@@ -13,7 +13,6 @@ use crate::proto::{self, Outcome, Proto, generic, gre, tcp, udp};
 use crate::status::Status;
 use crate::table::Table;
 use crate::timer::Timers;
-use crate::tuples::Headers;
 use crate::zone::Zone;
 
 /// How many places early drop looks at for a connection to sacrifice.

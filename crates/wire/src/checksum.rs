@@ -108,6 +108,12 @@ impl Delta {
         delta
     }
 
+    /// Both changes.
+    #[must_use]
+    pub const fn and(self, other: Delta) -> Delta {
+        Delta(self.0 + other.0)
+    }
+
     /// The checksum after the change: `~(~HC + ~m + m')` (RFC 1624 §3, equation 3).
     pub const fn apply(self, checksum: u16) -> u16 {
         Sum((!checksum) as u64 + self.0).finish()

@@ -177,7 +177,7 @@ fn is_sound(header: &Header, packet: &Packet<'_>, info: &PacketInfo, verify: boo
         return false;
     }
     if verify {
-        let valid = crate::tuples::Headers::of(info)
+        let valid = ironweir_wire::Headers::of(info)
             .and_then(|headers| headers.tuple(packet))
             .is_none_or(|tuple| checksum_is_valid(packet, info, &tuple, usize::MAX));
         if !valid {

@@ -52,7 +52,7 @@ fn is_sound(packet: &Packet<'_>, info: &PacketInfo, entry: &Entry, verify: bool)
 }
 
 fn packet_checksum(packet: &Packet<'_>, info: &PacketInfo, covered: usize) -> bool {
-    crate::tuples::Headers::of(info)
+    ironweir_wire::Headers::of(info)
         .and_then(|headers| headers.tuple(packet))
         .is_none_or(|tuple| checksum_is_valid(packet, info, &tuple, covered))
 }

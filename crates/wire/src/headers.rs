@@ -1,22 +1,30 @@
-//! From packets to tuples.
+//! Where a packet's network and transport header are, and the tuple they hold.
 
-use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{L3, Packet, PacketInfo, Tuple, icmp, ipv4, ipv6};
+use crate::address::L3;
+use crate::dissect::PacketInfo;
+use crate::packet::Packet;
+use crate::protocol::ipproto;
+use crate::tuple::Tuple;
+use crate::{icmp, ipv4, ipv6};
 
 /// Where the headers of a packet, or of one quoted in an error, are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Headers {
-    pub(crate) l3: L3,
-    pub(crate) network: usize,
-    pub(crate) l4: u8,
-    pub(crate) transport: usize,
+pub struct Headers {
+    /// IPv4 or IPv6.
+    pub l3: L3,
+    /// Where the network header begins.
+    pub network: usize,
+    /// IP protocol number.
+    pub l4: u8,
+    /// Where the transport header begins; its first bytes may yet be missing.
+    pub transport: usize,
     /// Where the network packet ends; for a quoted one, where the quote ends.
-    pub(crate) end: usize,
+    pub end: usize,
 }
 
 impl Headers {
     /// Those of a packet that was dissected; `None` without a transport header to read (`get_l4proto`).
-    pub(crate) fn of(info: &PacketInfo) -> Option<Headers> {
+    pub fn of(info: &PacketInfo) -> Option<Headers> {
         if !matches!(info.l3, L3::V4 | L3::V6) {
             return None;
         }
@@ -28,7 +36,7 @@ impl Headers {
     }
 
     /// Those of the packet quoted at `network`. Its length field is not believed: errors quote the beginning alone.
-    pub(crate) fn quoted(packet: &Packet<'_>, l3: L3, network: usize, end: usize) -> Option<Headers> {
+    pub fn quoted(packet: &Packet<'_>, l3: L3, network: usize, end: usize) -> Option<Headers> {
         match l3 {
             L3::V4 => {
                 let header = ipv4::Header::read(packet, network)?;
@@ -56,7 +64,7 @@ impl Headers {
     }
 
     /// The tuple, zone 0 (`nf_ct_get_tuple`). `None` when a header is cut short.
-    pub(crate) fn tuple(&self, packet: &Packet<'_>) -> Option<Tuple> {
+    pub fn tuple(&self, packet: &Packet<'_>) -> Option<Tuple> {
         let (src, dst) = match self.l3 {
             L3::V4 => ipv4::Header::read(packet, self.network).map(|header| (header.src, header.dst))?,
             L3::V6 => ipv6::Header::read(packet, self.network).map(|header| (header.src, header.dst))?,

@@ -1,0 +1,274 @@
+//! Changing a packet's addresses, ports, ids and time to live, with the checksums that cover them.
+//!
+//! Checksums are updated by what changed (RFC 1624), never computed anew: a packet whose checksum was wrong
+//! leaves with a checksum as wrong as before, so that its receiver still notices. Changes go through
+//! [`Packet::store`], so segmented packets are not made linear.
+
+use crate::address::L3;
+use crate::checksum::Delta;
+use crate::crc32c::Crc32c;
+use crate::headers::Headers;
+use crate::packet::Packet;
+use crate::protocol::ipproto;
+use crate::tuple::Tuple;
+use crate::{icmp, ipv4, ipv6, tcp, udp};
+
+/// Offset of the checksum in SCTP's common header (RFC 9260 §3.1).
+const SCTP_CHECKSUM_AT: usize = 8;
+/// Length of SCTP's common header.
+const SCTP_HEADER_LEN: usize = 12;
+/// Offset of the checksum in the DCCP header (RFC 4340 §5.1).
+const DCCP_CHECKSUM_AT: usize = 6;
+
+/// One end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Source address and port.
+    Source,
+    /// Destination address and port.
+    Destination,
+}
+
+/// Makes one end of the packet what it is in `target`: the address, and the port where the protocol has ports.
+/// The id of an ICMP or ICMPv6 query becomes that of `target` whichever end is changed, for it belongs to both.
+///
+/// Works too for a packet quoted in an ICMP error, whose transport header may be cut short: what is not there is
+/// not changed. Returns how the bytes from the network header on changed in sum, for a checksum that covers
+/// them all (that of the ICMP error). `None` when a header needed is not there.
+#[must_use]
+pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tuple) -> Option<Delta> {
+    let mut edit = Edit { packet, changed: Delta::NONE };
+    let address = edit.address(headers, end, target)?;
+    match headers.l4 {
+        ipproto::TCP => edit.ports(headers, end, target, address, tcp::CHECKSUM_AT, Delta::apply)?,
+        ipproto::UDP => edit.ports(headers, end, target, address, udp::CHECKSUM_AT, Delta::apply_udp)?,
+        ipproto::UDPLITE => edit.ports(headers, end, target, address, udp::CHECKSUM_AT, never_zero)?,
+        ipproto::DCCP => edit.ports(headers, end, target, address, DCCP_CHECKSUM_AT, Delta::apply)?,
+        ipproto::SCTP => edit.sctp(headers, end, target)?,
+        ipproto::ICMP if headers.l3 == L3::V4 => edit.icmp(headers, target, Delta::NONE, icmp::v4::has_id)?,
+        ipproto::ICMPV6 if headers.l3 == L3::V6 => edit.icmp(headers, target, address, icmp::v6::has_id)?,
+        _ => {}
+    }
+    Some(edit.changed)
+}
+
+/// Applies a change of what an ICMP or ICMPv6 message quotes to the message's own checksum.
+#[must_use]
+pub fn amend_icmp(packet: &mut Packet<'_>, headers: &Headers, change: Delta) -> bool {
+    let at = headers.transport + icmp::CHECKSUM_AT;
+    match packet.be16(at) {
+        Some(old) => packet.store(at, &change.apply(old).to_be_bytes()),
+        None => false,
+    }
+}
+
+/// Takes one from the time to live or hop limit of the network header at [`Packet::network`]
+/// (`ip_decrease_ttl`). False, with nothing changed, when it is 1 or less, or there is no such header.
+#[must_use]
+pub fn decrement_ttl(packet: &mut Packet<'_>, l3: L3) -> bool {
+    let network = packet.network();
+    match l3 {
+        L3::V4 => {
+            let Some(ttl @ 2..) = packet.byte(network + ipv4::TTL_AT) else { return false };
+            let mut edit = Edit { packet, changed: Delta::NONE };
+            // The time to live shares its word of the checksum with the protocol, which stays.
+            let change = Delta::NONE.word(u16::from(ttl) << 8, u16::from(ttl - 1) << 8);
+            edit.packet.store(network + ipv4::TTL_AT, &[ttl - 1])
+                && edit.checksum(network + ipv4::CHECKSUM_AT, change, Delta::apply).is_some()
+        }
+        L3::V6 => match packet.byte(network + ipv6::HOP_LIMIT_AT) {
+            Some(limit @ 2..) => packet.store(network + ipv6::HOP_LIMIT_AT, &[limit - 1]),
+            _ => false,
+        },
+        L3::Arp | L3::Other => false,
+    }
+}
+
+/// UDP-Lite always has a checksum, and a sum of 0 is written 0xffff (RFC 3828 §3.1).
+fn never_zero(delta: Delta, checksum: u16) -> u16 {
+    match delta.apply(checksum) {
+        0 => 0xffff,
+        sum => sum,
+    }
+}
+
+/// A packet being changed, with the sum of all changes.
+struct Edit<'p, 'm> {
+    packet: &'p mut Packet<'m>,
+    changed: Delta,
+}
+
+impl Edit<'_, '_> {
+    /// Replaces bytes at an even distance from the network header; returns the change.
+    fn replace<const N: usize>(&mut self, at: usize, new: [u8; N]) -> Option<Delta> {
+        let old = self.packet.array::<N>(at)?;
+        if !self.packet.store(at, &new) {
+            return None;
+        }
+        self.changed = self.changed.bytes(&old, &new);
+        Some(Delta::NONE.bytes(&old, &new))
+    }
+
+    fn checksum(&mut self, at: usize, change: Delta, apply: fn(Delta, u16) -> u16) -> Option<()> {
+        let old = self.packet.be16(at)?;
+        self.replace(at, apply(change, old).to_be_bytes()).map(|_| ())
+    }
+
+    /// Replaces the address, and updates the IPv4 header's checksum; returns the change of the pseudo header.
+    fn address(&mut self, headers: &Headers, end: End, target: &Tuple) -> Option<Delta> {
+        let new = match end {
+            End::Source => target.src,
+            End::Destination => target.dst,
+        };
+        match (headers.l3, end) {
+            (L3::V4, _) => {
+                let at = if end == End::Source { ipv4::SRC_AT } else { ipv4::DST_AT };
+                let change = self.replace(headers.network + at, new.as_v4())?;
+                self.checksum(headers.network + ipv4::CHECKSUM_AT, change, Delta::apply)?;
+                Some(change)
+            }
+            (L3::V6, End::Source) => self.replace(headers.network + ipv6::SRC_AT, new.0),
+            (L3::V6, End::Destination) => self.replace(headers.network + ipv6::DST_AT, new.0),
+            (L3::Arp | L3::Other, _) => None,
+        }
+    }
+
+    fn port(&mut self, headers: &Headers, end: End, target: &Tuple) -> Option<Delta> {
+        match end {
+            End::Source => self.replace(headers.transport, target.src_id.to_be_bytes()),
+            End::Destination => self.replace(headers.transport + 2, target.dst_id.to_be_bytes()),
+        }
+    }
+
+    fn ports(
+        &mut self,
+        headers: &Headers,
+        end: End,
+        target: &Tuple,
+        address: Delta,
+        checksum_at: usize,
+        apply: fn(Delta, u16) -> u16,
+    ) -> Option<()> {
+        let change = address.and(self.port(headers, end, target)?);
+        // A quoted packet may end before the checksum.
+        if headers.transport + checksum_at + 2 <= headers.end {
+            self.checksum(headers.transport + checksum_at, change, apply)?;
+        }
+        Some(())
+    }
+
+    /// SCTP has no pseudo header and a CRC over the whole packet.
+    ///
+    /// DIVERGES: the kernel computes the CRC anew always, and so makes a damaged packet whole; here it is computed anew
+    /// only if it was right before. Neither can be told of a fragment or a quote, whose CRC stays.
+    fn sctp(&mut self, headers: &Headers, end: End, target: &Tuple) -> Option<()> {
+        let was_valid = sctp_checksum(self.packet, headers)
+            .is_some_and(|sum| self.packet.array(headers.transport + SCTP_CHECKSUM_AT) == Some(sum));
+        self.port(headers, end, target)?;
+        if was_valid {
+            let sum = sctp_checksum(self.packet, headers)?;
+            self.replace(headers.transport + SCTP_CHECKSUM_AT, sum)?;
+        }
+        Some(())
+    }
+
+    fn icmp(
+        &mut self,
+        headers: &Headers,
+        target: &Tuple,
+        pseudo: Delta,
+        has_id: fn(u8) -> bool,
+    ) -> Option<()> {
+        let kind = self.packet.byte(headers.transport)?;
+        let mut change = pseudo;
+        if has_id(kind) {
+            change = change.and(self.replace(headers.transport + icmp::ID_AT, target.src_id.to_be_bytes())?);
+        }
+        if change != Delta::NONE {
+            self.checksum(headers.transport + icmp::CHECKSUM_AT, change, Delta::apply)?;
+        }
+        Some(())
+    }
+}
+
+/// The CRC an SCTP packet should have; `None` when its common header is not whole.
+pub fn sctp_checksum(packet: &Packet<'_>, headers: &Headers) -> Option<[u8; 4]> {
+    let length = headers.end.checked_sub(headers.transport).filter(|length| *length >= SCTP_HEADER_LEN)?;
+    let crc = Crc32c::default().packet(packet, headers.transport, SCTP_CHECKSUM_AT)?.bytes(&[0; 4]).packet(
+        packet,
+        headers.transport + SCTP_HEADER_LEN,
+        length - SCTP_HEADER_LEN,
+    )?;
+    Some(crc.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::checksum::Sum;
+    use crate::packet::LinkType;
+
+    fn udp_packet() -> Vec<u8> {
+        let header = ipv4::Header {
+            header_len: 20,
+            version: 4,
+            tos: 0,
+            total_length: 31,
+            id: 7,
+            flags_offset: 0,
+            ttl: 64,
+            protocol: 17,
+            checksum: 0,
+            src: Address::v4([10, 0, 0, 1]),
+            dst: Address::v4([192, 0, 2, 1]),
+        };
+        let mut bytes = header.emit().to_vec();
+        bytes.extend([0x30, 0x39, 0, 53, 0, 11, 0, 0, b'a', b'b', b'c']);
+        let sum = Sum::ZERO.pseudo(L3::V4, &header.src, &header.dst, 11, 17).bytes(&bytes[20..]).finish();
+        bytes[26..28].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_changed_source_leaves_both_checksums_right() {
+        let mut bytes = udp_packet();
+        let mut packet = Packet::new(&mut bytes, 0, 31, LinkType::None);
+        let headers = Headers { l3: L3::V4, network: 0, l4: 17, transport: 20, end: 31 };
+        let target = Tuple {
+            src: Address::v4([203, 0, 113, 9]),
+            src_id: 4242,
+            l3: L3::V4,
+            l4: 17,
+            ..headers.tuple(&packet).unwrap()
+        };
+        assert!(set_end(&mut packet, &headers, End::Source, &target).is_some());
+        assert_eq!(headers.tuple(&packet), Some(target));
+        assert!(ipv4::checksum_is_valid(&packet, 0));
+        let sum = Sum::ZERO.pseudo(L3::V4, &target.src, &target.dst, 11, 17).packet(&packet, 20, 11).unwrap();
+        assert!(sum.is_valid());
+    }
+
+    #[test]
+    fn a_hop_taken_leaves_the_checksum_right() {
+        let mut bytes = udp_packet();
+        let mut packet = Packet::new(&mut bytes, 0, 31, LinkType::None);
+        for _ in 0..63 {
+            assert!(decrement_ttl(&mut packet, L3::V4));
+            assert!(ipv4::checksum_is_valid(&packet, 0));
+        }
+        assert!(!decrement_ttl(&mut packet, L3::V4));
+        assert_eq!(packet.byte(8), Some(1));
+    }
+
+    #[test]
+    fn udp_without_checksum_stays_without() {
+        let mut bytes = udp_packet();
+        bytes[26..28].fill(0);
+        let mut packet = Packet::new(&mut bytes, 0, 31, LinkType::None);
+        let headers = Headers { l3: L3::V4, network: 0, l4: 17, transport: 20, end: 31 };
+        let target = Tuple { dst: Address::v4([8; 4]), dst_id: 1, ..headers.tuple(&packet).unwrap() };
+        assert!(set_end(&mut packet, &headers, End::Destination, &target).is_some());
+        assert_eq!(packet.be16(26), Some(0));
+    }
+}
