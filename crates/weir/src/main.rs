@@ -1,3 +1,5 @@
-//! The `weir` program.
+//! `weir`, and under another name the tool of that name.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    ironweir::cli::main(std::env::args_os().collect())
+}

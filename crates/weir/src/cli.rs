@@ -1,0 +1,62 @@
+//! Which command line is meant: by subcommand, or by the name the program was called under.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+weir - netfilter, off the kernel
+
+Usage: weir COMMAND ...
+
+  weir replay RULES CAPTURE...   packets of captures through a ruleset, with a report
+  weir nft ...                   nft's command line; also when called as nft
+
+`weir replay --help` and `weir nft --help` say more.
+";
+
+/// Runs the program; `arguments` begin with its name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter();
+    let called = arguments.next().unwrap_or_default();
+    let name = Path::new(&called).file_stem().unwrap_or_default().to_owned();
+    let rest: Vec<OsString> = arguments.collect();
+    if name == "nft" {
+        return crate::nft::main(rest);
+    }
+    let Some(command) = rest.first() else {
+        complain(USAGE);
+        return ExitCode::from(1);
+    };
+    match command.to_str() {
+        Some("nft") => crate::nft::main(rest[1..].to_vec()),
+        Some("replay") => crate::replay::main(&rest[1..]),
+        Some("-h" | "--help" | "help") => print(USAGE),
+        Some("-V" | "-v" | "--version" | "version") => {
+            print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
+        }
+        _ => {
+            complain(&format!("weir: no command {}; known are replay, nft\n", command.display()));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Writes to standard output. That nobody reads on is no failure of ours.
+pub fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("weir: standard output: {error}\n"));
+            ExitCode::from(1)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Writes to standard error.
+pub fn complain(text: &str) {
+    // Nobody is left to tell.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,7 @@
+//! The weir program as a library: command lines, the host file, replay and its reports.
+
+pub mod cli;
+pub mod files;
+pub mod host_file;
+pub mod nft;
+pub mod replay;

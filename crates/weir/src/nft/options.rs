@@ -1,0 +1,397 @@
+//! nft's options, as `getopt_long` reads them: short ones may be joined, long ones shortened while unique.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where the ruleset is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A fresh engine in this process, which lives as long as the command (`--engine new`).
+    New,
+}
+
+/// Where commands come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file (`-f FILE`).
+    File(PathBuf),
+    /// Standard input (`-f -`).
+    Stdin,
+    /// The command line itself.
+    Words(String),
+}
+
+/// What the command line asks for. The letters are nft's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `--engine`.
+    pub engine: Engine,
+    /// What to run.
+    pub input: Input,
+    /// `-c`: nothing is changed.
+    pub check: bool,
+    /// `-I`.
+    pub include_paths: Vec<PathBuf>,
+    /// `-D name=value`.
+    pub defines: Vec<(String, String)>,
+    /// `-a`.
+    pub handles: bool,
+    /// `-s`.
+    pub stateless: bool,
+    /// `-t`.
+    pub terse: bool,
+    /// `-S`.
+    pub service: bool,
+    /// `-N`.
+    pub reverse_dns: bool,
+    /// `-u`.
+    pub guid: bool,
+    /// How often `-n` was given; once or more is everything in numbers.
+    pub numeric: bool,
+    /// `-y`.
+    pub numeric_priority: bool,
+    /// `-p`.
+    pub numeric_protocol: bool,
+    /// `-T`.
+    pub numeric_time: bool,
+    /// `-e`.
+    pub echo: bool,
+    /// `-d netlink`.
+    pub debug_netlink: bool,
+}
+
+/// What a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// To run.
+    Run(Box<Options>),
+    /// To print this and be done (`--help`, `--version`).
+    Print(String),
+}
+
+/// Why a command line is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// No such option.
+    #[error("nft: unrecognized option '{0}'\nTry `weir nft --help` for more information.")]
+    Unknown(String),
+    /// Short for several long options.
+    #[error("nft: option '{0}' is ambiguous; possibilities: {1}")]
+    Ambiguous(String, String),
+    /// An argument is missing.
+    #[error("nft: option '{0}' requires an argument")]
+    NeedsArgument(String),
+    /// An argument that the option does not take.
+    #[error("nft: option '{0}' doesn't allow an argument")]
+    NoArgument(String),
+    /// An argument the option does not understand.
+    #[error("nft: option '{option}': {value:?} is not {expected}")]
+    BadArgument {
+        /// The option.
+        option: &'static str,
+        /// What it was given.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// Nothing to do.
+    #[error("nft: no command specified\nTry `weir nft --help` for more information.")]
+    NoCommand,
+    /// A file and commands.
+    #[error("nft: -f takes its commands from the file; {0:?} is left over")]
+    FileAndCommands(String),
+    /// What is not there yet.
+    #[error("nft: {0} is not there yet")]
+    Missing(&'static str),
+}
+
+#[derive(Clone, Copy)]
+enum Opt {
+    Help,
+    Version,
+    LongVersion,
+    File,
+    Define,
+    Interactive,
+    Include,
+    Check,
+    Optimize,
+    Handle,
+    Stateless,
+    Terse,
+    Service,
+    ReverseDns,
+    Guid,
+    Numeric,
+    NumericPriority,
+    NumericProtocol,
+    NumericTime,
+    Echo,
+    Json,
+    Debug,
+    Engine,
+}
+
+struct Known {
+    opt: Opt,
+    short: Option<char>,
+    long: &'static str,
+    argument: Option<&'static str>,
+    help: &'static str,
+}
+
+const fn known(
+    opt: Opt,
+    short: char,
+    long: &'static str,
+    argument: Option<&'static str>,
+    help: &'static str,
+) -> Known {
+    Known { opt, short: Some(short), long, argument, help }
+}
+
+const OPTIONS: &[Known] = &[
+    known(Opt::Help, 'h', "help", None, "show this help"),
+    known(Opt::Version, 'v', "version", None, "show the version"),
+    known(Opt::LongVersion, 'V', "", None, "show the version and what is built in"),
+    Known {
+        opt: Opt::Engine,
+        short: None,
+        long: "engine",
+        argument: Some("new"),
+        help: "run in a fresh engine that lives as long as the command",
+    },
+    known(Opt::File, 'f', "file", Some("FILE"), "read commands from FILE; - is standard input"),
+    known(Opt::Define, 'D', "define", Some("NAME=VALUE"), "define a variable"),
+    known(Opt::Interactive, 'i', "interactive", None, "read commands from a prompt (not there yet)"),
+    known(Opt::Include, 'I', "includepath", Some("DIR"), "look for included files in DIR; default /etc"),
+    known(Opt::Check, 'c', "check", None, "check the commands without applying them"),
+    known(Opt::Optimize, 'o', "optimize", None, "optimize the ruleset (not there yet)"),
+    known(Opt::Handle, 'a', "handle", None, "print handles"),
+    known(Opt::Stateless, 's', "stateless", None, "print no state (counters, used quota ...)"),
+    known(Opt::Terse, 't', "terse", None, "print no set elements"),
+    known(Opt::Service, 'S', "service", None, "print ports as service names"),
+    known(Opt::ReverseDns, 'N', "reversedns", None, "print addresses as names (not there yet)"),
+    known(Opt::Guid, 'u', "guid", None, "print user and group names"),
+    known(Opt::Numeric, 'n', "numeric", None, "print everything in numbers"),
+    known(Opt::NumericPriority, 'y', "numeric-priority", None, "print chain priorities in numbers"),
+    known(Opt::NumericProtocol, 'p', "numeric-protocol", None, "print layer 4 protocols in numbers"),
+    known(Opt::NumericTime, 'T', "numeric-time", None, "print time values in numbers"),
+    known(Opt::Echo, 'e', "echo", None, "print what was added, inserted or replaced"),
+    known(Opt::Json, 'j', "json", None, "print JSON (not there yet)"),
+    known(Opt::Debug, 'd', "debug", Some("LEVEL"), "print the bytecode of rules (netlink)"),
+];
+
+/// Reads a command line without the program's name.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, OptionError> {
+    let mut words = arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).peekable();
+    let mut given: Vec<(Opt, String)> = Vec::new();
+    // Options end at the first word that is none: what follows is the command, and may have words with `-`.
+    while let Some(word) = words.next_if(|word| word.starts_with('-') && word != "-") {
+        if word == "--" {
+            break;
+        }
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, value) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (long, None),
+            };
+            let option = find_long(name)?;
+            let value = match (option.argument, value) {
+                (Some(_), Some(value)) => value,
+                (Some(_), None) => words.next().ok_or_else(|| OptionError::NeedsArgument(word.clone()))?,
+                (None, Some(_)) => return Err(OptionError::NoArgument(format!("--{name}"))),
+                (None, None) => String::new(),
+            };
+            given.push((option.opt, value));
+            continue;
+        }
+        let mut letters = word[1..].chars();
+        while let Some(letter) = letters.next() {
+            let option = OPTIONS
+                .iter()
+                .find(|known| known.short == Some(letter))
+                .ok_or_else(|| OptionError::Unknown(format!("-{letter}")))?;
+            if option.argument.is_none() {
+                given.push((option.opt, String::new()));
+                continue;
+            }
+            let joined = letters.as_str();
+            let value = match joined.is_empty() {
+                false => joined.to_owned(),
+                true => words.next().ok_or_else(|| OptionError::NeedsArgument(format!("-{letter}")))?,
+            };
+            given.push((option.opt, value));
+            break;
+        }
+    }
+    interpret(given, words.collect())
+}
+
+fn find_long(name: &str) -> Result<&'static Known, OptionError> {
+    let long = || OPTIONS.iter().filter(|known| !known.long.is_empty());
+    if let Some(exact) = long().find(|known| known.long == name) {
+        return Ok(exact);
+    }
+    let candidates: Vec<&Known> = long().filter(|known| known.long.starts_with(name)).collect();
+    match candidates[..] {
+        [only] if !name.is_empty() => Ok(only),
+        [] => Err(OptionError::Unknown(format!("--{name}"))),
+        _ => {
+            let names: Vec<String> = candidates.iter().map(|known| format!("--{}", known.long)).collect();
+            Err(OptionError::Ambiguous(format!("--{name}"), names.join(" ")))
+        }
+    }
+}
+
+fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, OptionError> {
+    let mut engine = None;
+    let mut input = None;
+    let mut options = Options {
+        engine: Engine::New,
+        input: Input::Stdin,
+        check: false,
+        include_paths: Vec::new(),
+        defines: Vec::new(),
+        handles: false,
+        stateless: false,
+        terse: false,
+        service: false,
+        reverse_dns: false,
+        guid: false,
+        numeric: false,
+        numeric_priority: false,
+        numeric_protocol: false,
+        numeric_time: false,
+        echo: false,
+        debug_netlink: false,
+    };
+    for (opt, value) in given {
+        match opt {
+            Opt::Help => return Ok(Parsed::Print(help())),
+            Opt::Version | Opt::LongVersion => {
+                return Ok(Parsed::Print(format!("weir nft {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            Opt::Engine => match value.as_str() {
+                "new" => engine = Some(Engine::New),
+                _ => return Err(OptionError::BadArgument { option: "--engine", value, expected: "new" }),
+            },
+            Opt::File => input = Some(if value == "-" { Input::Stdin } else { Input::File(value.into()) }),
+            Opt::Define => match value.split_once('=') {
+                Some((name, text)) if !name.is_empty() => options.defines.push((name.into(), text.into())),
+                _ => {
+                    return Err(OptionError::BadArgument { option: "-D", value, expected: "name=value" });
+                }
+            },
+            Opt::Interactive => return Err(OptionError::Missing("-i (interactive)")),
+            Opt::Include => options.include_paths.push(value.into()),
+            Opt::Check => options.check = true,
+            Opt::Optimize => return Err(OptionError::Missing("-o (optimize)")),
+            Opt::Handle => options.handles = true,
+            Opt::Stateless => options.stateless = true,
+            Opt::Terse => options.terse = true,
+            Opt::Service => options.service = true,
+            Opt::ReverseDns => options.reverse_dns = true,
+            Opt::Guid => options.guid = true,
+            Opt::Numeric => options.numeric = true,
+            Opt::NumericPriority => options.numeric_priority = true,
+            Opt::NumericProtocol => options.numeric_protocol = true,
+            Opt::NumericTime => options.numeric_time = true,
+            Opt::Echo => options.echo = true,
+            Opt::Json => return Err(OptionError::Missing("-j (JSON)")),
+            Opt::Debug => {
+                for level in value.split(',') {
+                    match level {
+                        "netlink" | "all" => options.debug_netlink = true,
+                        // These show how nft works inside; there is nothing of ours that they could show.
+                        "scanner" | "parser" | "eval" | "mnl" | "proto-ctx" | "segtree" => {}
+                        _ => {
+                            let value = level.to_owned();
+                            let expected =
+                                "one of scanner, parser, eval, netlink, mnl, proto-ctx, segtree, all";
+                            return Err(OptionError::BadArgument { option: "-d", value, expected });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    options.input = match (input, words) {
+        (Some(input), words) if words.is_empty() => input,
+        (Some(_), words) => return Err(OptionError::FileAndCommands(words.join(" "))),
+        (None, words) if words.is_empty() => return Err(OptionError::NoCommand),
+        (None, words) if words == ["-"] => Input::Stdin,
+        (None, words) => Input::Words(words.join(" ")),
+    };
+    options.engine = engine.ok_or(OptionError::Missing(
+        "the kernel backend: give --engine new for a fresh engine; without it nft",
+    ))?;
+    Ok(Parsed::Run(Box::new(options)))
+}
+
+fn help() -> String {
+    let mut text = "Usage: weir nft --engine new [OPTIONS] { -f FILE | - | COMMAND ... }\n\n".to_owned();
+    for known in OPTIONS {
+        let short = known.short.map_or("   ".into(), |short| {
+            format!("-{short}{}", if known.long.is_empty() { ' ' } else { ',' })
+        });
+        let mut long = if known.long.is_empty() { String::new() } else { format!("--{}", known.long) };
+        if let Some(argument) = known.argument {
+            long.push(' ');
+            long.push_str(argument);
+        }
+        text.push_str(&format!("  {short} {long:24} {}\n", known.help));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &str) -> Result<Options, OptionError> {
+        match parse(line.split_whitespace().map(OsString::from).collect())? {
+            Parsed::Run(options) => Ok(*options),
+            Parsed::Print(text) => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn options_are_read_as_getopt_reads_them() {
+        let options = run("--engine new -anf rules.nft").unwrap();
+        assert!(options.handles && options.numeric && !options.stateless);
+        assert_eq!(options.input, Input::File("rules.nft".into()));
+        let options = run("--engine=new --hand -Ddev=eth0 --define a=b --debug=netlink -f -").unwrap();
+        assert!(options.handles && options.debug_netlink);
+        assert_eq!(options.defines, [("dev".into(), "eth0".into()), ("a".into(), "b".into())]);
+        assert_eq!(options.input, Input::Stdin);
+        let options = run("--engine new -s add chain x y { type filter hook input priority -5; }").unwrap();
+        assert_eq!(
+            options.input,
+            Input::Words("add chain x y { type filter hook input priority -5; }".into())
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_told() {
+        for (line, expected) in [
+            ("list ruleset", "kernel backend"),
+            ("--engine old list ruleset", "not new"),
+            ("--engine new", "no command"),
+            ("--engine new -f", "requires an argument"),
+            ("--engine new --numeric-p list ruleset", "ambiguous"),
+            ("--engine new --check=yes list ruleset", "doesn't allow"),
+            ("--engine new -j list ruleset", "JSON"),
+            ("--engine new -k list ruleset", "unrecognized"),
+            ("--engine new -d net list ruleset", "proto-ctx"),
+            ("--engine new -D x list ruleset", "name=value"),
+            ("--engine new -f x list ruleset", "left over"),
+        ] {
+            let error = run(line).unwrap_err().to_string();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}
