@@ -233,11 +233,12 @@ fn add_interfaces(host: &mut Host, entries: &[Spanned<InterfaceEntry>]) -> Resul
     }
     for (entry, index) in entries.iter().zip(&indexes) {
         let entry = entry.get_ref();
-        let is_loopback = entry.name.get_ref() == "lo";
-        let mut interface = match is_loopback {
-            true => Interface { index: IfIndex(*index), addresses: Vec::new(), ..loopback() },
-            false => Interface::new(IfIndex(*index), entry.name.get_ref().as_str()),
+        let mut interface = match entry.name.get_ref().as_str() {
+            "lo" if entry.addresses.is_empty() => loopback(),
+            "lo" => Interface { addresses: Vec::new(), ..loopback() },
+            name => Interface::new(IfIndex(*index), name),
         };
+        interface.index = IfIndex(*index);
         if let Some(text) = &entry.mac {
             interface.mac = mac(text)?;
         }
