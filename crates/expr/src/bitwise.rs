@@ -1,5 +1,8 @@
 //! `bitwise`: and/xor with constants, shifts, and and/or/xor of two registers (`nft_bitwise.c`).
 
+use std::fmt;
+
+use crate::text::Orders;
 use crate::{Outcome, Register, Registers, Value};
 
 /// Computes `destination` from `source`, `len` bytes wide.
@@ -112,4 +115,23 @@ fn rshift(bytes: &mut [u8], bits: u32) {
 
 fn word(chunk: &[u8]) -> u32 {
     chunk.try_into().map_or(0, u32::from_ne_bytes)
+}
+
+impl Bitwise {
+    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+        write!(f, "bitwise reg {} = ( reg {} ", self.destination, self.source)?;
+        let value = |value| orders.value(self.source, value);
+        let (sign, operand) = match &self.op {
+            Op::MaskXor { mask, xor } => return write!(f, "& {} ) ^ {}", value(mask), value(xor)),
+            Op::Lshift(bits) => return write!(f, "<< 0x{bits:08x} )"),
+            Op::Rshift(bits) => return write!(f, ">> 0x{bits:08x} )"),
+            Op::And(operand) => ('&', operand),
+            Op::Or(operand) => ('|', operand),
+            Op::Xor(operand) => ('^', operand),
+        };
+        match operand {
+            Operand::Register(register) => write!(f, "{sign} reg {register} )"),
+            Operand::Value(operand) => write!(f, "{sign} {} )", value(operand)),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! `byteorder`: between host and network order (`nft_byteorder.c`).
 
+use std::fmt;
+
 use crate::{Outcome, Register, Registers};
 
 /// Converts `len` bytes in units of `size`.
@@ -45,5 +47,16 @@ impl Byteorder {
         let len = destination.len();
         destination.copy_from_slice(&bytes[..len]);
         Outcome::Next
+    }
+}
+
+impl fmt::Display for Byteorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = match self.op {
+            Op::Ntoh => "ntoh",
+            Op::Hton => "hton",
+        };
+        let Byteorder { source, destination, len, size, .. } = self;
+        write!(f, "byteorder reg {destination} = {op}(reg {source}, {size}, {len})")
     }
 }

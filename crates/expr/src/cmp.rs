@@ -1,7 +1,9 @@
 //! `cmp`: compares a register with a constant, byte by byte as `memcmp` does (`nft_cmp.c`).
 
 use std::cmp::Ordering;
+use std::fmt;
 
+use crate::text::Orders;
 use crate::{Outcome, Register, Registers, Value};
 
 /// Ends the rule unless the comparison holds.
@@ -45,5 +47,26 @@ impl Cmp {
     pub(crate) fn eval(&self, registers: &Registers) -> Outcome {
         let left = registers.get(self.source, self.data.len());
         Outcome::next_if(self.op.holds(left.cmp(&self.data)))
+    }
+}
+
+impl Op {
+    /// The word of the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Op::Eq => "eq",
+            Op::Neq => "neq",
+            Op::Lt => "lt",
+            Op::Lte => "lte",
+            Op::Gt => "gt",
+            Op::Gte => "gte",
+        }
+    }
+}
+
+impl Cmp {
+    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+        let data = orders.value(self.source, &self.data);
+        write!(f, "cmp {} reg {} {data}", self.op.name(), self.source)
     }
 }

@@ -1,5 +1,7 @@
 //! `connlimit`: how many connections there are (`nft_connlimit.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::{Decision, Env, Outcome};
@@ -20,5 +22,11 @@ impl Connlimit {
             Some(connections) => Outcome::next_if((connections > self.count) == self.over),
             None => Outcome::Verdict(Decision::Drop),
         }
+    }
+}
+
+impl fmt::Display for Connlimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connlimit count {} flags {:x}", self.count, u32::from(self.over))
     }
 }

@@ -1,5 +1,6 @@
 //! `counter`: packets and bytes (`nft_counter.c`).
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironweir_wire::Packet;
@@ -55,5 +56,12 @@ impl Counter {
     pub fn eval(&self, packet: &Packet<'_>) -> Outcome {
         self.add(packet.network_len() as u64);
         Outcome::Next
+    }
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (packets, bytes) = self.totals();
+        write!(f, "counter pkts {packets} bytes {bytes}")
     }
 }

@@ -1,5 +1,7 @@
 //! `ct`: what connection tracking knows of the packet (`nft_ct.c`).
 
+use std::fmt;
+
 use crate::{Env, Outcome, Register, Registers, Value};
 
 /// Loads a key of the packet's connection.
@@ -146,5 +148,60 @@ impl Set {
         let width = self.key.width().unwrap_or(4) as usize;
         env.ct_set(self.key, self.direction, registers.get(self.source, width));
         Outcome::Next
+    }
+}
+
+impl Key {
+    /// The word of the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Key::State => "state",
+            Key::Direction => "direction",
+            Key::Status => "status",
+            Key::Mark => "mark",
+            Key::Secmark => "secmark",
+            Key::Expiration => "expiration",
+            Key::Helper => "helper",
+            Key::L3Protocol => "l3protocol",
+            Key::Src => "src",
+            Key::Dst => "dst",
+            Key::Protocol => "protocol",
+            Key::ProtoSrc => "proto_src",
+            Key::ProtoDst => "proto_dst",
+            Key::Labels => "label",
+            Key::Packets => "packets",
+            Key::Bytes => "bytes",
+            Key::AvgPkt => "avgpkt",
+            Key::Zone => "zone",
+            Key::EventMask => "event",
+            Key::SrcIp => "src_ip",
+            Key::DstIp => "dst_ip",
+            Key::SrcIp6 => "src_ip6",
+            Key::DstIp6 => "dst_ip6",
+            Key::Id => "id",
+        }
+    }
+}
+
+/// `, dir original`, where a direction is given.
+fn write_direction(f: &mut fmt::Formatter<'_>, direction: Option<Direction>) -> fmt::Result {
+    match direction {
+        None => Ok(()),
+        Some(Direction::Original) => f.write_str(" , dir original"),
+        Some(Direction::Reply) => f.write_str(" , dir reply"),
+    }
+}
+
+impl fmt::Display for Get {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ct load {} => reg {}", self.key.name(), self.destination)?;
+        write_direction(f, self.direction)
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ct set {} with reg {}", self.key.name(), self.source)?;
+        write_direction(f, self.direction)
     }
 }

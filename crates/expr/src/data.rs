@@ -196,6 +196,24 @@ pub enum Data {
     Verdict(Verdict),
 }
 
+impl fmt::Display for Verdict {
+    /// As `nft --debug=netlink` prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Accept => "accept",
+            Verdict::Drop => "drop",
+            Verdict::Stolen => "stolen",
+            Verdict::Queue { .. } => "queue",
+            Verdict::Repeat => "repeat",
+            Verdict::Continue => "continue",
+            Verdict::Break => "break",
+            Verdict::Return => "return",
+            Verdict::Jump(chain) => return write!(f, "jump -> {}", chain.name),
+            Verdict::Goto(chain) => return write!(f, "goto -> {}", chain.name),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

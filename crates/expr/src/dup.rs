@@ -1,5 +1,7 @@
 //! `dup`: sends a copy elsewhere (`nft_dup_ipv4.c`, `nft_dup_ipv6.c`, `nft_dup_netdev.c`).
 
+use std::fmt;
+
 use ironweir_wire::{IfIndex, Packet};
 
 use crate::nat::address;
@@ -26,4 +28,12 @@ impl Dup {
 /// The index of a device in a register.
 pub(crate) fn index(registers: &Registers, register: Register) -> IfIndex {
     IfIndex(registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes))
+}
+
+impl fmt::Display for Dup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dup")?;
+        self.address.iter().try_for_each(|register| write!(f, " sreg_addr {register}"))?;
+        self.device.iter().try_for_each(|register| write!(f, " sreg_dev {register}"))
+    }
 }

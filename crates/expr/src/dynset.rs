@@ -1,5 +1,7 @@
 //! `dynset`: changes a set from the packet path (`nft_dynset.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::env::Update;
@@ -51,5 +53,27 @@ impl Dynset {
             (_, Update::Done) => Outcome::next_if(!self.invert),
             (_, Update::Full) => Outcome::next_if(self.invert),
         }
+    }
+}
+
+impl fmt::Display for Dynset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = match self.op {
+            Op::Add => "add",
+            Op::Update => "update",
+            Op::Delete => "delete",
+        };
+        write!(f, "dynset {op} reg_key {} set {}", self.key, self.set.name)?;
+        self.data.iter().try_for_each(|register| write!(f, " sreg_data {register}"))?;
+        if self.timeout != 0 {
+            write!(f, " timeout {}ms", self.timeout)?;
+        }
+        if self.invert {
+            f.write_str(" invert")?;
+        }
+        self.exprs
+            .iter()
+            .filter(|expr| !matches!(expr, Expr::Dynset(_)))
+            .try_for_each(|expr| write!(f, " expr [ {expr} ]"))
     }
 }

@@ -1,5 +1,7 @@
 //! `exthdr`: IPv6 extension headers and TCP, IPv4, SCTP and DCCP options (`nft_exthdr.c`).
 
+use std::fmt;
+
 use ironweir_wire::checksum::Delta;
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ipv6, tcp};
@@ -265,4 +267,28 @@ fn dccp_option(packet: &Packet<'_>, info: &PacketInfo, wanted: u8) -> Option<Fou
         at += len;
     }
     None
+}
+
+impl fmt::Display for Exthdr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Ipv6 => "ipv6 ",
+            Kind::Tcpopt => "tcpopt ",
+            // libnftnl has no words for these.
+            Kind::Ipv4 | Kind::Sctp | Kind::Dccp => "",
+        };
+        let Exthdr { header, offset, len, .. } = self;
+        match self.action {
+            Action::Load(register) => {
+                write!(f, "exthdr load {kind}{len}b @ {header} + {offset} => reg {register}")
+            }
+            Action::Present(register) => {
+                write!(f, "exthdr load {kind}{len}b @ {header} + {offset} present => reg {register}")
+            }
+            Action::Write(register) => {
+                write!(f, "exthdr write {kind}reg {register} => {len}b @ {header} + {offset}")
+            }
+            Action::Strip => write!(f, "exthdr reset {kind}{header}"),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `fib`: asks the routing table (`nft_fib.c`, `nft_fib_ipv4.c`, `nft_fib_ipv6.c`).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ironweir_wire::protocol::ethertype;
@@ -190,5 +191,30 @@ fn type_of_service(packet: &Packet<'_>) -> u8 {
     match packet.meta.protocol {
         ethertype::IPV4 => packet.byte(packet.network() + 1).unwrap_or(0) & !3,
         _ => 0,
+    }
+}
+
+impl fmt::Display for Fib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fib ")?;
+        let words = [
+            (Flags::SADDR, "saddr"),
+            (Flags::DADDR, "daddr"),
+            (Flags::MARK, "mark"),
+            (Flags::IIF, "iif"),
+            (Flags::OIF, "oif"),
+        ];
+        let mut between = "";
+        for (_, word) in words.iter().filter(|(flag, _)| self.flags.contains(*flag)) {
+            write!(f, "{between}{word}")?;
+            between = " . ";
+        }
+        let result = match self.result {
+            Outcome::Oif => "oif",
+            Outcome::Oifname => "oifname",
+            Outcome::Addrtype => "type",
+        };
+        let present = if self.flags.contains(Flags::PRESENT) { " present" } else { "" };
+        write!(f, " {result}{present} => reg {}", self.destination)
     }
 }

@@ -1,5 +1,7 @@
 //! `fwd`: sends the packet out of another device (`nft_fwd_netdev.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 use ironweir_wire::protocol::ethertype;
 
@@ -39,5 +41,14 @@ impl Fwd {
             }
         };
         env.fwd(index(registers, self.device), neighbour, packet)
+    }
+}
+
+impl fmt::Display for Fwd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "fwd sreg_dev {}", self.device)?;
+        self.neighbour
+            .iter()
+            .try_for_each(|(register, family)| write!(f, " sreg_addr {register} nfproto {}", *family as u8))
     }
 }

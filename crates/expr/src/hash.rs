@@ -1,5 +1,7 @@
 //! `hash`: a number out of a hash, for spreading load (`nft_hash.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::numgen::scale;
@@ -91,4 +93,18 @@ pub fn jhash(key: &[u8], initval: u32) -> u32 {
     a = (a ^ c).wrapping_sub(c.rotate_left(4));
     b = (b ^ a).wrapping_sub(a.rotate_left(14));
     (c ^ b).wrapping_sub(b.rotate_left(24))
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Jenkins { source, len, seed } => {
+                let seed = seed.unwrap_or(0);
+                write!(f, "hash reg {} = jhash(reg {source}, {len}, 0x{seed:x})", self.destination)?;
+            }
+            Kind::Symmetric => write!(f, "hash reg {} = symhash()", self.destination)?,
+        }
+        write!(f, " % mod {}", self.modulus)?;
+        if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
+    }
 }

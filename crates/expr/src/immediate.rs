@@ -1,5 +1,8 @@
 //! `immediate`: a constant into a register, or a verdict (`nft_immediate.c`).
 
+use std::fmt;
+
+use crate::text::Orders;
 use crate::{Outcome, Register, Registers, Value, Verdict};
 
 /// Loads a constant or decides.
@@ -24,6 +27,17 @@ impl Immediate {
                 Outcome::Next
             }
             Immediate::Verdict(verdict) => verdict.outcome(),
+        }
+    }
+}
+
+impl Immediate {
+    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+        match self {
+            Immediate::Value { destination, value } => {
+                write!(f, "immediate reg {destination} {}", orders.value(*destination, value))
+            }
+            Immediate::Verdict(verdict) => write!(f, "immediate reg 0 {verdict}"),
         }
     }
 }

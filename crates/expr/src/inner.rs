@@ -1,5 +1,7 @@
 //! `inner`: matches inside a tunnel (`nft_inner.c`).
 
+use std::fmt;
+
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ethernet, ipv4, ipv6};
 
@@ -24,10 +26,14 @@ pub struct Inner {
 #[repr(u32)]
 #[allow(missing_docs)] // the words are the kernel's
 pub enum Kind {
-    /// Anything without options before the inner packet: GRE (`NFT_INNER_UNSPEC`).
+    /// Not said (`NFT_INNER_UNSPEC`).
     Unspecified = 0,
     Vxlan = 1,
     Geneve = 2,
+    /// Without link header inside. nft's number, of which the kernel knows no name.
+    Gre = 3,
+    /// With link header inside; nft's number, too.
+    Gretap = 4,
 }
 
 bitflags::bitflags! {
@@ -172,5 +178,19 @@ impl Tunnelled {
             registers.store(load.destination, out);
         }
         held
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { header_size, flags, expr, .. } = self;
+        write!(f, "inner type {} hdrsize {header_size} flags {:x} [ ", self.kind as u32, flags.bits())?;
+        match &**expr {
+            // Nothing else stands there, and nothing else is entered: what nests without end would overflow the stack.
+            Expr::PayloadLoad(load) => load.fmt(f)?,
+            Expr::MetaGet(get) => get.fmt(f)?,
+            _ => f.write_str("?")?,
+        }
+        f.write_str(" ]")
     }
 }

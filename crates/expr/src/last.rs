@@ -1,5 +1,6 @@
 //! `last`: when a packet was last seen here (`nft_last.c`).
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironweir_wire::Instant;
@@ -52,5 +53,14 @@ impl Last {
     pub fn eval(&self, now: Instant) -> Outcome {
         self.touch(now);
         Outcome::Next
+    }
+}
+
+impl fmt::Display for Last {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at() {
+            None => f.write_str("last never"),
+            Some(at) => write!(f, "last {}", at.millis()),
+        }
     }
 }

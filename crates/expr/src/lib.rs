@@ -12,6 +12,7 @@ mod data;
 mod eval;
 mod family;
 mod register;
+pub mod text;
 mod validate;
 
 pub mod bitwise;

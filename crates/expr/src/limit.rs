@@ -3,6 +3,7 @@
 //! Tokens are nanoseconds: a packet costs the time in which the rate allows one, the bucket fills by the time that
 //! passes, and holds what the burst costs (for bytes: a unit's worth and the burst).
 
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ironweir_wire::{Instant, Packet};
@@ -122,4 +123,23 @@ impl PartialEq for Limit {
 
 fn clamp(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.unit {
+            1 => "second",
+            60 => "minute",
+            3600 => "hour",
+            86_400 => "day",
+            604_800 => "week",
+            _ => "error",
+        };
+        let kind = match self.kind {
+            Kind::Packets => "packets",
+            Kind::Bytes => "bytes",
+        };
+        let Limit { rate, burst, .. } = self;
+        write!(f, "limit rate {rate}/{unit} burst {burst} type {kind} flags 0x{:x}", u32::from(self.over))
+    }
 }

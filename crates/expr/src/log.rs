@@ -1,5 +1,7 @@
 //! `log`: tells of the packet (`nft_log.c`).
 
+use std::fmt;
+
 /// Writes a line to the kernel's log, or sends the packet's head to an nflog group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
@@ -33,5 +35,25 @@ pub enum Destination {
 impl Default for Destination {
     fn default() -> Self {
         Destination::Syslog { level: None, flags: 0 }
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("log")?;
+        self.prefix.iter().try_for_each(|prefix| write!(f, " prefix {prefix}"))?;
+        match self.to {
+            Destination::Syslog { level, flags } => {
+                level.iter().try_for_each(|level| write!(f, " level {level}"))?;
+                [(1, "tcpseq"), (2, "tcpopt"), (4, "ipopt"), (8, "uid"), (32, "macdecode")]
+                    .iter()
+                    .filter(|(flag, _)| flags & flag != 0)
+                    .try_for_each(|(_, word)| write!(f, " {word}"))
+            }
+            Destination::Group { group, snaplen, queue_threshold } => {
+                let (snaplen, threshold) = (snaplen.unwrap_or(0), queue_threshold.unwrap_or(0));
+                write!(f, " group {group} snaplen {snaplen} qthreshold {threshold}")
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `lookup`: whether a set holds a key, or what a map maps it to (`nft_lookup.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::env::Found;
@@ -49,6 +51,18 @@ impl Lookup {
             (Outcome::Verdict, Found::Verdict(outcome)) => outcome,
             // Not found, or a map of another kind than the rule was validated against.
             _ => Break,
+        }
+    }
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lookup reg {} set {}", self.source, self.set.name)?;
+        match self.result {
+            Outcome::Test { invert: false } => Ok(()),
+            Outcome::Test { invert: true } => f.write_str(" 0x1"),
+            Outcome::Load(register) => write!(f, " dreg {register}"),
+            Outcome::Verdict => f.write_str(" dreg 0"),
         }
     }
 }

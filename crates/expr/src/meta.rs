@@ -1,5 +1,7 @@
 //! `meta`: what is known beside the packet's bytes (`nft_meta.c`).
 
+use std::fmt;
+
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{Packet, PacketType};
 
@@ -259,5 +261,62 @@ impl Set {
             key => env.meta_set(key, byte),
         }
         Outcome::Next
+    }
+}
+
+impl Key {
+    /// The word of the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Key::Len => "len",
+            Key::Protocol => "protocol",
+            Key::Priority => "priority",
+            Key::Mark => "mark",
+            Key::Iif => "iif",
+            Key::Oif => "oif",
+            Key::Iifname => "iifname",
+            Key::Oifname => "oifname",
+            Key::Iiftype => "iiftype",
+            Key::Oiftype => "oiftype",
+            Key::Skuid => "skuid",
+            Key::Skgid => "skgid",
+            Key::Nftrace => "nftrace",
+            Key::Rtclassid => "rtclassid",
+            Key::Secmark => "secmark",
+            Key::Nfproto => "nfproto",
+            Key::L4proto => "l4proto",
+            Key::BriIifname => "bri_iifname",
+            Key::BriOifname => "bri_oifname",
+            Key::Pkttype => "pkttype",
+            Key::Cpu => "cpu",
+            Key::Iifgroup => "iifgroup",
+            Key::Oifgroup => "oifgroup",
+            Key::Cgroup => "cgroup",
+            Key::Prandom => "prandom",
+            Key::Secpath => "secpath",
+            Key::Iifkind => "iifkind",
+            Key::Oifkind => "oifkind",
+            Key::BriIifpvid => "bri_iifpvid",
+            Key::BriIifvproto => "bri_iifvproto",
+            Key::TimeNs => "time",
+            Key::TimeDay => "day",
+            Key::TimeHour => "hour",
+            Key::Sdif => "sdif",
+            Key::Sdifname => "sdifname",
+            Key::BriBroute => "broute",
+            Key::BriIifhwaddr => "ibrhwaddr",
+        }
+    }
+}
+
+impl fmt::Display for Get {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "meta load {} => reg {}", self.key.name(), self.destination)
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "meta set {} with reg {}", self.key.name(), self.source)
     }
 }

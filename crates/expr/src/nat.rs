@@ -1,5 +1,6 @@
 //! `nat`: source or destination NAT (`nft_nat.c`).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ironweir_wire::Packet;
@@ -125,5 +126,34 @@ fn netmap(first: IpAddr, last: IpAddr, old: IpAddr) -> IpAddr {
             IpAddr::V6(((old.to_bits() & host) | (first.to_bits() & !host)).into())
         }
         _ => first,
+    }
+}
+
+/// ` addr_min reg 1 addr_max reg 2`, for `addr` and `proto`.
+pub(crate) fn write_range(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    range: Option<(Register, Option<Register>)>,
+) -> fmt::Result {
+    let Some((first, last)) = range else { return Ok(()) };
+    write!(f, " {what}_min reg {first}")?;
+    last.iter().try_for_each(|last| write!(f, " {what}_max reg {last}"))
+}
+
+/// ` flags 0x2`, where there are any.
+pub(crate) fn write_flags(f: &mut fmt::Formatter<'_>, flags: Flags) -> fmt::Result {
+    if flags.is_empty() { Ok(()) } else { write!(f, " flags 0x{:x}", flags.bits()) }
+}
+
+impl fmt::Display for Nat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Snat => "snat",
+            Kind::Dnat => "dnat",
+        };
+        write!(f, "nat {kind} {}", self.family)?;
+        write_range(f, "addr", self.addresses)?;
+        write_range(f, "proto", self.ports)?;
+        write_flags(f, self.flags)
     }
 }

@@ -1,5 +1,6 @@
 //! `numgen`: a number that counts up, or a random one (`nft_numgen.c`).
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Env, Outcome, Register, Registers};
@@ -69,4 +70,15 @@ impl PartialEq for Numgen {
 /// Maps 32 random bits to `0..modulus` by multiplication (`reciprocal_scale`).
 pub(crate) fn scale(random: u32, modulus: u32) -> u32 {
     ((u64::from(random) * u64::from(modulus)) >> 32) as u32
+}
+
+impl fmt::Display for Numgen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Inc => "inc",
+            Kind::Random => "random",
+        };
+        write!(f, "numgen reg {} = {kind} mod {}", self.destination, self.modulus)?;
+        if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
+    }
 }

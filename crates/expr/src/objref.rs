@@ -1,5 +1,7 @@
 //! `objref`: evaluates a named object (`nft_objref.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::{Env, Outcome, Register, Registers, SetRef};
@@ -81,6 +83,15 @@ impl Objref {
             Objref::Map { set, source } => {
                 env.mapped_object(set, registers.get(*source, Register::BYTES), packet)
             }
+        }
+    }
+}
+
+impl fmt::Display for Objref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Objref::Name { kind, name } => write!(f, "objref type {} name {name}", *kind as u32),
+            Objref::Map { set, source } => write!(f, "objref sreg {source} set {}", set.name),
         }
     }
 }

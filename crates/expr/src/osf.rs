@@ -1,5 +1,7 @@
 //! `osf`: guesses the sender's operating system from its SYN (`nft_osf.c`).
 
+use std::fmt;
+
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Packet, tcp};
 
@@ -34,5 +36,11 @@ impl Osf {
         name[..15].iter_mut().zip(found).for_each(|(to, from)| *to = *from);
         registers.store(self.destination, &name);
         Outcome::Next
+    }
+}
+
+impl fmt::Display for Osf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "osf dreg {}", self.destination)
     }
 }

@@ -1,5 +1,7 @@
 //! `payload`: bytes of the packet (`nft_payload.c`).
 
+use std::fmt;
+
 use ironweir_wire::checksum::Delta;
 use ironweir_wire::crc32c::Crc32c;
 use ironweir_wire::protocol::ipproto;
@@ -221,4 +223,32 @@ fn write_tagged(packet: &mut Packet<'_>, offset: usize, bytes: &[u8]) -> Option<
         _ => return None,
     }
     Some(())
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Base::Link => "link",
+            Base::Network => "network",
+            Base::Transport => "transport",
+            Base::Inner => "inner",
+            Base::Tunnel => "tunnel",
+        })
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Load { base, offset, len, destination } = self;
+        write!(f, "payload load {len}b @ {base} header + {offset} => reg {destination}")
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Write { base, offset, len, source, checksum } = self;
+        write!(f, "payload write reg {source} => {len}b @ {base} header + {offset}")?;
+        let (kind, at, flags) = (checksum.kind as u32, checksum.offset, u32::from(checksum.pseudo_header));
+        write!(f, " csum_type {kind} csum_off {at} csum_flags 0x{flags:x}")
+    }
 }

@@ -1,5 +1,7 @@
 //! `queue`: hands the packet to a program (`nft_queue.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::numgen::scale;
@@ -46,5 +48,22 @@ impl Queue {
             Number::Range { first, .. } => first,
         };
         Outcome::Verdict(Decision::Queue { number, bypass: self.bypass })
+    }
+}
+
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("queue")?;
+        match self.to {
+            Number::Range { first, total } => {
+                write!(f, " num {first}")?;
+                if total > 1 {
+                    write!(f, "-{}", u32::from(first) + u32::from(total) - 1)?;
+                }
+            }
+            Number::Register(register) => write!(f, " sreg_qnum {register}")?,
+        }
+        f.write_str(if self.bypass { " bypass" } else { "" })?;
+        f.write_str(if self.fanout { " fanout" } else { "" })
     }
 }

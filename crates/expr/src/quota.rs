@@ -1,5 +1,6 @@
 //! `quota`: an amount of bytes (`nft_quota.c`).
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironweir_wire::Packet;
@@ -58,5 +59,11 @@ impl Quota {
     /// was consumed).
     pub fn set_consumed(&self, consumed: u64) {
         self.consumed.store(consumed, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "quota bytes {} consumed {} flags {}", self.bytes, self.consumed(), u32::from(self.over))
     }
 }

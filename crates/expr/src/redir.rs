@@ -1,9 +1,11 @@
 //! `redir`: destination NAT to this host (`nft_redir.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::env::NatKind;
-use crate::nat::{Flags, range};
+use crate::nat::{Flags, range, write_flags, write_range};
 use crate::{Env, Outcome, Register, Registers};
 
 /// Redirects the connection to this host.
@@ -23,5 +25,13 @@ impl Redir {
         env: &mut E,
     ) -> Outcome {
         env.nat(&range(NatKind::Redirect, self.flags, None, self.ports, registers), packet)
+    }
+}
+
+impl fmt::Display for Redir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redir")?;
+        write_range(f, "proto", self.ports)?;
+        write_flags(f, self.flags)
     }
 }

@@ -1,5 +1,7 @@
 //! `reject`: drops the packet and tells its sender (`nft_reject.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 
 use crate::{Decision, Env, Outcome};
@@ -27,5 +29,16 @@ impl Reject {
     pub(crate) fn eval<E: Env>(&self, packet: &Packet<'_>, env: &mut E) -> Outcome {
         env.reject(self, packet);
         Outcome::Verdict(Decision::Drop)
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, code) = match self {
+            Reject::IcmpUnreach { code } => (0, *code),
+            Reject::TcpReset => (1, 0),
+            Reject::IcmpxUnreach { code } => (2, *code),
+        };
+        write!(f, "reject type {kind} code {code}")
     }
 }

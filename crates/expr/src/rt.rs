@@ -1,5 +1,7 @@
 //! `rt`: what routing decided (`nft_rt.c`).
 
+use std::fmt;
+
 use crate::Register;
 
 /// Loads a key of the packet's route.
@@ -26,4 +28,17 @@ pub enum Key {
 impl Key {
     /// Every key, in the order of their numbers.
     pub const ALL: [Key; 5] = [Key::Classid, Key::Nexthop4, Key::Nexthop6, Key::Tcpmss, Key::Xfrm];
+}
+
+impl fmt::Display for Rt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = match self.key {
+            Key::Classid => "classid",
+            Key::Nexthop4 => "nexthop4",
+            Key::Nexthop6 => "nexthop6",
+            Key::Tcpmss => "tcpmss",
+            Key::Xfrm => "ipsec",
+        };
+        write!(f, "rt load {key} => reg {}", self.destination)
+    }
 }

@@ -1,5 +1,7 @@
 //! `socket`: the local socket a packet is for (`nft_socket.c`).
 
+use std::fmt;
+
 use crate::Register;
 
 /// Loads a key of the socket.
@@ -25,4 +27,16 @@ pub enum Key {
         /// 0 is the root.
         level: u32,
     },
+}
+
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let destination = self.destination;
+        match self.key {
+            Key::Transparent => write!(f, "socket load transparent => reg {destination}"),
+            Key::Mark => write!(f, "socket load mark => reg {destination}"),
+            Key::Wildcard => write!(f, "socket load wildcard => reg {destination}"),
+            Key::Cgroupv2 { level } => write!(f, "socket load cgroupv2 => reg {destination} level {level}"),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! `synproxy`: answers SYNs for a server (`nft_synproxy.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 use ironweir_wire::protocol::ipproto;
 
@@ -25,5 +27,12 @@ impl Synproxy {
             Some((ipproto::TCP, _)) => env.synproxy(self, packet),
             _ => Outcome::Break,
         }
+    }
+}
+
+impl fmt::Display for Synproxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mss, wscale) = (self.mss.unwrap_or(0), self.wscale.unwrap_or(0));
+        write!(f, "synproxy mss {mss} wscale {wscale}")
     }
 }

@@ -1,5 +1,7 @@
 //! `tproxy`: hands the packet to a local transparent socket (`nft_tproxy.c`).
 
+use std::fmt;
+
 use ironweir_wire::Packet;
 use ironweir_wire::protocol::ipproto;
 
@@ -34,5 +36,16 @@ impl Tproxy {
         let to = self.address.and_then(|register| address(registers, register, family));
         let port = self.port.and_then(|register| registers.get(register, 2).try_into().ok());
         env.tproxy(to, port.map(u16::from_be_bytes), packet)
+    }
+}
+
+impl fmt::Display for Tproxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tproxy")?;
+        if self.family != Family::Inet {
+            write!(f, " {}", self.family)?;
+        }
+        self.address.iter().try_for_each(|register| write!(f, " addr reg {register}"))?;
+        self.port.iter().try_for_each(|register| write!(f, " port reg {register}"))
     }
 }

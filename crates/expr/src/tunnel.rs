@@ -1,5 +1,7 @@
 //! `tunnel`: the tunnel a packet came out of or goes into (`nft_tunnel.c`).
 
+use std::fmt;
+
 use crate::Register;
 
 /// Loads a key of the tunnel.
@@ -21,4 +23,14 @@ pub enum Key {
     Path = 0,
     /// Its number.
     Id = 1,
+}
+
+impl fmt::Display for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = match self.key {
+            Key::Path => "path",
+            Key::Id => "id",
+        };
+        write!(f, "tunnel load {key} => reg {}", self.destination)
+    }
 }

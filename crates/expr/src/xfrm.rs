@@ -1,5 +1,7 @@
 //! `xfrm`: the IPsec transformations of a packet (`nft_xfrm.c`).
 
+use std::fmt;
+
 use crate::Register;
 
 /// Loads a key of one transformation.
@@ -26,4 +28,19 @@ pub enum Key {
     SaddrIp6 = 4,
     Reqid = 5,
     Spi = 6,
+}
+
+impl fmt::Display for Xfrm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = if self.direction == 0 { "in" } else { "out" };
+        let key = match self.key {
+            Key::DaddrIp4 => "daddr4",
+            Key::DaddrIp6 => "daddr6",
+            Key::SaddrIp4 => "saddr4",
+            Key::SaddrIp6 => "saddr6",
+            Key::Reqid => "reqid",
+            Key::Spi => "spi",
+        };
+        write!(f, "xfrm load {direction} {} {key} => reg {}", self.spnum, self.destination)
+    }
 }
