@@ -2,7 +2,9 @@
 //! raise a ruleset to nft's canonical listing; diagnostics that point at the source text.
 
 pub mod ast;
+pub mod cmd;
 pub mod datatype;
+pub mod decl;
 pub mod define;
 pub mod diag;
 pub mod expr;

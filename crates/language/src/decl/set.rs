@@ -1,0 +1,294 @@
+//! Sets and maps.
+
+use ironweir_expr::objref::ObjectType;
+use ironweir_ruleset::SetFlags;
+use ironweir_ruleset::set::SetPolicy;
+
+use super::element::set_literal;
+use super::object::ObjectDecl;
+use super::{Name, TableName, block};
+use crate::datatype::Type;
+use crate::diag::{Diagnostic, Parsed, nearest, short};
+use crate::expr::Expr;
+use crate::expr::set::SetLiteral;
+use crate::lex::Sign;
+use crate::parse::Parser;
+use crate::source::Span;
+use crate::stmt::Stmt;
+
+/// `set NAME { ... }`, `map NAME { ... }`.
+#[derive(Clone, Debug)]
+pub struct SetDecl {
+    /// Its table.
+    pub table: TableName,
+    /// Its name.
+    pub name: Name,
+    /// Written as `map`.
+    pub is_map: bool,
+    /// What its keys are.
+    pub key: Option<KeySpec>,
+    /// What a map maps to.
+    pub data: Option<DataSpec>,
+    /// `flags ...`.
+    pub flags: SetFlags,
+    /// `timeout`, in milliseconds.
+    pub timeout: Option<u64>,
+    /// `gc-interval`, in milliseconds.
+    pub gc_interval: Option<u32>,
+    /// `size`.
+    pub size: Option<u32>,
+    /// `policy`.
+    pub policy: Option<SetPolicy>,
+    /// `auto-merge`.
+    pub auto_merge: bool,
+    /// The comment.
+    pub comment: Option<Box<str>>,
+    /// Stateful statements that every element gets.
+    pub stmts: Vec<Stmt>,
+    /// `elements = { ... }`.
+    pub elements: Option<(SetLiteral, Span)>,
+}
+
+/// What keys or values are.
+#[derive(Clone, Debug)]
+pub enum KeySpec {
+    /// `type A . B`.
+    Type {
+        /// The types.
+        types: Vec<Type>,
+        /// Where they are.
+        span: Span,
+    },
+    /// `typeof EXPR`.
+    Typeof(Expr),
+}
+
+/// What a map maps to.
+#[derive(Clone, Debug)]
+pub enum DataSpec {
+    /// Verdicts.
+    Verdict,
+    /// Verdicts of a queue statement (`typeof ... : queue`).
+    Queue,
+    /// Values; `interval` where they are ranges.
+    Value {
+        /// Of what type.
+        key: KeySpec,
+        /// `interval`.
+        interval: bool,
+    },
+    /// Objects.
+    Object(ObjectType),
+}
+
+impl SetDecl {
+    /// A set with nothing in it.
+    pub fn new(table: TableName, name: Name, is_map: bool) -> SetDecl {
+        SetDecl {
+            table,
+            name,
+            is_map,
+            key: None,
+            data: None,
+            flags: SetFlags::empty(),
+            timeout: None,
+            gc_interval: None,
+            size: None,
+            policy: None,
+            auto_merge: false,
+            comment: None,
+            stmts: Vec::new(),
+            elements: None,
+        }
+    }
+
+    /// `{ ... }`.
+    pub fn parse_block(mut self, p: &mut Parser<'_>) -> Parsed<SetDecl> {
+        if p.is(Sign::BraceOpen) {
+            block(p, &mut self, item)?;
+        }
+        Ok(self)
+    }
+}
+
+const ITEMS: [&str; 14] = [
+    "type",
+    "typeof",
+    "flags",
+    "timeout",
+    "gc-interval",
+    "size",
+    "policy",
+    "auto-merge",
+    "comment",
+    "elements",
+    "counter",
+    "limit",
+    "quota",
+    "last",
+];
+
+fn item(p: &mut Parser<'_>, set: &mut SetDecl) -> Parsed<()> {
+    let start = p.peek().span;
+    match p.word() {
+        "type" => {
+            p.next();
+            once(set.key.is_some(), start)?;
+            set.key = Some(types(p)?);
+            set.data = parse_data(p, start, set.is_map, false)?;
+        }
+        "typeof" => {
+            p.next();
+            once(set.key.is_some(), start)?;
+            set.key = Some(KeySpec::Typeof(Expr::parse_lhs(p)?));
+            set.data = parse_data(p, start, set.is_map, true)?;
+        }
+        "flags" => {
+            p.next();
+            loop {
+                set.flags |= flag(p)?;
+                if !p.eat(Sign::Comma) {
+                    break;
+                }
+            }
+        }
+        "timeout" => {
+            p.next();
+            set.timeout = Some(p.time()?);
+            set.flags |= SetFlags::TIMEOUT;
+        }
+        "gc-interval" => {
+            p.next();
+            let interval = p.time()?;
+            let wrong = || Diagnostic::error(start.to(p.last_span()), "gc-interval is too large");
+            set.gc_interval = Some(u32::try_from(interval).map_err(|_| wrong())?);
+        }
+        "size" => {
+            p.next();
+            set.size = Some(p.number_to(u64::from(u32::MAX))? as u32);
+        }
+        "policy" => {
+            p.next();
+            set.policy = Some(match p.word() {
+                "performance" => SetPolicy::Performance,
+                "memory" => SetPolicy::Memory,
+                _ => return Err(p.unexpected_word("performance or memory", &["performance", "memory"])),
+            });
+            p.next();
+        }
+        "auto-merge" => {
+            p.next();
+            set.auto_merge = true;
+        }
+        "comment" => {
+            p.next();
+            once(set.comment.is_some(), start)?;
+            set.comment = Some(p.comment()?);
+        }
+        "elements" => {
+            p.next();
+            p.expect(Sign::Assign)?;
+            once(set.elements.is_some(), start)?;
+            set.elements = Some(set_literal(p)?);
+        }
+        _ => match p.nested(Stmt::parse_stateful)? {
+            Some(stmt) => {
+                set.stmts.push(stmt);
+                // Several stand one behind the other on a line.
+                while let Some(stmt) = p.nested(Stmt::parse_stateful)? {
+                    set.stmts.push(stmt);
+                }
+            }
+            None => return Err(p.unexpected_word("what a set is made of", &ITEMS)),
+        },
+    }
+    p.end_of_statement()
+}
+
+fn once(there: bool, span: Span) -> Parsed<()> {
+    if there {
+        return Err(Diagnostic::error(
+            span,
+            "You can only specify this once. This statement is a duplicate.",
+        ));
+    }
+    Ok(())
+}
+
+fn flag(p: &mut Parser<'_>) -> Parsed<SetFlags> {
+    let flag = match p.word() {
+        "constant" => SetFlags::CONSTANT,
+        "interval" => SetFlags::INTERVAL,
+        "timeout" => SetFlags::TIMEOUT,
+        "dynamic" => SetFlags::EVAL,
+        _ => return Err(p.unexpected_word("a set's flag", &["constant", "interval", "timeout", "dynamic"])),
+    };
+    p.next();
+    Ok(flag)
+}
+
+/// `A . B`.
+fn types(p: &mut Parser<'_>) -> Parsed<KeySpec> {
+    let start = p.peek().span;
+    let mut types = Vec::new();
+    loop {
+        let Some(datatype) = Type::from_name(p.word()) else {
+            if p.word().is_empty() {
+                return Err(p.unexpected("a data type"));
+            }
+            let error = Diagnostic::error(p.peek().span, format!("unknown datatype {}", short(p.word())));
+            return Err(match nearest(p.word(), Type::ALL.iter().map(|known| known.name())) {
+                Some(near) => error.help(format!("did you mean '{near}'?")),
+                None => error,
+            });
+        };
+        p.next();
+        types.push(datatype);
+        if types.len() > crate::datatype::MAX_CONCAT {
+            return Err(Diagnostic::error(start.to(p.last_span()), "Concatenation too long"));
+        }
+        if !p.eat(Sign::Dot) {
+            break;
+        }
+    }
+    Ok(KeySpec::Type { types, span: start.to(p.last_span()) })
+}
+
+/// `: DATA`, which a map needs and a set must not have.
+fn parse_data(p: &mut Parser<'_>, start: Span, is_map: bool, is_typeof: bool) -> Parsed<Option<DataSpec>> {
+    if !p.is(Sign::Colon) {
+        if is_map {
+            return Err(Diagnostic::error(
+                start.to(p.last_span()),
+                "map definition does not specify mapping data type",
+            ));
+        }
+        return Ok(None);
+    }
+    if !is_map {
+        return Err(p.unexpected("end of statement").help("a set has no data: write 'map' instead of 'set'"));
+    }
+    p.next();
+    let interval = p.eat_word("interval");
+    if !interval {
+        match p.word() {
+            "verdict" => {
+                p.next();
+                return Ok(Some(DataSpec::Verdict));
+            }
+            "queue" if is_typeof => {
+                p.next();
+                return Ok(Some(DataSpec::Queue));
+            }
+            // `ct mark`, with `typeof`, is a value; `ct helper` is an object there too.
+            "ct" if is_typeof && !matches!(p.word_at(1), "helper" | "timeout" | "expectation") => {}
+            _ => {
+                if let Some(kind) = ObjectDecl::kind(p) {
+                    return Ok(Some(DataSpec::Object(kind)));
+                }
+            }
+        }
+    }
+    let key = if is_typeof { KeySpec::Typeof(Expr::parse_lhs(p)?) } else { types(p)? };
+    Ok(Some(DataSpec::Value { key, interval }))
+}
