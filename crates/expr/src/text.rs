@@ -7,7 +7,8 @@
 use std::fmt::{self, Display, Write};
 
 use crate::{
-    Expr, Register, byteorder, ct, exthdr, fib, immediate, lookup, meta, queue, rt, socket, tunnel, xfrm,
+    Expr, Register, SetRef, byteorder, ct, exthdr, fib, immediate, lookup, meta, queue, rt, socket, tunnel,
+    xfrm,
 };
 
 /// In which order the bytes of a number lie.
@@ -218,7 +219,7 @@ fn consumes(expr: &Expr, register: Register) -> Option<(usize, Order)> {
 pub fn write_rule(
     f: &mut impl Write,
     exprs: &[Expr],
-    data: &dyn Fn(&str) -> Option<(usize, Order)>,
+    data: &dyn Fn(&SetRef) -> Option<(usize, Order)>,
 ) -> fmt::Result {
     let mut orders = Orders::default();
     for (i, expr) in exprs.iter().enumerate() {
@@ -230,7 +231,7 @@ pub fn write_rule(
         writeln!(f, "  [ {} ]", expr.text(&orders))?;
         orders.follow(expr);
         if let Expr::Lookup(lookup::Lookup { set, result: lookup::Outcome::Load(destination), .. }) = expr {
-            let (len, order) = data(&set.name).unwrap_or_default();
+            let (len, order) = data(set).unwrap_or_default();
             orders.set(*destination, len.max(4), order);
         }
     }

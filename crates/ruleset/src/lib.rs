@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod chain;
+pub mod debug;
 pub mod flowtable;
 pub mod object;
 pub mod rule;
