@@ -25,6 +25,8 @@ mod proto;
 mod slab;
 pub mod status;
 mod table;
+#[cfg(test)]
+mod testing;
 mod timer;
 pub mod track;
 pub mod zone;

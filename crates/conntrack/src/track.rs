@@ -628,3 +628,226 @@ fn icmp_checksum_is_valid(packet: &Packet<'_>, info: &PacketInfo, tuple: &Tuple)
     info.is_fragment()
         || Sum::ZERO.packet(packet, info.transport, info.transport_len()).is_none_or(Sum::is_valid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, Bytes, info_of, v4, v6};
+    use crate::zone::ZoneDirection;
+
+    fn request(port: u16) -> Bytes {
+        Bytes::udp((v4(1), port), (v4(2), 53), L3::V4, b"?")
+    }
+
+    fn answer(port: u16) -> Bytes {
+        Bytes::udp((v4(2), 53), (v4(1), port), L3::V4, b"!!")
+    }
+
+    #[test]
+    fn a_dropped_first_packet_leaves_nothing() {
+        let mut bench = Bench::new(Config::default());
+        let (ct, info) = bench.enter(&request(1)).flow().unwrap();
+        assert_eq!(info, CtInfo::New);
+        bench.ct.release(ct);
+        assert!(bench.ct.is_empty() && bench.ct.entry(ct).is_none());
+        assert_eq!(bench.ct.stats().created_total(), 0);
+    }
+
+    #[test]
+    fn a_reply_makes_a_connection_established() {
+        let mut bench = Bench::new(Config::default());
+        let (ct, _) = bench.pass(&request(1)).flow().unwrap();
+        assert_eq!(info_of(bench.pass(&request(1))), Some(CtInfo::New), "no reply yet");
+        assert_eq!(bench.pass(&answer(1)), Tracking::Flow(ct, CtInfo::EstablishedReply));
+        assert_eq!(bench.pass(&request(1)), Tracking::Flow(ct, CtInfo::Established));
+        let entry = bench.ct.entry(ct).unwrap();
+        assert!(entry.status().contains(Status::SEEN_REPLY | Status::CONFIRMED));
+        assert_eq!(
+            (entry.counter(Direction::Original).packets, entry.counter(Direction::Reply).bytes),
+            (3, 30)
+        );
+        assert_eq!(bench.ct.stats().created[17], 1);
+    }
+
+    /// `conntrack -L -o extended` of conntrack-tools 1.4.8 prints such a line, but for the counters it has none of.
+    #[test]
+    fn a_line_is_that_of_conntrack() {
+        let mut bench = Bench::new(Config { accounting: false, ..Config::default() });
+        let (ct, _) = bench.pass(&request(1)).flow().unwrap();
+        assert_eq!(
+            bench.ct.entry(ct).unwrap().display(bench.now).to_string(),
+            "ipv4     2 udp      17 30 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=53 [UNREPLIED] \
+             src=10.0.0.2 dst=10.0.0.1 sport=53 dport=1 mark=0 use=1"
+        );
+    }
+
+    #[test]
+    fn udp_becomes_a_stream_after_two_seconds() {
+        let mut bench = Bench::new(Config::default());
+        let (ct, _) = bench.pass(&request(1)).flow().unwrap();
+        bench.pass(&answer(1));
+        bench.pass(&request(1));
+        let seconds = |bench: &Bench| bench.ct.entry(ct).unwrap().remaining(bench.now).as_secs();
+        assert_eq!(seconds(&bench), 30);
+        bench.wait(3);
+        bench.pass(&request(1));
+        assert_eq!(seconds(&bench), 120);
+        assert!(bench.ct.entry(ct).unwrap().status().contains(Status::ASSURED));
+    }
+
+    #[test]
+    fn connections_end_by_timeout_and_packets_postpone_it() {
+        let mut bench = Bench::new(Config { event_capacity: 8, ..Config::default() });
+        bench.pass(&request(1));
+        bench.wait(20);
+        bench.pass(&request(1));
+        bench.pass(&request(2));
+        bench.wait(29);
+        bench.ct.expire(bench.now);
+        assert_eq!(bench.ct.len(), 2);
+        bench.wait(1);
+        assert_eq!(info_of(bench.enter(&request(1))), Some(CtInfo::New));
+        assert_eq!((bench.ct.len(), bench.ct.stats().expired), (1, 2));
+        let kinds: Vec<EventKind> = bench.ct.take_events().map(|event| event.kind).collect();
+        use EventKind::{Destroy, New};
+        assert_eq!(kinds, [New, New, Destroy, Destroy]);
+    }
+
+    #[test]
+    fn a_full_table_sacrifices_what_is_not_assured() {
+        let mut bench = Bench::new(Config { max: 4, ..Config::default() });
+        for port in 1..=10 {
+            bench.pass(&request(port));
+        }
+        assert_eq!((bench.ct.len(), bench.ct.stats().early_drop), (4, 6));
+        let all: Vec<CtRef> = bench.ct.iter().map(|(ct, _)| ct).collect();
+        for ct in all {
+            bench.ct.entry_mut(ct).unwrap().status |= Status::ASSURED;
+        }
+        let now = bench.now;
+        let template = Template::default();
+        let result = request(99).with(|packet, info| bench.ct.packet_in(now, packet, info, &template));
+        assert_eq!(result, PacketIn::Drop(DropReason::TableFull));
+    }
+
+    #[test]
+    fn zones_do_not_meet() {
+        let mut bench = Bench::new(Config::default());
+        let (first, _) = bench.pass(&request(1)).flow().unwrap();
+        bench.template.zone = Zone::both(7);
+        let (second, info) = bench.pass(&request(1)).flow().unwrap();
+        assert_eq!((info, first == second), (CtInfo::New, false));
+        assert_eq!(bench.pass(&answer(1)), Tracking::Flow(second, CtInfo::EstablishedReply));
+        // A zone for the original direction: its replies come back without one.
+        bench.template.zone = Zone { id: 9, direction: ZoneDirection::Original };
+        let (third, _) = bench.pass(&request(2)).flow().unwrap();
+        bench.template.zone = Zone::default();
+        assert_eq!(bench.pass(&answer(2)), Tracking::Flow(third, CtInfo::EstablishedReply));
+        // The original direction is in zone 9, so this begins another; its replies would be those of the third.
+        let other = bench.enter(&request(2));
+        assert_eq!(info_of(other), Some(CtInfo::New));
+        assert_eq!(bench.ct.confirm(bench.now, other), Confirm::Drop(DropReason::Clash));
+    }
+
+    #[test]
+    fn icmp_echo_is_a_connection_and_a_lone_reply_is_invalid() {
+        let mut bench = Bench::new(Config::default());
+        let reply = Bytes::icmp(v4(2), v4(1), L3::V4, 0, 0, [0, 9, 0, 1], b"data");
+        assert_eq!(bench.pass(&reply), Tracking::Invalid);
+        assert_eq!(bench.ct.len(), 0);
+        let request = Bytes::icmp(v4(1), v4(2), L3::V4, 8, 0, [0, 9, 0, 1], b"data");
+        assert_eq!(info_of(bench.pass(&request)), Some(CtInfo::New));
+        assert_eq!(info_of(bench.pass(&reply)), Some(CtInfo::EstablishedReply));
+        let other = Bytes::icmp(v4(2), v4(1), L3::V4, 0, 0, [0, 10, 0, 1], b"data");
+        assert_eq!(bench.pass(&other), Tracking::Invalid, "another id");
+    }
+
+    #[test]
+    fn errors_are_related_to_what_they_quote() {
+        let mut bench = Bench::new(Config::default());
+        let error = |to, quoted: &Bytes| Bytes::icmp(v4(9), to, L3::V4, 3, 3, [0; 4], &quoted.0);
+        assert_eq!(bench.pass(&error(v4(1), &request(1))), Tracking::Invalid, "no such connection");
+        let (ct, _) = bench.pass(&request(1)).flow().unwrap();
+        // An error about an original packet travels in reply direction, and the other way round.
+        assert_eq!(bench.pass(&error(v4(1), &request(1))), Tracking::Flow(ct, CtInfo::RelatedReply));
+        assert_eq!(bench.pass(&error(v4(2), &answer(1))), Tracking::Flow(ct, CtInfo::Related));
+        assert_eq!(bench.pass(&error(v4(7), &request(1))), Tracking::Invalid, "not for the sender");
+        let mut cut = request(1);
+        cut.0.truncate(23);
+        assert_eq!(bench.pass(&error(v4(1), &cut)), Tracking::Invalid, "no ports in the quote");
+    }
+
+    #[test]
+    fn icmpv6_errors_are_related_and_neighbour_discovery_is_untracked() {
+        let mut bench = Bench::new(Config::default());
+        let request = Bytes::udp((v6(1), 1), (v6(2), 53), L3::V6, b"?");
+        let (ct, _) = bench.pass(&request).flow().unwrap();
+        let error = Bytes::icmp(v6(9), v6(1), L3::V6, 1, 4, [0; 4], &request.0);
+        assert_eq!(bench.pass(&error), Tracking::Flow(ct, CtInfo::RelatedReply));
+        let solicitation = Bytes::icmp(v6(1), v6(2), L3::V6, 135, 0, [0; 4], &v6(2).0);
+        assert_eq!(bench.pass(&solicitation), Tracking::Untracked);
+        assert_eq!(bench.ct.stats().untracked, 1);
+    }
+
+    #[test]
+    fn a_second_connection_of_one_tuple_joins_the_first_or_is_dropped() {
+        let mut bench = Bench::new(Config::default());
+        let (first, second) = (bench.enter(&request(1)), bench.enter(&request(1)));
+        assert_ne!(first, second);
+        assert_eq!(bench.ct.confirm(bench.now, first), Confirm::Pass(first));
+        assert_eq!(bench.ct.confirm(bench.now, second), Confirm::Pass(first));
+        let syn = Bytes::tcp(Direction::Original, 2, 1, 0, 1000, &[], 0);
+        let (first, second) = (bench.enter(&syn), bench.enter(&syn));
+        assert_eq!(bench.ct.confirm(bench.now, first), Confirm::Pass(first));
+        assert_eq!(bench.ct.confirm(bench.now, second), Confirm::Drop(DropReason::Clash));
+        assert_eq!(bench.ct.len(), 2);
+    }
+
+    #[test]
+    fn bad_checksums_are_invalid_when_asked_for() {
+        let mut bad = request(1);
+        bad.0[28] ^= 1;
+        let bad_echo = {
+            let mut echo = Bytes::icmp(v4(1), v4(2), L3::V4, 8, 0, [0; 4], b"data");
+            echo.0[28] ^= 1;
+            echo
+        };
+        let mut bench = Bench::new(Config::default());
+        assert_eq!(info_of(bench.pass(&bad)), Some(CtInfo::New));
+        let mut bench = Bench::new(Config { checksum: true, ..Config::default() });
+        assert_eq!(bench.pass(&bad), Tracking::Invalid);
+        assert_eq!(bench.pass(&bad_echo), Tracking::Invalid);
+        assert_eq!(info_of(bench.pass(&request(1))), Some(CtInfo::New));
+        bench.template.local = true;
+        assert_eq!(info_of(bench.pass(&bad_echo)), Some(CtInfo::New));
+    }
+
+    #[test]
+    fn an_offloaded_connection_outlives_its_timeout() {
+        let mut bench = Bench::new(Config::default());
+        let (ct, _) = bench.pass(&request(1)).flow().unwrap();
+        bench.ct.offload_begin(bench.now, ct);
+        bench.wait(3 * 86_400);
+        bench.ct.expire(bench.now);
+        assert!(bench.ct.entry(ct).is_some());
+        bench.ct.account(ct, Direction::Reply, 5, 500);
+        bench.ct.offload_end(bench.now, ct);
+        bench.wait(121);
+        bench.ct.expire(bench.now);
+        assert_eq!(bench.ct.len(), 0);
+    }
+
+    #[test]
+    fn timers_stay_bounded_when_deadlines_jump() {
+        let mut bench = Bench::new(Config::default());
+        let (ct, _) = bench.pass(&request(1)).flow().unwrap();
+        for _ in 0..100_000 {
+            bench.ct.refresh(bench.now, ct, Duration::from_secs(432_000));
+            bench.ct.refresh(bench.now, ct, Duration::from_secs(10));
+            bench.now = bench.now + Duration::from_secs(9);
+            bench.ct.expire(bench.now);
+        }
+        assert!(bench.ct.timers.len() < 4096, "{}", bench.ct.timers.len());
+        assert!(bench.ct.entry(ct).is_some());
+    }
+}

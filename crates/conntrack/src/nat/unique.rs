@@ -209,3 +209,119 @@ fn spread(range: &NatRange, l3: L3, high: u64, low: u64) -> Address {
         _ => Address(chosen.to_be_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use crate::testing::{Bench, Bytes, v4};
+
+    const PUBLIC: Address = Address::v4([203, 0, 113, 1]);
+
+    /// Sends from `host` and `port` to `peer` port 53 and tells what the packet became.
+    fn snat(bench: &mut Bench, host: u8, port: u16, peer: u8, range: NatRange) -> (Address, u16) {
+        let mut packet = Bytes::udp((v4(host), port), (v4(peer), 53), L3::V4, b"");
+        bench.route(&mut packet, None, Some(range));
+        (packet.tuple().src, packet.tuple().src_id)
+    }
+
+    fn public() -> NatRange {
+        NatRange::default().to_address(PUBLIC)
+    }
+
+    #[test]
+    fn a_port_is_kept_if_free_and_else_stays_in_its_class() {
+        for (port, class) in [(80, 1..512), (600, 600..1024), (40_000, 1024..65_536)] {
+            let mut bench = Bench::new(Config::default());
+            assert_eq!(snat(&mut bench, 1, port, 100, public()), (PUBLIC, port));
+            let (_, other) = snat(&mut bench, 2, port, 100, public());
+            assert!(other != port && class.contains(&u32::from(other)), "{port} became {other}");
+            assert_eq!(snat(&mut bench, 3, port, 101, public()), (PUBLIC, port), "free towards another peer");
+        }
+    }
+
+    #[test]
+    fn one_source_keeps_its_mapping_towards_other_peers() {
+        let mut bench = Bench::new(Config::default());
+        snat(&mut bench, 1, 5000, 100, public());
+        let (_, other) = snat(&mut bench, 2, 5000, 100, public());
+        assert_ne!(other, 5000);
+        assert_eq!(snat(&mut bench, 2, 5000, 101, public()), (PUBLIC, other));
+    }
+
+    #[test]
+    fn a_range_that_is_used_up_fails_at_confirmation() {
+        let mut bench = Bench::new(Config::default());
+        let range = public().with_ports(7000, 7003);
+        let mut ports: Vec<u16> = (1..=4).map(|host| snat(&mut bench, host, 9, 100, range).1).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [7000, 7001, 7002, 7003]);
+        let mut packet = Bytes::udp((v4(5), 9), (v4(100), 53), L3::V4, b"");
+        let tracking = bench.enter(&packet);
+        let (flow, info) = tracking.flow().unwrap();
+        bench.ct.nat_null_bind(flow, Manip::Destination);
+        bench.ct.nat_setup(flow, &range, Manip::Source);
+        let ct = &bench.ct;
+        packet.with(|packet, headers| ct.nat_packet(packet, headers, flow, info, Manip::Source));
+        let reason = crate::DropReason::Clash;
+        assert_eq!(bench.ct.confirm(bench.now, tracking), crate::Confirm::Drop(reason));
+        assert_eq!((bench.ct.len(), bench.ct.stats().insert_failed), (4, 1));
+    }
+
+    #[test]
+    fn addresses_of_a_range_are_all_used_and_persist_per_client() {
+        let mut range = public();
+        range.max_addr = Address::v4([203, 0, 113, 4]);
+        let mut bench = Bench::new(Config::default());
+        let seen: std::collections::BTreeSet<Address> =
+            (1..60).map(|peer| snat(&mut bench, 1, 1000 + u16::from(peer), peer + 100, range).0).collect();
+        assert_eq!(seen.len(), 4);
+        range.flags |= NatFlags::PERSISTENT;
+        let mut bench = Bench::new(Config::default());
+        let seen: std::collections::BTreeSet<Address> =
+            (1..60).map(|peer| snat(&mut bench, 1, 1000 + u16::from(peer), peer + 100, range).0).collect();
+        assert_eq!(seen.len(), 1);
+    }
+
+    #[test]
+    fn a_prefix_keeps_the_host_part() {
+        let mut range = NatRange::default().to_address(Address::v4([198, 51, 100, 0]));
+        range.max_addr = Address::v4([198, 51, 100, 255]);
+        range.flags |= NatFlags::NETMAP;
+        let mut bench = Bench::new(Config::default());
+        assert_eq!(snat(&mut bench, 77, 9, 100, range), (Address::v4([198, 51, 100, 77]), 9));
+    }
+
+    #[test]
+    fn ports_keep_their_distance_to_a_base() {
+        let mut range = NatRange::default().to_address(v4(80)).with_ports(2000, 2999);
+        range.flags |= NatFlags::PROTO_OFFSET;
+        range.base_proto = 1000;
+        let mut bench = Bench::new(Config::default());
+        let mut packet = Bytes::udp((v4(1), 9), (PUBLIC, 1234), L3::V4, b"");
+        bench.route(&mut packet, Some(range), None);
+        assert_eq!((packet.tuple().dst, packet.tuple().dst_id), (v4(80), 2234));
+    }
+
+    #[test]
+    fn a_null_binding_moves_a_port_that_a_mapping_took() {
+        let mut bench = Bench::new(Config::default());
+        snat(&mut bench, 1, 5000, 100, NatRange::default().to_address(v4(2)));
+        let mut packet = Bytes::udp((v4(2), 5000), (v4(100), 53), L3::V4, b"");
+        bench.route(&mut packet, None, None);
+        assert_eq!(packet.tuple().src, v4(2));
+        assert_ne!(packet.tuple().src_id, 5000);
+    }
+
+    #[test]
+    fn random_ports_depend_on_the_seed_alone() {
+        let mut range = public();
+        range.flags |= NatFlags::PROTO_RANDOM_FULLY;
+        let ports = || {
+            let mut bench = Bench::new(Config::default());
+            (1..9).map(|host| snat(&mut bench, host, 5000, 100, range).1).collect::<Vec<u16>>()
+        };
+        assert_eq!(ports(), ports());
+        assert!(ports().iter().all(|port| *port >= 1024 && *port != 5000));
+    }
+}

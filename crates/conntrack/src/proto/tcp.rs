@@ -696,3 +696,224 @@ const fn before(a: u32, b: u32) -> bool {
 const fn after(a: u32, b: u32) -> bool {
     before(b, a)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CtInfo;
+    use crate::Tracking;
+    use crate::testing::{Bench, Bytes, info_of};
+    use Direction::{Original, Reply};
+    use flag::{ACK, FIN, RST, SYN};
+
+    /// Seven: the scale that turns the windows below into ones of 128 KiB.
+    const SCALE: [u8; 8] = [3, 3, 7, 4, 2, 1, 1, 0];
+
+    fn seg(direction: Direction, flags: u8, seq: u32, ack: u32, data: usize) -> Bytes {
+        Bytes::tcp(direction, flags, seq, ack, 1000, &[], data)
+    }
+
+    fn syn() -> Bytes {
+        Bytes::tcp(Original, SYN, 100, 0, 1000, &SCALE, 0)
+    }
+
+    fn syn_ack() -> Bytes {
+        Bytes::tcp(Reply, SYN | ACK, 500, 101, 1000, &SCALE, 0)
+    }
+
+    fn state(bench: &Bench) -> TcpStatus {
+        bench.ct.iter().next().and_then(|(_, entry)| entry.tcp_status()).unwrap()
+    }
+
+    fn seconds(bench: &Bench) -> u64 {
+        bench.ct.iter().next().unwrap().1.remaining(bench.now).as_secs()
+    }
+
+    fn established() -> Bench {
+        let mut bench = Bench::new(Config::default());
+        assert_eq!(info_of(bench.pass(&syn())), Some(CtInfo::New));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::SynSent, 120));
+        assert_eq!(info_of(bench.pass(&syn_ack())), Some(CtInfo::EstablishedReply));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::SynRecv, 60));
+        assert_eq!(info_of(bench.pass(&seg(Original, ACK, 101, 501, 0))), Some(CtInfo::Established));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::Established, 432_000));
+        assert!(bench.ct.iter().next().unwrap().1.status().contains(Status::ASSURED));
+        bench
+    }
+
+    #[test]
+    fn a_connection_opens_carries_data_and_closes() {
+        let mut bench = established();
+        bench.pass(&seg(Original, ACK, 101, 501, 50));
+        assert_eq!(seconds(&bench), 300, "unacknowledged data");
+        bench.pass(&seg(Reply, ACK, 501, 151, 0));
+        assert_eq!(seconds(&bench), 432_000);
+        bench.pass(&seg(Original, FIN | ACK, 151, 501, 0));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::FinWait, 120));
+        bench.pass(&seg(Reply, ACK, 501, 152, 0));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::CloseWait, 60));
+        bench.pass(&seg(Reply, FIN | ACK, 501, 152, 0));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::LastAck, 30));
+        bench.pass(&seg(Original, ACK, 152, 502, 0));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::TimeWait, 120));
+        // A new SYN begins a new connection in place of the old.
+        let (old, _) = bench.ct.iter().next().unwrap();
+        let again = bench.pass(&Bytes::tcp(Original, SYN, 9000, 0, 1000, &SCALE, 0));
+        assert!(matches!(again, Tracking::Flow(new, CtInfo::New) if new != old));
+        assert_eq!((bench.ct.iter().count(), state(&bench)), (1, TcpStatus::SynSent));
+    }
+
+    #[test]
+    fn a_reset_as_only_answer_ends_the_connection() {
+        let mut bench = Bench::new(Config::default());
+        bench.pass(&syn());
+        let tracking = bench.pass(&seg(Reply, RST | ACK, 0, 101, 0));
+        assert_eq!(info_of(tracking), Some(CtInfo::EstablishedReply));
+        let (ct, _) = tracking.flow().unwrap();
+        assert!(bench.ct.entry(ct).is_some(), "readable while its packet is at work");
+        assert_eq!(bench.ct.iter().count(), 0);
+        bench.ct.confirm(bench.now, tracking);
+        assert!(bench.ct.is_empty());
+    }
+
+    #[test]
+    fn a_reset_closes_only_at_the_right_sequence_number() {
+        let mut bench = established();
+        bench.pass(&seg(Original, ACK, 101, 501, 10));
+        bench.pass(&seg(Reply, ACK, 501, 111, 0));
+        assert_eq!(bench.pass(&seg(Original, RST, 90, 0, 0)), Tracking::Invalid, "already acknowledged");
+        assert_eq!(state(&bench), TcpStatus::Established);
+        assert_eq!(info_of(bench.pass(&seg(Original, RST, 140, 0, 0))), Some(CtInfo::Established));
+        assert_eq!(state(&bench), TcpStatus::Established, "in window, but not exact");
+        bench.pass(&seg(Original, RST, 111, 0, 0));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::Close, 10));
+    }
+
+    #[test]
+    fn segments_out_of_window_are_invalid_and_old_ones_pass_without_effect() {
+        let mut bench = established();
+        bench.pass(&seg(Reply, ACK, 501, 101, 0)); // offers 1000 << 7 bytes
+        assert_eq!(
+            info_of(bench.pass(&seg(Original, ACK, 101 + 100_000, 501, 10))),
+            Some(CtInfo::Established)
+        );
+        assert_eq!(bench.pass(&seg(Original, ACK, 101 + 500_000, 501, 10)), Tracking::Invalid);
+        assert_eq!(
+            bench.pass(&seg(Original, ACK, 101, 90_000, 10)),
+            Tracking::Invalid,
+            "acknowledges the unseen"
+        );
+        let before = bench.ct.iter().next().unwrap().1.counter(Original).packets;
+        let late = seg(Original, ACK, 101u32.wrapping_sub(200_000), 501, 10);
+        assert_eq!(info_of(bench.pass(&late)), Some(CtInfo::Established));
+        assert_eq!(bench.ct.iter().next().unwrap().1.counter(Original).packets, before);
+        let mut liberal = established();
+        liberal.pass(&seg(Reply, ACK, 501, 101, 0));
+        liberal.ct.config.tcp_be_liberal = true;
+        assert_eq!(
+            info_of(liberal.pass(&seg(Original, ACK, 101 + 500_000, 501, 10))),
+            Some(CtInfo::Established)
+        );
+    }
+
+    #[test]
+    fn a_window_is_scaled_only_when_both_sides_offered_it() {
+        let mut bench = Bench::new(Config::default());
+        bench.pass(&syn());
+        bench.pass(&Bytes::tcp(Reply, SYN | ACK, 500, 101, 1000, &[], 0));
+        bench.pass(&seg(Original, ACK, 101, 501, 0));
+        bench.pass(&seg(Reply, ACK, 501, 101, 0));
+        assert_eq!(bench.pass(&seg(Original, ACK, 101 + 100_000, 501, 10)), Tracking::Invalid);
+    }
+
+    #[test]
+    fn the_middle_of_a_connection_is_picked_up_if_loose() {
+        let mut bench = Bench::new(Config::default());
+        assert_eq!(info_of(bench.pass(&seg(Original, ACK, 7000, 8000, 10))), Some(CtInfo::New));
+        assert_eq!((state(&bench), seconds(&bench)), (TcpStatus::Established, 300));
+        assert_eq!(info_of(bench.pass(&seg(Reply, ACK, 8000, 7010, 10))), Some(CtInfo::EstablishedReply));
+        bench.pass(&seg(Original, ACK, 7010, 8010, 0));
+        assert!(bench.ct.iter().next().unwrap().1.status().contains(Status::ASSURED));
+        let mut strict = Bench::new(Config { tcp_loose: false, ..Config::default() });
+        assert_eq!(strict.pass(&seg(Original, ACK, 7000, 8000, 10)), Tracking::Invalid);
+        assert!(strict.ct.is_empty());
+    }
+
+    #[test]
+    fn impossible_flags_and_headers_are_invalid() {
+        for flags in [0, FIN, SYN | FIN, SYN | RST, FIN | RST, flag::URG, flag::PSH, SYN | ACK | FIN, 0x3f] {
+            let mut bench = Bench::new(Config::default());
+            assert_eq!(bench.pass(&seg(Original, flags, 1, 1, 0)), Tracking::Invalid, "{flags:#x}");
+            assert!(bench.ct.is_empty());
+        }
+        for first in [SYN | ACK, RST, FIN | ACK, RST | ACK] {
+            let mut bench = Bench::new(Config::default());
+            assert_eq!(
+                bench.pass(&seg(Original, first, 1, 1, 0)),
+                Tracking::Invalid,
+                "cannot open: {first:#x}"
+            );
+        }
+        let mut short = syn();
+        short.0[20 + 12] = 0xf0;
+        assert_eq!(Bench::new(Config::default()).pass(&short), Tracking::Invalid, "options beyond the end");
+    }
+
+    #[test]
+    fn a_syn_again_does_not_keep_the_connection_alive() {
+        let mut bench = Bench::new(Config::default());
+        bench.pass(&syn());
+        bench.wait(100);
+        bench.pass(&syn());
+        assert_eq!(seconds(&bench), 20);
+    }
+
+    #[test]
+    fn retransmissions_shorten_the_timeout() {
+        let mut bench = established();
+        bench.pass(&seg(Original, ACK, 101, 501, 0));
+        bench.pass(&seg(Reply, ACK, 501, 101, 0));
+        for _ in 0..5 {
+            bench.pass(&seg(Original, ACK, 101, 501, 0));
+        }
+        assert_eq!(seconds(&bench), 300);
+    }
+
+    #[test]
+    fn an_ignored_syn_whose_answer_fits_brings_us_in_step() {
+        let mut bench = established();
+        // The client lost its memory and begins anew; the server, too, answers as to a new connection.
+        let stray = Bytes::tcp(Original, SYN, 70_000, 0, 1000, &SCALE, 0);
+        assert_eq!(info_of(bench.pass(&stray)), Some(CtInfo::Established));
+        assert_eq!(state(&bench), TcpStatus::Established);
+        bench.pass(&Bytes::tcp(Reply, SYN | ACK, 90_000, 70_001, 1000, &SCALE, 0));
+        assert_eq!(state(&bench), TcpStatus::SynRecv);
+        bench.pass(&seg(Original, ACK, 70_001, 90_001, 0));
+        assert_eq!(state(&bench), TcpStatus::Established);
+    }
+
+    #[test]
+    fn both_sides_may_open() {
+        let mut bench = Bench::new(Config::default());
+        bench.pass(&syn());
+        bench.pass(&Bytes::tcp(Reply, SYN, 500, 0, 1000, &SCALE, 0));
+        assert_eq!(state(&bench), TcpStatus::SynSent2);
+        bench.pass(&syn_ack());
+        assert_eq!(state(&bench), TcpStatus::SynRecv);
+        bench.pass(&seg(Original, SYN | ACK, 100, 501, 0));
+        bench.pass(&seg(Reply, ACK, 501, 101, 0));
+        assert_eq!(state(&bench), TcpStatus::Established);
+    }
+
+    #[test]
+    fn selective_acknowledgements_raise_what_counts_as_seen() {
+        let mut options = vec![1, 1, 5, 18];
+        for edge in [10u32, 20, 30, 40] {
+            options.extend(edge.to_be_bytes());
+        }
+        let mut bytes = Bytes::tcp(Original, ACK, 1, 5, 10, &options, 0);
+        let read = bytes.with(|packet, info| Options::read(packet, info.transport, 40));
+        assert_eq!(highest_sack(&read, 5), 40);
+        assert_eq!(highest_sack(&read, 50), 50);
+    }
+}
