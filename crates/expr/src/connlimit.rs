@@ -1,21 +1,41 @@
 //! `connlimit`: how many connections there are (`nft_connlimit.c`).
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ironweir_wire::Packet;
 
 use crate::{Decision, Env, Outcome};
 
 /// Ends the rule once more than `count` connections are known (`ct count`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Connlimit {
     /// `NFTA_CONNLIMIT_COUNT`.
     pub count: u32,
     /// `over`: matches beyond the limit instead of up to it (`NFT_CONNLIMIT_F_INV`).
     pub over: bool,
+    list: AtomicU32,
 }
 
 impl Connlimit {
+    /// A limit that knows of no connections yet.
+    pub fn new(count: u32, over: bool) -> Connlimit {
+        Connlimit { count, over, list: AtomicU32::new(0) }
+    }
+
+    /// The number of this expression's own list of connections. `assign` gives a number above 0 when it has none yet;
+    /// a clone gets another.
+    pub fn list(&self, assign: impl FnOnce() -> u32) -> u32 {
+        match self.list.load(Ordering::Relaxed) {
+            0 => {
+                let number = assign();
+                self.list.store(number, Ordering::Relaxed);
+                number
+            }
+            number => number,
+        }
+    }
+
     /// Counts the packet's connection and compares.
     pub fn eval<E: Env>(&self, packet: &Packet<'_>, env: &mut E) -> Outcome {
         match env.connections(self, packet) {
@@ -24,6 +44,22 @@ impl Connlimit {
         }
     }
 }
+
+impl Clone for Connlimit {
+    /// The same limit with a list of its own.
+    fn clone(&self) -> Connlimit {
+        Connlimit::new(self.count, self.over)
+    }
+}
+
+impl PartialEq for Connlimit {
+    /// Equal definitions; lists are not compared.
+    fn eq(&self, other: &Connlimit) -> bool {
+        (self.count, self.over) == (other.count, other.over)
+    }
+}
+
+impl Eq for Connlimit {}
 
 impl fmt::Display for Connlimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,7 +33,7 @@ impl Connlimit {
 
     /// The expression alone, for sets and elements.
     pub(crate) fn code(&self) -> Code {
-        Code::Connlimit(Counted { count: self.count, over: self.over })
+        Code::Connlimit(Counted::new(self.count, self.over))
     }
 
     pub(crate) fn raise(limit: &Counted) -> Connlimit {
