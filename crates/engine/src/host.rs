@@ -61,6 +61,8 @@ pub struct Neighbour {
 }
 
 /// Limits and switches of connection tracking (`net.netfilter.nf_conntrack_*`).
+///
+/// Accounting is on and checksums are not checked unless asked for: see [`ironweir_conntrack::Config`] for why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConntrackSettings {
     /// Most connections at once (`nf_conntrack_max`).
@@ -75,6 +77,9 @@ pub struct ConntrackSettings {
     pub timestamp: bool,
     /// Checks transport checksums (`nf_conntrack_checksum`).
     pub checksum: bool,
+    /// Tracks connections even if no rule needs it. Linux begins to track a family's connections when the first rule
+    /// that needs it is loaded (`nf_ct_netns_get`).
+    pub always: bool,
 }
 
 impl Default for ConntrackSettings {
@@ -83,9 +88,10 @@ impl Default for ConntrackSettings {
             max: 262_144,
             tcp_loose: true,
             tcp_be_liberal: false,
-            accounting: false,
+            accounting: true,
             timestamp: false,
-            checksum: true,
+            checksum: false,
+            always: false,
         }
     }
 }

@@ -27,8 +27,8 @@ pub enum TraceStep {
     Packet,
     /// A rule matched, with this verdict.
     Rule(RuleId, TraceVerdict),
-    /// A base chain's rules ended by `return` or at the end, before the policy.
-    Return(TraceVerdict),
+    /// A chain ended without a verdict: at its end (`continue`) or by `return`.
+    Return(ChainId, TraceVerdict),
     /// A base chain's policy.
     Policy(Policy),
 }

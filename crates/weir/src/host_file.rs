@@ -137,6 +137,7 @@ struct Conntrack {
     acct: Option<bool>,
     timestamp: Option<bool>,
     checksum: Option<bool>,
+    always: Option<bool>,
 }
 
 /// Something wrong at a place of the text.
@@ -195,6 +196,7 @@ fn build(file: File) -> Result<Host, Wrong> {
         accounting: file.conntrack.acct.unwrap_or(defaults.accounting),
         timestamp: file.conntrack.timestamp.unwrap_or(defaults.timestamp),
         checksum: file.conntrack.checksum.unwrap_or(defaults.checksum),
+        always: file.conntrack.always.unwrap_or(defaults.always),
     };
     add_interfaces(&mut host, &file.interface)?;
     for route in &file.route {

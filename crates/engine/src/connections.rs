@@ -1,0 +1,67 @@
+//! Lists of connections for `ct count` (`nf_conncount.c`).
+
+use hashbrown::{HashMap, HashSet};
+use ironweir_conntrack::{Conntrack, CtRef, TcpStatus};
+use ironweir_wire::Instant;
+
+use crate::seeded::Seeded;
+
+/// How many lists there may be: each element of a dynamic set may have one.
+const MOST_LISTS: usize = 1 << 20;
+
+/// One list for each `ct count` expression.
+pub(crate) struct Connections {
+    lists: HashMap<u32, List, Seeded>,
+    next: u32,
+    seed: u64,
+}
+
+struct List {
+    members: HashSet<CtRef, Seeded>,
+    looked_over: Instant,
+}
+
+impl Connections {
+    pub(crate) fn new(seed: u64) -> Connections {
+        Connections { lists: HashMap::with_hasher(Seeded(seed)), next: 1, seed }
+    }
+
+    /// A number no list had before.
+    pub(crate) fn new_list(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Puts a connection into a list and tells how many live ones it holds.
+    pub(crate) fn add(&mut self, list: u32, ct: CtRef, limit: u32, conntrack: &Conntrack, now: Instant) -> Option<u32> {
+        if self.lists.len() >= MOST_LISTS {
+            self.lists.retain(|_, list| {
+                list.members.retain(|ct| lives(conntrack, *ct));
+                !list.members.is_empty()
+            });
+            if self.lists.len() >= MOST_LISTS {
+                return None;
+            }
+        }
+        let seed = self.seed;
+        let list = self
+            .lists
+            .entry(list)
+            .or_insert_with(|| List { members: HashSet::with_hasher(Seeded(seed)), looked_over: now });
+        list.members.insert(ct);
+        // Those that ended are counted out once a second, and whenever the answer would depend on them.
+        if list.looked_over.secs() != now.secs() || list.members.len() > limit as usize {
+            list.members.retain(|member| *member == ct || lives(conntrack, *member));
+            list.looked_over = now;
+        }
+        u32::try_from(list.members.len()).ok()
+    }
+}
+
+/// Whether a connection still counts: TCP ones that are closing do not (`already_closed`).
+fn lives(conntrack: &Conntrack, ct: CtRef) -> bool {
+    conntrack.entry(ct).is_some_and(|entry| {
+        !entry.status().contains(ironweir_conntrack::Status::DYING)
+            && !matches!(entry.tcp_status(), Some(TcpStatus::TimeWait | TcpStatus::Close))
+    })
+}
