@@ -9,6 +9,7 @@ pub mod define;
 pub mod diag;
 pub mod expr;
 pub mod files;
+pub mod interval;
 pub mod lex;
 pub mod parse;
 pub mod print;
