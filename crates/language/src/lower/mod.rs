@@ -1,0 +1,162 @@
+//! From AST to bytecode: what statements need to lower themselves.
+//!
+//! A statement resolves its arguments ([`Lower::argument`]), which emits the matches they imply, loads them into
+//! registers ([`Lower::load`]) and emits its own expression ([`Lower::emit`]). Registers are free again after each
+//! statement.
+
+mod constant;
+mod load;
+mod relational;
+mod rule;
+mod sets;
+mod verdict;
+
+use ironweir_expr::{Expr, Register, SetRef};
+use ironweir_ruleset::{Change, Element, Set, TableId};
+
+use crate::diag::{Diagnostic, Parsed};
+use crate::expr;
+use crate::proto::Proto;
+use crate::resolve::Protocols;
+use crate::scope::Scope;
+use crate::source::Span;
+use crate::typed::{Shape, Typed};
+
+use relational::Match;
+
+pub use constant::{constant_bytes, constant_data};
+pub use rule::{LoweredRule, lower_rule};
+pub use sets::{SetShapes, lower_elements, set_of};
+
+/// A rule being lowered.
+pub struct Lower<'a> {
+    /// Where it stands.
+    pub scope: Scope<'a>,
+    /// Its table.
+    pub table: TableId,
+    /// Which protocols the matches so far imply.
+    pub protocols: Protocols,
+    /// What the rule consists of so far.
+    out: Vec<Expr>,
+    /// Matches not emitted yet, since later ones may be merged into them.
+    pending: Vec<Match>,
+    /// What went wrong while they were emitted.
+    failure: Option<Box<Diagnostic>>,
+    /// What the matches inside a tunnel imply.
+    pub(crate) inner_protocols: Option<(Proto, Protocols)>,
+    /// First free 4-byte register.
+    words: u32,
+    /// Anonymous sets, chains and their contents, to be committed before the rule.
+    changes: Vec<Change>,
+    /// Number for the next anonymous set of the batch.
+    next_id: &'a std::cell::Cell<u32>,
+}
+
+impl<'a> Lower<'a> {
+    /// For one rule. `next_id` numbers the anonymous sets and chains of the whole batch, counting from 1.
+    pub fn new(scope: Scope<'a>, table: TableId, next_id: &'a std::cell::Cell<u32>) -> Lower<'a> {
+        Lower {
+            scope,
+            table,
+            protocols: Protocols::new(scope.family),
+            out: Vec::new(),
+            pending: Vec::new(),
+            failure: None,
+            inner_protocols: None,
+            words: 0,
+            changes: Vec::new(),
+            next_id,
+        }
+    }
+
+    /// Appends an expression.
+    pub fn emit(&mut self, expr: Expr) {
+        self.flush();
+        self.out.push(expr);
+    }
+
+    /// Resolves a statement's argument, of a type the statement gives: `meta mark set ARGUMENT`. Emits the matches that
+    /// it implies.
+    ///
+    /// # Errors
+    /// Where it has another type, is out of range or conflicts with earlier matches.
+    pub fn argument(&mut self, argument: &expr::Expr, want: Shape) -> Parsed<Typed> {
+        self.resolve_argument(argument, want)
+    }
+
+    /// Resolves an expression that has a type by itself: a key, what a hash is computed of.
+    ///
+    /// # Errors
+    /// Where it has no type by itself, or conflicts with earlier matches.
+    pub fn expression(&mut self, expr: &expr::Expr) -> Parsed<Typed> {
+        self.resolve_left(expr)
+    }
+
+    /// Registers for so many bits, free again after the statement.
+    ///
+    /// # Errors
+    /// Where the statement has used up all sixteen.
+    pub fn allocate(&mut self, words: u32, span: Span) -> Parsed<Register> {
+        let at = self.words;
+        let register = Register::at_word(at).filter(|_| at + words <= 16);
+        let Some(register) = register else {
+            return Err(Diagnostic::error(span, "the expression needs more registers than there are"));
+        };
+        self.words += words;
+        Ok(register)
+    }
+
+    /// How many words are in use; with [`Lower::release`] what is loaded after can be given back early.
+    pub fn mark(&self) -> u32 {
+        self.words
+    }
+
+    /// Frees what was allocated since the mark.
+    pub fn release(&mut self, mark: u32) {
+        self.words = mark;
+    }
+
+    /// Loads an expression into newly allocated registers.
+    ///
+    /// # Errors
+    /// Where registers run out.
+    pub fn load(&mut self, typed: &Typed) -> Parsed<Register> {
+        self.flush();
+        let register = self.allocate(typed.words(), typed.span)?;
+        self.load_into(typed, register)?;
+        Ok(register)
+    }
+
+    /// Adds an anonymous set with its elements to the changes before the rule and refers to it.
+    pub fn anonymous_set(&mut self, mut set: Set, elements: Vec<Element>) -> SetRef {
+        let id = self.new_id();
+        set.id = id;
+        let reference = SetRef { name: set.name.clone(), id: Some(id) };
+        let table = self.table.clone();
+        self.changes.push(Change::NewSet { table: table.clone(), set, creation: Default::default() });
+        self.changes.push(Change::NewElements {
+            table,
+            set: reference.clone(),
+            elements,
+            creation: Default::default(),
+        });
+        reference
+    }
+
+    /// A number that no other anonymous set or chain of the batch has.
+    pub fn new_id(&mut self) -> u32 {
+        let id = self.next_id.get() + 1;
+        self.next_id.set(id);
+        id
+    }
+
+    /// Adds a change that must come before the rule.
+    pub fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Ends a statement: its registers are free again.
+    pub fn end_statement(&mut self) {
+        self.words = 0;
+    }
+}

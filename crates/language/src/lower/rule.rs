@@ -1,0 +1,57 @@
+//! A whole rule.
+
+use std::cell::Cell;
+
+use ironweir_ruleset::{Change, Rule, TableId, Userdata, userdata};
+
+use super::Lower;
+use crate::ast;
+use crate::diag::{Diagnostic, Parsed};
+use crate::scope::Scope;
+use crate::stmt::{Stmt, StmtKind};
+
+/// A rule with the anonymous sets and chains it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoweredRule {
+    /// To be committed before the rule, in order.
+    pub changes: Vec<Change>,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// Resolves and lowers a rule. `next_id` numbers the anonymous sets and chains of the whole batch.
+///
+/// # Errors
+/// The first statement that is refused, with its place.
+pub fn lower_rule(
+    rule: &ast::Rule,
+    scope: Scope<'_>,
+    table: &TableId,
+    next_id: &Cell<u32>,
+) -> Parsed<LoweredRule> {
+    let mut lower = Lower::new(scope, table.clone(), next_id);
+    for stmt in &rule.stmts {
+        lower_stmt(stmt, &mut lower)?;
+        lower.end_statement();
+    }
+    lower.flush();
+    if let Some(failure) = lower.failure.take() {
+        return Err(failure);
+    }
+    let mut user = Userdata::default();
+    if let Some(comment) = &rule.comment
+        && !user.push_str(userdata::RULE_COMMENT, comment)
+    {
+        return Err(Diagnostic::error(rule.span, "comment is too long; 128 characters are the most"));
+    }
+    Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs: lower.out, userdata: user } })
+}
+
+fn lower_stmt(stmt: &Stmt, lower: &mut Lower<'_>) -> Parsed<()> {
+    match &stmt.kind {
+        StmtKind::Relational(node) => lower.relational(node, stmt.span),
+        StmtKind::Vmap(node) => lower.vmap(node, stmt.span),
+        StmtKind::Verdict(node) => lower.verdict(node, stmt.span),
+        _ => Err(Diagnostic::error(stmt.span, "this statement is not supported yet")),
+    }
+}

@@ -1,0 +1,323 @@
+//! Anonymous sets, and elements of any set.
+
+use ironweir_expr::SetRef;
+use ironweir_ruleset::set::{ElementData, SetData, SetPolicy};
+use ironweir_ruleset::{Data, Element, ElementFlags, Set, SetFlags, Userdata, Value, userdata};
+
+use super::Lower;
+use super::constant::{bounds, constant_bytes, constant_data};
+use super::relational::natural;
+use crate::datatype::{Order, Type, concat_number, concat_types};
+use crate::diag::{Diagnostic, Parsed};
+use crate::typed::{Element as TypedElement, Kind, SetLiteral, Shape, Typed};
+
+/// What a set holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetShapes {
+    /// The key's fields.
+    pub key: Vec<Shape>,
+    /// The data's fields; `Verdict` for verdict maps, `Invalid` for object maps, `None` for sets.
+    pub data: Option<Vec<Shape>>,
+    /// What a `typeof` key was written as.
+    pub key_typeof: Option<Typed>,
+    /// What `typeof` data was written as.
+    pub data_typeof: Option<Typed>,
+}
+
+/// What a set holds, by its type numbers and user data.
+pub fn set_of(set: &Set) -> SetShapes {
+    let order_of = |kind| match set.userdata.get_u32(kind) {
+        Some(1) => Some(Order::Host),
+        Some(2) => Some(Order::Big),
+        _ => None,
+    };
+    let key_typeof = crate::raise::decode_typeof(&set.userdata, userdata::SET_KEY_TYPEOF);
+    let data_typeof = crate::raise::decode_typeof(&set.userdata, userdata::SET_DATA_TYPEOF);
+    let mut key = match &key_typeof {
+        Some(typed) => natural(typed),
+        None => shapes_of(set.key_type, set.key_len, &set.fields, order_of(userdata::SET_KEY_BYTEORDER)),
+    };
+    if set.flags.contains(SetFlags::INTERVAL) {
+        for shape in &mut key {
+            if !shape.datatype.is_string() {
+                shape.order = Order::Big;
+            }
+        }
+    }
+    let data = match &set.data {
+        None => None,
+        Some(SetData::Verdict) => Some(vec![Shape::of(Type::Verdict)]),
+        Some(SetData::Object(_)) => Some(vec![Shape::of(Type::Invalid)]),
+        Some(SetData::Value { kind, len }) => Some(match &data_typeof {
+            Some(typed) => natural(typed),
+            None => shapes_of(*kind, *len, &[], order_of(userdata::SET_DATA_BYTEORDER)),
+        }),
+    };
+    SetShapes { key, data, key_typeof, data_typeof }
+}
+
+fn shapes_of(number: u32, len: u32, fields: &[u32], order: Option<Order>) -> Vec<Shape> {
+    let types = concat_types(number).unwrap_or_else(|| vec![Type::Integer]);
+    if let [one] = types[..] {
+        let bits = if one.bits() == 0 || one.bits().div_ceil(8) != len { len * 8 } else { one.bits() };
+        let order = match (one, order) {
+            (Type::Integer | Type::Bitmask, Some(order)) => order,
+            (one, _) => one.order(),
+        };
+        return vec![Shape::new(one, bits, order)];
+    }
+    types
+        .iter()
+        .enumerate()
+        .map(|(at, t)| {
+            let bits = match (t.bits(), fields.get(at)) {
+                (0, Some(bytes)) => bytes * 8,
+                (bits, _) => bits,
+            };
+            Shape::new(*t, bits, t.order())
+        })
+        .collect()
+}
+
+impl Lower<'_> {
+    /// The set that a lookup of `key` goes to: a named one, or an anonymous one that is made now. Gives back the key in
+    /// the byte order that the set wants.
+    pub(crate) fn map_reference(&mut self, key: &Typed, set: &Typed) -> Parsed<(SetRef, Typed)> {
+        match &set.kind {
+            Kind::SetRef(name, _) => {
+                let interval =
+                    self.scope.sets.set(name).is_some_and(|set| set.flags.contains(SetFlags::INTERVAL));
+                let key = if interval { self.in_order_deep(key.clone(), Order::Big) } else { key.clone() };
+                Ok((SetRef::new(name.clone()), key))
+            }
+            Kind::Set(literal) => {
+                let mut literal = literal.clone();
+                let mut key = key.clone();
+                if literal.interval {
+                    key = self.in_order_deep(key, Order::Big);
+                    for element in &mut literal.elements {
+                        element.key = self.in_order_deep(element.key.clone(), Order::Big);
+                    }
+                }
+                let made = self.literal_set(&key, &literal, set)?;
+                Ok((made, key))
+            }
+            _ => Err(Diagnostic::error(set.span, "a set or map is expected here")),
+        }
+    }
+
+    fn literal_set(&mut self, key: &Typed, literal: &SetLiteral, whole: &Typed) -> Parsed<SetRef> {
+        let fields = key.fields();
+        let is_map = literal.elements.iter().any(|element| element.data.is_some());
+        let mut flags = SetFlags::ANONYMOUS | SetFlags::CONSTANT;
+        if literal.interval {
+            flags |= SetFlags::INTERVAL;
+            if fields.len() > 1 {
+                flags |= SetFlags::CONCAT;
+            }
+        }
+        let mut user = Userdata::default();
+        let order = fields.first().map_or(Order::None, |shape| shape.order);
+        let mut fits = user.push_u32(userdata::SET_KEY_BYTEORDER, order_number(order));
+        let mut data = None;
+        if is_map {
+            flags |= SetFlags::MAP;
+            let first = literal.elements.iter().find_map(|element| element.data.as_ref());
+            data = first.map(|first| match &first.kind {
+                Kind::Verdict(_) => SetData::Verdict,
+                Kind::Object(_) => SetData::Object(ironweir_expr::objref::ObjectType::Counter),
+                _ => {
+                    let shapes = first.fields();
+                    let types: Vec<Type> = shapes.iter().map(|shape| shape.datatype).collect();
+                    let len = constant_data(first).map_or(0, |data| match data {
+                        Data::Value(value) => value.len() as u32,
+                        Data::Verdict(_) => 0,
+                    });
+                    fits &= user.push_u32(
+                        userdata::SET_DATA_BYTEORDER,
+                        order_number(shapes.first().map_or(Order::None, |shape| shape.order)),
+                    );
+                    SetData::Value { kind: concat_number(&types), len }
+                }
+            });
+            if let Some(SetData::Object(_)) = data {
+                flags |= SetFlags::OBJECT;
+            }
+        }
+        if let Some(bytes) = crate::raise::encode_typeof(key) {
+            fits &= user.push(userdata::SET_KEY_TYPEOF, &bytes);
+        }
+        if !fits {
+            user = Userdata::default();
+        }
+        let types: Vec<Type> = fields.iter().map(|shape| shape.datatype).collect();
+        let key_len = match &fields[..] {
+            [one] => one.bytes() as u32,
+            parts => parts.iter().map(|shape| shape.words() * 4).sum(),
+        };
+        let set = Set {
+            name: if is_map { "__map%d".into() } else { "__set%d".into() },
+            id: 0,
+            flags,
+            key_type: concat_number(&types),
+            key_len,
+            fields: if fields.len() > 1 {
+                fields.iter().map(|shape| shape.bytes() as u32).collect()
+            } else {
+                Vec::new()
+            },
+            data,
+            size: u32::try_from(literal.elements.len()).ok(),
+            timeout: None,
+            gc_interval: None,
+            policy: SetPolicy::default(),
+            exprs: Vec::new(),
+            userdata: user,
+        };
+        let _ = whole;
+        let elements = lower_elements(flags, &literal.elements, true, true)?;
+        Ok(self.anonymous_set(set, elements))
+    }
+}
+
+fn order_number(order: Order) -> u32 {
+    match order {
+        Order::None => 0,
+        Order::Host => 1,
+        Order::Big => 2,
+    }
+}
+
+/// Elements as the kernel takes them. Intervals without concatenation become a start and, at the first value beyond, an
+/// end; `first` adds the end at zero that a new set begins with, `merge` joins what touches instead of refusing overlaps.
+///
+/// # Errors
+/// Where intervals overlap and are not to be merged.
+pub fn lower_elements(
+    flags: SetFlags,
+    elements: &[TypedElement],
+    first: bool,
+    merge: bool,
+) -> Parsed<Vec<Element>> {
+    let concat = elements.iter().any(|element| matches!(element.key.kind, Kind::Concat(_)));
+    if flags.contains(SetFlags::INTERVAL) && !concat {
+        return intervals(elements, first, merge);
+    }
+    let mut out = Vec::new();
+    for element in elements {
+        if let Kind::Wildcard = element.key.kind {
+            out.push(dressed(Element::catchall(), element));
+            continue;
+        }
+        let bad = || Diagnostic::error(element.key.span, "a constant is expected here");
+        if flags.contains(SetFlags::INTERVAL) {
+            let (from, to) = bounds(&element.key).ok_or_else(bad)?;
+            let mut made = Element::new(constant_bytes(&from).ok_or_else(bad)?);
+            made.more_mut().key_end = Some(constant_bytes(&to).ok_or_else(bad)?);
+            out.push(dressed(made, element));
+        } else {
+            out.push(dressed(Element::new(constant_bytes(&element.key).ok_or_else(bad)?), element));
+        }
+    }
+    Ok(out)
+}
+
+fn dressed(mut made: Element, from: &TypedElement) -> Element {
+    if let Some(data) = &from.data {
+        let data = match &data.kind {
+            Kind::Object(name) => Some(ElementData::Object(name.clone())),
+            Kind::Prefix(..) => bounds(data).and_then(|(low, high)| {
+                let shape = data.shape;
+                constant_data(&Typed::new(Kind::Range(low.into(), high.into()), shape)).map(ElementData::Data)
+            }),
+            _ => constant_data(data).map(ElementData::Data),
+        };
+        made.more_mut().data = data;
+    }
+    if let Some(comment) = &from.comment {
+        // One longer than user data holds was refused by the parser
+        let _ = made.more_mut().userdata.push_str(userdata::ELEMENT_COMMENT, comment);
+    }
+    if from.timeout.is_some() || from.expires.is_some() {
+        let more = made.more_mut();
+        more.timeout = from.timeout;
+        more.expiration = from.expires;
+    }
+    if !from.exprs.is_empty() {
+        made.more_mut().exprs = from.exprs.clone();
+    }
+    made
+}
+
+fn intervals(elements: &[TypedElement], first: bool, merge: bool) -> Parsed<Vec<Element>> {
+    let mut catchall = Vec::new();
+    let mut spans: Vec<(Vec<u8>, Vec<u8>, &TypedElement)> = Vec::new();
+    for element in elements {
+        if let Kind::Wildcard = element.key.kind {
+            catchall.push(dressed(Element::catchall(), element));
+            continue;
+        }
+        let bad = || Diagnostic::error(element.key.span, "a constant is expected here");
+        let (from, to) = bounds(&element.key).ok_or_else(bad)?;
+        let (from, to) =
+            (constant_bytes(&from).ok_or_else(bad)?.to_vec(), constant_bytes(&to).ok_or_else(bad)?.to_vec());
+        spans.push((from, to, element));
+    }
+    spans.sort_by(|a, b| (&a.0, &b.1).cmp(&(&b.0, &a.1)));
+    let mut merged: Vec<(Vec<u8>, Vec<u8>, &TypedElement)> = Vec::new();
+    for (from, to, element) in spans {
+        if let Some((_, last, before)) = merged.last_mut() {
+            let touches = next_of(last).is_none_or(|next| from <= next);
+            if from <= *last
+                && (!merge || element.data.is_some())
+                && before.data.as_ref() != element.data.as_ref()
+            {
+                return Err(Diagnostic::error(element.key.span, "conflicting intervals specified")
+                    .and(before.key.span, "the other interval"));
+            }
+            if (from <= *last || merge && touches) && element.data.is_none() || from <= *last {
+                if !merge
+                    && from <= *last
+                    && element.data.is_none()
+                    && !(to <= *last && element.key == before.key)
+                {
+                    return Err(Diagnostic::error(element.key.span, "conflicting intervals specified")
+                        .and(before.key.span, "the other interval"));
+                }
+                if to > *last {
+                    *last = to;
+                }
+                continue;
+            }
+        }
+        merged.push((from, to, element));
+    }
+    let mut out = Vec::new();
+    for (at, (from, to, element)) in merged.iter().enumerate() {
+        if at == 0 && first && from.iter().any(|byte| *byte != 0) {
+            out.push(Element::interval_end(Value::zeroed(from.len())));
+        }
+        out.push(dressed(Element::new(Value::new(from)), element));
+        if let Some(next) = next_of(to) {
+            let adjacent = merged.get(at + 1).is_some_and(|(from, ..)| *from == next);
+            if !adjacent {
+                out.push(Element { key: Value::new(&next), flags: ElementFlags::INTERVAL_END, more: None });
+            }
+        }
+    }
+    out.extend(catchall);
+    Ok(out)
+}
+
+/// The value after a big-endian one; `None` after the last.
+fn next_of(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut next = bytes.to_vec();
+    for byte in next.iter_mut().rev() {
+        let (value, carried) = byte.overflowing_add(1);
+        *byte = value;
+        if !carried {
+            return Some(next);
+        }
+    }
+    None
+}
