@@ -4,6 +4,7 @@
 //! of hashes and of port choice is given at construction. One packet is at work at a time:
 //!
 //! ```text
+//! prerouting / output, priority -400        Defrag::push   fragments become whole packets
 //! prerouting / output, priority -200        packet_in   -> Tracking: what `ct state` and its kin read
 //! nat hooks (-100, 100)                     nat_pending -> ask the nat chains -> nat_setup | nat_null_bind
 //!                                           nat_packet     rewrites the packet, or the packet an error quotes
@@ -32,6 +33,7 @@ pub mod track;
 pub mod zone;
 
 pub use config::{Config, Timeouts};
+pub use defrag::Defrag;
 pub use entry::{Counter, CtInfo, CtRef, Direction, Entry, Helper, Labels, Tracking};
 pub use event::{Event, EventKind};
 pub use nat::{Manip, NatFlags, NatRange, NatVerdict};

@@ -134,7 +134,8 @@ impl Conntrack {
     /// Finds the packet's connection or begins one (`nf_conntrack_in`). A new connection is not in the table until
     /// [`Conntrack::confirm`].
     ///
-    /// `info` is what [`ironweir_wire::dissect`] found. Connections whose time is up are taken out first.
+    /// `info` is what [`ironweir_wire::dissect`] found. A fragment that is not the first has no tuple and is invalid: see
+    /// [`defrag`](crate::defrag). Connections whose time is up are taken out first.
     pub fn packet_in(
         &mut self,
         now: Instant,

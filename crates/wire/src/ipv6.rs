@@ -127,6 +127,53 @@ pub fn find_upper(packet: &Packet<'_>, network: usize) -> Option<Upper> {
     Some(found)
 }
 
+/// A fragment header and what names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentHeader {
+    /// Where it begins.
+    pub at: usize,
+    /// Where the next-header byte that names it lies.
+    pub named_at: usize,
+    /// What follows it.
+    pub next: u8,
+    /// The fragment's offset in bytes, a multiple of 8.
+    pub offset: u16,
+    /// More fragments follow.
+    pub more: bool,
+    /// Identification.
+    pub id: u32,
+}
+
+/// The first fragment header of the packet whose IPv6 header is at `network` (`find_prev_fhdr` of
+/// `nf_conntrack_reasm.c`); `None` when there is none, or a header before it is cut short.
+pub fn find_fragment(packet: &Packet<'_>, network: usize) -> Option<FragmentHeader> {
+    let mut named_at = network.checked_add(6)?;
+    let mut at = network.checked_add(HEADER_LEN)?;
+    loop {
+        let step = match packet.byte(named_at)? {
+            ipproto::FRAGMENT => {
+                let [next, _, o0, o1, id @ ..] = packet.array::<FRAGMENT_LEN>(at)?;
+                let word = u16::from_be_bytes([o0, o1]);
+                let id = u32::from_be_bytes(id);
+                return Some(FragmentHeader {
+                    at,
+                    named_at,
+                    next,
+                    offset: word & !7,
+                    more: word & 1 == 1,
+                    id,
+                });
+            }
+            ipproto::AH => (usize::from(packet.byte(at + 1)?) + 2) * 4,
+            ipproto::NONE => return None,
+            protocol if is_extension(protocol) => (usize::from(packet.byte(at + 1)?) + 1) * 8,
+            _ => return None,
+        };
+        named_at = at;
+        at += step;
+    }
+}
+
 /// Whether a next-header number names an extension header that is stepped over (`ipv6_ext_hdr`).
 pub const fn is_extension(protocol: u8) -> bool {
     matches!(

@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn answer(
-        packet: &mut Vec<u8>,
+        packet: &mut [u8],
         make: impl Fn(&Packet<'_>, &PacketInfo, &mut Vec<u8>) -> bool,
     ) -> Option<Vec<u8>> {
         let len = packet.len();
