@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::text::Orders;
+use crate::validate::{ExprError, length, register, when};
 use crate::{Outcome, Register, Registers, Value};
 
 /// Computes `destination` from `source`, `len` bytes wide.
@@ -132,6 +133,24 @@ impl Bitwise {
         match operand {
             Operand::Register(register) => write!(f, "{sign} reg {register} )"),
             Operand::Value(operand) => write!(f, "{sign} {} )", value(operand)),
+        }
+    }
+}
+
+impl Bitwise {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        register(self.source, self.len)?;
+        register(self.destination, self.len)?;
+        match &self.op {
+            Op::MaskXor { mask, xor } => {
+                length(mask, self.len)?;
+                length(xor, self.len)
+            }
+            Op::Lshift(bits) | Op::Rshift(bits) => when(*bits >= 32, "a shift by 32 bits or more"),
+            Op::And(operand) | Op::Or(operand) | Op::Xor(operand) => match operand {
+                Operand::Register(second) => register(*second, self.len),
+                Operand::Value(value) => length(value, self.len),
+            },
         }
     }
 }

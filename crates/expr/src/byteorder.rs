@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::validate::{ExprError, register, when};
 use crate::{Outcome, Register, Registers};
 
 /// Converts `len` bytes in units of `size`.
@@ -58,5 +59,13 @@ impl fmt::Display for Byteorder {
         };
         let Byteorder { source, destination, len, size, .. } = self;
         write!(f, "byteorder reg {destination} = {op}(reg {source}, {size}, {len})")
+    }
+}
+
+impl Byteorder {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        register(self.source, self.len)?;
+        register(self.destination, self.len)?;
+        when(!matches!(self.size, 2 | 4 | 8), "numbers that are neither 2, 4 nor 8 bytes wide")
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{Env, Outcome, Register, Registers, Value};
+use crate::validate::{ExprError, TRACKED, ValidateCtx, register, when};
+use crate::{Env, Family, Outcome, Register, Registers, Value};
 
 /// Loads a key of the packet's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,5 +204,44 @@ impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ct set {} with reg {}", self.key.name(), self.source)?;
         write_direction(f, self.direction)
+    }
+}
+
+impl Get {
+    /// `nft_ct_get_init`. Addresses and ports need a direction; most other keys must not have one.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("ct", TRACKED)?;
+        let width = match (self.key.width(), ctx.family) {
+            (Some(width), _) => width,
+            (None, Family::Ip) => 4,
+            (None, Family::Ip6 | Family::Inet) => 16,
+            (None, family) => return Err(ExprError::Family { what: "ct address", family }),
+        };
+        register(self.destination, width)?;
+        match self.key {
+            Key::Src
+            | Key::Dst
+            | Key::SrcIp
+            | Key::DstIp
+            | Key::SrcIp6
+            | Key::DstIp6
+            | Key::ProtoSrc
+            | Key::ProtoDst => when(self.direction.is_none(), "a key of both directions without direction"),
+            Key::L3Protocol | Key::Protocol | Key::Packets | Key::Bytes | Key::AvgPkt | Key::Zone => Ok(()),
+            _ => when(self.direction.is_some(), "a direction for a key that has none"),
+        }
+    }
+}
+
+impl Set {
+    /// `nft_ct_set_init`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("ct", TRACKED)?;
+        let writable =
+            matches!(self.key, Key::Mark | Key::Labels | Key::Zone | Key::EventMask | Key::Secmark);
+        when(!writable, "writing to a conntrack key that can only be read")?;
+        let directed = self.direction.is_some() && self.key != Key::Zone;
+        when(directed, "a direction for a key that has none")?;
+        register(self.source, self.key.width().unwrap_or(4))
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use ironweir_wire::{IfIndex, Packet};
 
 use crate::nat::address;
-use crate::{Env, Outcome, Register, Registers};
+use crate::validate::{ExprError, ValidateCtx, register};
+use crate::{Env, Family, Outcome, Register, Registers};
 
 /// Sends a copy of the packet to a gateway (ip, ip6, inet) or out of a device (netdev).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,5 +36,21 @@ impl fmt::Display for Dup {
         f.write_str("dup")?;
         self.address.iter().try_for_each(|register| write!(f, " sreg_addr {register}"))?;
         self.device.iter().try_for_each(|register| write!(f, " sreg_dev {register}"))
+    }
+}
+
+impl Dup {
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        self.device.map_or(Ok(()), |device| register(device, 4))?;
+        match (ctx.family, self.address, self.device) {
+            (Family::Ip, Some(address), _) => register(address, 4),
+            (Family::Ip6, Some(address), _) => register(address, 16),
+            (Family::Ip | Family::Ip6, None, _) => Err(ExprError::Invalid("dup without a gateway")),
+            (Family::Netdev, None, Some(_)) => Ok(()),
+            (Family::Netdev, _, _) => {
+                Err(ExprError::Invalid("dup in family netdev needs a device and no gateway"))
+            }
+            (family, _, _) => Err(ExprError::Family { what: "dup", family }),
+        }
     }
 }

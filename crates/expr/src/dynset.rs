@@ -5,6 +5,7 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::Update;
+use crate::validate::{ExprError, ValidateCtx, when};
 use crate::{Env, Expr, Outcome, Register, Registers, SetRef};
 
 /// Adds, updates or deletes the element whose key lies in a register.
@@ -75,5 +76,19 @@ impl fmt::Display for Dynset {
             .iter()
             .filter(|expr| !matches!(expr, Expr::Dynset(_)))
             .try_for_each(|expr| write!(f, " expr [ {expr} ]"))
+    }
+}
+
+impl Dynset {
+    /// Key and data are checked against the set where it is known. At most two expressions, all stateful
+    /// (`NFT_SET_EXPR_MAX`).
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        when(self.exprs.len() > 2, "more than two expressions for an element")?;
+        self.exprs.iter().try_for_each(|expr| match expr {
+            Expr::Counter(_) | Expr::Quota(_) | Expr::Limit(_) | Expr::Connlimit(_) | Expr::Last(_) => {
+                expr.validate(ctx)
+            }
+            _ => Err(ExprError::Invalid("an expression without state for an element")),
+        })
     }
 }

@@ -7,6 +7,7 @@ use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ipv6, tcp};
 
 use crate::payload::{copy, mend};
+use crate::validate::{ExprError, register, when};
 use crate::{Decision, Env, Outcome, Register, Registers};
 
 /// Loads, writes or removes a part of a header that must be searched for.
@@ -289,6 +290,31 @@ impl fmt::Display for Exthdr {
                 write!(f, "exthdr write {kind}reg {register} => {len}b @ {header} + {offset}")
             }
             Action::Strip => write!(f, "exthdr reset {kind}{header}"),
+        }
+    }
+}
+
+impl Exthdr {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        /// `IPOPT_RR`, `IPOPT_LSRR`, `IPOPT_SSRR`, `IPOPT_RA`: the only ones the kernel finds.
+        const IPV4: [u8; 4] = [7, 131, 137, 148];
+        when(
+            self.kind == Kind::Ipv4 && !IPV4.contains(&self.header),
+            "an IPv4 option that is not searched for",
+        )?;
+        match self.action {
+            Action::Load(destination) => {
+                when(self.kind == Kind::Dccp, "DCCP options can only be asked for their presence")?;
+                register(destination, self.len)
+            }
+            Action::Present(destination) => register(destination, self.len),
+            Action::Write(source) => {
+                when(self.kind != Kind::Tcpopt, "only TCP options can be written")?;
+                when(!matches!(self.len, 2 | 4), "only two or four bytes of a TCP option can be written")?;
+                when(self.offset < 2, "kind and length of a TCP option cannot be written")?;
+                register(source, self.len)
+            }
+            Action::Strip => when(self.kind != Kind::Tcpopt, "only TCP options can be removed"),
         }
     }
 }

@@ -7,7 +7,8 @@ use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{IfIndex, Packet, PacketType};
 
 use crate::env::RouteQuery;
-use crate::{Env, Hook, Register, Registers};
+use crate::validate::{ExprError, ValidateCtx, register, when};
+use crate::{Env, Family, Hook, Register, Registers};
 
 /// Looks an address up and loads what the route says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,5 +217,29 @@ impl fmt::Display for Fib {
         };
         let present = if self.flags.contains(Flags::PRESENT) { " present" } else { "" };
         write!(f, " {result}{present} => reg {}", self.destination)
+    }
+}
+
+impl Fib {
+    /// `nft_fib_init`, `nft_fib_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        use Hook::{Forward, Ingress, Input, Output, Postrouting, Prerouting};
+        ctx.families("fib", &[Family::Ip, Family::Ip6, Family::Inet, Family::Netdev])?;
+        register(self.destination, if self.result == Outcome::Oifname { 16 } else { 4 })?;
+        let both = |flags| self.flags.contains(flags);
+        when(both(Flags::SADDR | Flags::DADDR), "fib of source and destination at once")?;
+        when(!self.flags.intersects(Flags::SADDR | Flags::DADDR), "fib of neither source nor destination")?;
+        when(both(Flags::IIF | Flags::OIF), "fib by input and output interface at once")?;
+        let asks_interface = self.result != Outcome::Addrtype;
+        when(asks_interface && both(Flags::OIF), "fib asks for the output interface and gives it")?;
+        if ctx.family == Family::Netdev {
+            ctx.hooks("fib", &[Ingress])
+        } else if asks_interface || both(Flags::IIF) {
+            ctx.hooks("fib with this result and flags", &[Prerouting, Input, Forward])
+        } else if both(Flags::OIF) {
+            ctx.hooks("fib by output interface", &[Output, Postrouting, Forward])
+        } else {
+            ctx.hooks("fib", &[Prerouting, Input, Forward, Output, Postrouting])
+        }
     }
 }

@@ -7,7 +7,8 @@ use ironweir_wire::protocol::ethertype;
 
 use crate::dup::index;
 use crate::nat::address;
-use crate::{Env, Family, Outcome, Register, Registers};
+use crate::validate::{ExprError, ValidateCtx, register};
+use crate::{Env, Family, Hook, Outcome, Register, Registers};
 
 /// Takes the packet and sends it out of a device, optionally to a neighbour looked up by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,5 +51,19 @@ impl fmt::Display for Fwd {
         self.neighbour
             .iter()
             .try_for_each(|(register, family)| write!(f, " sreg_addr {register} nfproto {}", *family as u8))
+    }
+}
+
+impl Fwd {
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("fwd", &[Family::Netdev])?;
+        ctx.hooks("fwd", &[Hook::Ingress, Hook::Egress])?;
+        register(self.device, 4)?;
+        match self.neighbour {
+            None => Ok(()),
+            Some((address, Family::Ip)) => register(address, 4),
+            Some((address, Family::Ip6)) => register(address, 16),
+            Some((_, family)) => Err(ExprError::Family { what: "a neighbour's address", family }),
+        }
     }
 }

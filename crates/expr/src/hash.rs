@@ -5,6 +5,7 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::numgen::scale;
+use crate::validate::{ExprError, modulus, register};
 use crate::{Env, Outcome, Register, Registers};
 
 /// Loads `hash % modulus + offset`.
@@ -106,5 +107,15 @@ impl fmt::Display for Hash {
         }
         write!(f, " % mod {}", self.modulus)?;
         if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
+    }
+}
+
+impl Hash {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        register(self.destination, 4)?;
+        if let Kind::Jenkins { source, len, .. } = self.kind {
+            register(source, len)?;
+        }
+        modulus(self.modulus, self.offset)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::text::Orders;
+use crate::validate::{ExprError, len_of, register};
 use crate::{Outcome, Register, Registers, Value, Verdict};
 
 /// Loads a constant or decides.
@@ -38,6 +39,19 @@ impl Immediate {
                 write!(f, "immediate reg {destination} {}", orders.value(*destination, value))
             }
             Immediate::Verdict(verdict) => write!(f, "immediate reg 0 {verdict}"),
+        }
+    }
+}
+
+impl Immediate {
+    /// Of verdicts, `stolen` and `repeat` are the kernel's own (`nft_verdict_init`).
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        match self {
+            Immediate::Value { destination, value } => register(*destination, len_of(value)),
+            Immediate::Verdict(Verdict::Stolen | Verdict::Repeat) => {
+                Err(ExprError::Invalid("a verdict that rules cannot give"))
+            }
+            Immediate::Verdict(_) => Ok(()),
         }
     }
 }

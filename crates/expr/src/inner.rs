@@ -6,6 +6,7 @@ use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ethernet, ipv4, ipv6};
 
 use crate::payload::{self, Base};
+use crate::validate::{ExprError, register, when};
 use crate::{Env, Expr, Outcome, Register, Registers, meta};
 
 /// Evaluates a payload or meta load against the packet inside a tunnel.
@@ -192,5 +193,24 @@ impl fmt::Display for Inner {
             _ => f.write_str("?")?,
         }
         f.write_str(" ]")
+    }
+}
+
+impl Inner {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        when(self.header_size > 64, "a tunnel header of more than 64 bytes")?;
+        when(self.flags.is_empty(), "a tunnel without any header")?;
+        match &*self.expr {
+            Expr::PayloadLoad(load) => {
+                when(load.base == Base::Inner, "an inner header inside a tunnel")?;
+                register(load.destination, load.len)
+            }
+            Expr::MetaGet(get) => {
+                let known = matches!(get.key, meta::Key::Protocol | meta::Key::L4proto);
+                when(!known, "a meta key that packets inside a tunnel do not have")?;
+                register(get.destination, 2)
+            }
+            _ => Err(ExprError::Invalid("an expression that does not look inside tunnels")),
+        }
     }
 }

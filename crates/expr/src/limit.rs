@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ironweir_wire::{Instant, Packet};
 
 use crate::Outcome;
+use crate::validate::{ExprError, when};
 
 /// Ends the rule once packets or bytes come faster than `rate` per `unit`, beyond a burst.
 ///
@@ -141,5 +142,15 @@ impl fmt::Display for Limit {
         };
         let Limit { rate, burst, .. } = self;
         write!(f, "limit rate {rate}/{unit} burst {burst} type {kind} flags 0x{:x}", u32::from(self.over))
+    }
+}
+
+impl Limit {
+    /// `nft_limit_init`.
+    pub fn validate(&self) -> Result<(), ExprError> {
+        when(self.rate == 0, "a rate of 0")?;
+        when(self.unit == 0, "a rate without unit")?;
+        when(self.unit.checked_mul(1_000_000_000).is_none(), "a unit of more nanoseconds than 64 bits hold")?;
+        when(self.rate.checked_add(u64::from(self.burst)).is_none(), "rate and burst exceed 64 bits")
     }
 }

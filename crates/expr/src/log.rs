@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::validate::{ExprError, when};
+
 /// Writes a line to the kernel's log, or sends the packet's head to an nflog group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
@@ -55,5 +57,14 @@ impl fmt::Display for Log {
                 write!(f, " group {group} snaplen {snaplen} qthreshold {threshold}")
             }
         }
+    }
+}
+
+impl Log {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        let long = self.prefix.as_ref().is_some_and(|prefix| prefix.len() > 127);
+        when(long, "a log prefix of more than 127 bytes")?;
+        let audit = matches!(self.to, Destination::Syslog { level: Some(9..), .. });
+        when(audit, "a log level above 8")
     }
 }

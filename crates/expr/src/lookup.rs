@@ -5,6 +5,7 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::Found;
+use crate::validate::{ExprError, register};
 use crate::{Env, Register, Registers, SetRef};
 
 /// Ends the rule unless the set holds the key; loads what a map maps it to.
@@ -63,6 +64,17 @@ impl fmt::Display for Lookup {
             Outcome::Test { invert: true } => f.write_str(" 0x1"),
             Outcome::Load(register) => write!(f, " dreg {register}"),
             Outcome::Verdict => f.write_str(" dreg 0"),
+        }
+    }
+}
+
+impl Lookup {
+    /// Lengths are the set's to check.
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        register(self.source, 1)?;
+        match self.result {
+            Outcome::Load(destination) => register(destination, 1),
+            Outcome::Test { .. } | Outcome::Verdict => Ok(()),
         }
     }
 }

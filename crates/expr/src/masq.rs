@@ -5,8 +5,9 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::NatKind;
-use crate::nat::{Flags, range, write_flags, write_range};
-use crate::{Env, Outcome, Register, Registers};
+use crate::nat::{Flags, range, validate_range, write_flags, write_range};
+use crate::validate::{ExprError, IP, ValidateCtx};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Masquerades the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,5 +34,14 @@ impl fmt::Display for Masq {
         f.write_str("masq")?;
         write_range(f, "proto", self.ports)?;
         write_flags(f, self.flags)
+    }
+}
+
+impl Masq {
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("masquerade", IP)?;
+        ctx.nat_chain("masquerade")?;
+        ctx.hooks("masquerade", &[Hook::Postrouting])?;
+        validate_range(self.ports, 2)
     }
 }

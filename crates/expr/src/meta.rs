@@ -5,7 +5,8 @@ use std::fmt;
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{Packet, PacketType};
 
-use crate::{Env, Family, Outcome, Register, Registers, Value};
+use crate::validate::{ExprError, IP, ValidateCtx, register};
+use crate::{Env, Family, Hook, Outcome, Register, Registers, Value};
 
 /// Loads a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,5 +319,65 @@ impl fmt::Display for Get {
 impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "meta set {} with reg {}", self.key.name(), self.source)
+    }
+}
+
+impl Get {
+    /// `nft_meta_get_init`, `nft_meta_get_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.destination, self.key.width())?;
+        match self.key {
+            Key::BriIifname | Key::BriOifname | Key::BriIifpvid | Key::BriIifvproto | Key::BriIifhwaddr => {
+                ctx.families("a meta key of bridges", &[Family::Bridge])
+            }
+            Key::BriBroute => Err(ExprError::Invalid("meta broute can only be written")),
+            Key::Secpath => match ctx.family {
+                Family::Netdev => ctx.hooks("meta ipsec", &[Hook::Ingress]),
+                Family::Bridge => ctx.hooks("meta ipsec", &[Hook::Prerouting]),
+                Family::Arp => Err(ExprError::Family { what: "meta ipsec", family: ctx.family }),
+                _ => ctx.hooks("meta ipsec", &[Hook::Prerouting, Hook::Input, Hook::Forward]),
+            },
+            Key::Sdif | Key::Sdifname => {
+                ctx.families("meta sdif", IP)?;
+                ctx.hooks("meta sdif", &[Hook::Input, Hook::Forward])
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Set {
+    /// `nft_meta_set_init`, `nft_meta_set_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.source, self.key.width())?;
+        match self.key {
+            Key::Mark | Key::Priority | Key::Secmark | Key::Nftrace => Ok(()),
+            Key::Pkttype => match ctx.family {
+                Family::Netdev => ctx.hooks("writing meta pkttype", &[Hook::Ingress]),
+                Family::Arp => Err(ExprError::Family { what: "writing meta pkttype", family: ctx.family }),
+                _ => ctx.hooks("writing meta pkttype", &[Hook::Prerouting]),
+            },
+            Key::BriBroute => {
+                ctx.families("meta broute", &[Family::Bridge])?;
+                ctx.hooks("meta broute", &[Hook::Prerouting])
+            }
+            _ => Err(ExprError::Invalid("writing to a meta key that can only be read")),
+        }
+    }
+}
+
+impl Key {
+    /// How many bytes it has in a register.
+    pub const fn width(self) -> u32 {
+        match self {
+            Key::Nftrace | Key::Nfproto | Key::L4proto | Key::Pkttype | Key::Secpath | Key::TimeDay => 1,
+            Key::BriBroute => 1,
+            Key::Protocol | Key::Iiftype | Key::Oiftype | Key::BriIifpvid | Key::BriIifvproto => 2,
+            Key::BriIifhwaddr => 6,
+            Key::TimeNs => 8,
+            Key::Iifname | Key::Oifname | Key::BriIifname | Key::BriOifname => 16,
+            Key::Iifkind | Key::Oifkind | Key::Sdifname => 16,
+            _ => 4,
+        }
     }
 }

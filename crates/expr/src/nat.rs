@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use ironweir_wire::Packet;
 
 use crate::env::{NatKind, NatRange};
-use crate::{Env, Family, Outcome, Register, Registers, fib};
+use crate::validate::{ExprError, IP, ValidateCtx, register, when};
+use crate::{Env, Family, Hook, Outcome, Register, Registers, fib};
 
 /// Sets up NAT for the packet's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,4 +157,36 @@ impl fmt::Display for Nat {
         write_range(f, "proto", self.ports)?;
         write_flags(f, self.flags)
     }
+}
+
+impl Nat {
+    /// `nft_nat_init`, `nft_nat_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("nat", IP)?;
+        ctx.nat_chain("nat")?;
+        if ctx.family != Family::Inet && ctx.family != self.family {
+            return Err(ExprError::Family {
+                what: "nat to an address of another family",
+                family: ctx.family,
+            });
+        }
+        match self.kind {
+            Kind::Snat => ctx.hooks("snat", &[Hook::Postrouting, Hook::Input])?,
+            Kind::Dnat => ctx.hooks("dnat", &[Hook::Prerouting, Hook::Output])?,
+        }
+        match self.family {
+            Family::Ip => validate_range(self.addresses, 4)?,
+            Family::Ip6 => validate_range(self.addresses, 16)?,
+            Family::Inet => when(self.addresses.is_some(), "nat addresses without their family")?,
+            family => return Err(ExprError::Family { what: "nat addresses", family }),
+        }
+        validate_range(self.ports, 2)
+    }
+}
+
+/// Refuses registers of a range that do not exist.
+pub(crate) fn validate_range(range: Option<(Register, Option<Register>)>, len: u32) -> Result<(), ExprError> {
+    let Some((first, last)) = range else { return Ok(()) };
+    register(first, len)?;
+    last.map_or(Ok(()), |last| register(last, len))
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Packet, tcp};
 
-use crate::{Env, Outcome, Register, Registers};
+use crate::validate::{ExprError, IP, ValidateCtx, register, when};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Loads the name of the operating system, 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,5 +43,14 @@ impl Osf {
 impl fmt::Display for Osf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "osf dreg {}", self.destination)
+    }
+}
+
+impl Osf {
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("osf", IP)?;
+        ctx.hooks("osf", &[Hook::Prerouting, Hook::Input, Hook::Forward])?;
+        when(self.ttl > 2, "a way to judge the TTL that is not known")?;
+        register(self.destination, 16)
     }
 }

@@ -7,6 +7,7 @@ use ironweir_wire::crc32c::Crc32c;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{LinkType, Packet, PacketInfo};
 
+use crate::validate::{ExprError, register, when};
 use crate::{Env, Outcome, Register, Registers};
 
 /// Loads bytes; ends the rule where the packet has none there.
@@ -250,5 +251,22 @@ impl fmt::Display for Write {
         write!(f, "payload write reg {source} => {len}b @ {base} header + {offset}")?;
         let (kind, at, flags) = (checksum.kind as u32, checksum.offset, u32::from(checksum.pseudo_header));
         write!(f, " csum_type {kind} csum_off {at} csum_flags 0x{flags:x}")
+    }
+}
+
+impl Load {
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        when(self.base == Base::Tunnel, "a tunnel's header outside of a tunnel")?;
+        register(self.destination, self.len)
+    }
+}
+
+impl Write {
+    /// `nft_payload_set_init`.
+    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+        when(self.base == Base::Tunnel, "writing to a tunnel's header")?;
+        let misplaced = self.base != Base::Transport || self.checksum.offset != 8;
+        when(self.checksum.kind == ChecksumKind::Sctp && misplaced, "an SCTP checksum where there is none")?;
+        register(self.source, self.len)
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::numgen::scale;
-use crate::{Decision, Env, Outcome, Register, Registers};
+use crate::validate::{ExprError, TRACKED, ValidateCtx, register, when};
+use crate::{Decision, Env, Hook, Outcome, Register, Registers};
 
 /// Ends with a queue verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,5 +66,19 @@ impl fmt::Display for Queue {
         }
         f.write_str(if self.bypass { " bypass" } else { "" })?;
         f.write_str(if self.fanout { " fanout" } else { "" })
+    }
+}
+
+impl Queue {
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("queue", TRACKED)?;
+        ctx.hooks("queue", &[Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting])?;
+        match self.to {
+            Number::Register(number) => register(number, 4),
+            Number::Range { first, total } => {
+                when(total == 0, "no queue at all")?;
+                when(first.checked_add(total - 1).is_none(), "queues beyond 65535")
+            }
+        }
     }
 }

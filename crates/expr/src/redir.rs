@@ -5,8 +5,9 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::NatKind;
-use crate::nat::{Flags, range, write_flags, write_range};
-use crate::{Env, Outcome, Register, Registers};
+use crate::nat::{Flags, range, validate_range, write_flags, write_range};
+use crate::validate::{ExprError, IP, ValidateCtx};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Redirects the connection to this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,5 +34,14 @@ impl fmt::Display for Redir {
         f.write_str("redir")?;
         write_range(f, "proto", self.ports)?;
         write_flags(f, self.flags)
+    }
+}
+
+impl Redir {
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("redirect", IP)?;
+        ctx.nat_chain("redirect")?;
+        ctx.hooks("redirect", &[Hook::Prerouting, Hook::Output])?;
+        validate_range(self.ports, 2)
     }
 }

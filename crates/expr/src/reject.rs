@@ -4,7 +4,8 @@ use std::fmt;
 
 use ironweir_wire::Packet;
 
-use crate::{Decision, Env, Outcome};
+use crate::validate::{ExprError, ValidateCtx};
+use crate::{Decision, Env, Family, Hook, Outcome};
 
 /// How the sender is told (`enum nft_reject_types`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,5 +41,26 @@ impl fmt::Display for Reject {
             Reject::IcmpxUnreach { code } => (2, *code),
         };
         write!(f, "reject type {kind} code {code}")
+    }
+}
+
+impl Reject {
+    /// `nft_reject_validate` and its kin of inet, bridge and netdev.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        use Hook::{Forward, Ingress, Input, Output, Prerouting};
+        match ctx.family {
+            Family::Ip | Family::Ip6 => ctx.hooks("reject", &[Prerouting, Input, Forward, Output])?,
+            Family::Inet => ctx.hooks("reject", &[Ingress, Prerouting, Input, Forward, Output])?,
+            Family::Bridge => ctx.hooks("reject", &[Prerouting, Input])?,
+            Family::Netdev => ctx.hooks("reject", &[Ingress])?,
+            Family::Arp => return Err(ExprError::Family { what: "reject", family: ctx.family }),
+        }
+        match (self, ctx.family) {
+            (Reject::IcmpxUnreach { .. }, Family::Ip | Family::Ip6) => {
+                Err(ExprError::Family { what: "reject with icmpx", family: ctx.family })
+            }
+            (Reject::IcmpxUnreach { code: 4.. }, _) => Err(ExprError::Invalid("an icmpx code above 3")),
+            _ => Ok(()),
+        }
     }
 }

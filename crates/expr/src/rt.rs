@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::Register;
+use crate::validate::{ExprError, IP, ValidateCtx, register};
+use crate::{Hook, Register};
 
 /// Loads a key of the packet's route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,5 +41,22 @@ impl fmt::Display for Rt {
             Key::Xfrm => "ipsec",
         };
         write!(f, "rt load {key} => reg {}", self.destination)
+    }
+}
+
+impl Rt {
+    /// `nft_rt_get_init`, `nft_rt_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("rt", IP)?;
+        let len = match self.key {
+            Key::Classid | Key::Nexthop4 => 4,
+            Key::Nexthop6 => 16,
+            Key::Tcpmss => {
+                ctx.hooks("rt mtu", &[Hook::Forward, Hook::Output, Hook::Postrouting])?;
+                2
+            }
+            Key::Xfrm => 1,
+        };
+        register(self.destination, len)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::Register;
+use crate::validate::{ExprError, IP, ValidateCtx, register, when};
+use crate::{Hook, Register};
 
 /// Loads a key of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,5 +39,22 @@ impl fmt::Display for Socket {
             Key::Wildcard => write!(f, "socket load wildcard => reg {destination}"),
             Key::Cgroupv2 { level } => write!(f, "socket load cgroupv2 => reg {destination} level {level}"),
         }
+    }
+}
+
+impl Socket {
+    /// `nft_socket_init`, `nft_socket_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("socket", IP)?;
+        ctx.hooks("socket", &[Hook::Prerouting, Hook::Input, Hook::Output])?;
+        let len = match self.key {
+            Key::Transparent | Key::Wildcard => 1,
+            Key::Mark => 4,
+            Key::Cgroupv2 { level } => {
+                when(level > 255, "a cgroup level above 255")?;
+                8
+            }
+        };
+        register(self.destination, len)
     }
 }

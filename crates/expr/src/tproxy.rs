@@ -6,7 +6,8 @@ use ironweir_wire::Packet;
 use ironweir_wire::protocol::ipproto;
 
 use crate::nat::address;
-use crate::{Env, Family, Outcome, Register, Registers};
+use crate::validate::{ExprError, IP, ValidateCtx, register, when};
+use crate::{Env, Family, Hook, Outcome, Register, Registers};
 
 /// Assigns a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,5 +48,24 @@ impl fmt::Display for Tproxy {
         }
         self.address.iter().try_for_each(|register| write!(f, " addr reg {register}"))?;
         self.port.iter().try_for_each(|register| write!(f, " port reg {register}"))
+    }
+}
+
+impl Tproxy {
+    /// `nft_tproxy_init`, `nft_tproxy_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("tproxy", IP)?;
+        ctx.hooks("tproxy", &[Hook::Prerouting])?;
+        if ctx.family != Family::Inet && ctx.family != self.family {
+            return Err(ExprError::Family { what: "tproxy to another family", family: ctx.family });
+        }
+        when(self.address.is_none() && self.port.is_none(), "tproxy with neither address nor port")?;
+        match (self.family, self.address) {
+            (Family::Ip, Some(address)) => register(address, 4)?,
+            (Family::Ip6, Some(address)) => register(address, 16)?,
+            (_, Some(_)) => return Err(ExprError::Invalid("a tproxy address without its family")),
+            (_, None) => {}
+        }
+        self.port.map_or(Ok(()), |port| register(port, 2))
     }
 }

@@ -1,6 +1,6 @@
 //! Validation: what the kernel refuses when an expression is made (`init`) or bound to a base chain (`validate`).
 
-use crate::{Expr, Family, Hook, Register};
+use crate::{Expr, Family, Hook, Register, compat, tunnel};
 
 /// The kind of a base chain, as far as expressions ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +71,135 @@ pub enum ExprError {
     Unsupported(Box<str>),
 }
 
+impl ValidateCtx {
+    /// Refuses every family but these.
+    pub(crate) fn families(&self, what: &'static str, families: &[Family]) -> Result<(), ExprError> {
+        if families.contains(&self.family) {
+            Ok(())
+        } else {
+            Err(ExprError::Family { what, family: self.family })
+        }
+    }
+
+    /// Refuses base chains at other hooks than these (`nft_chain_validate_hooks`).
+    pub(crate) fn hooks(&self, what: &'static str, hooks: &[Hook]) -> Result<(), ExprError> {
+        match self.base {
+            Some((_, hook)) if !hooks.contains(&hook) => Err(ExprError::Hook { what, hook }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses base chains of another type than nat (`nft_chain_validate_dependency`).
+    pub(crate) fn nat_chain(&self, what: &'static str) -> Result<(), ExprError> {
+        match self.base {
+            Some((kind, _)) if kind != ChainKind::Nat => Err(ExprError::NotNatChain { what }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The families of IP packets.
+pub(crate) const IP: &[Family] = &[Family::Ip, Family::Ip6, Family::Inet];
+/// The families whose packets conntrack sees (`nf_ct_netns_get`).
+pub(crate) const TRACKED: &[Family] = &[Family::Ip, Family::Ip6, Family::Inet, Family::Bridge];
+
+/// Refuses a range of registers that does not exist (`nft_validate_register_load`, `nft_validate_register_store`).
+pub(crate) fn register(register: Register, len: u32) -> Result<(), ExprError> {
+    if len == 0 {
+        return Err(ExprError::Length { len, expected: "at least 1" });
+    }
+    if register.offset() as u64 + u64::from(len) > Register::BYTES as u64 {
+        return Err(ExprError::RegisterRange { register, len });
+    }
+    Ok(())
+}
+
+/// Refuses a constant of another length than the operation's.
+pub(crate) fn length(value: &[u8], len: u32) -> Result<(), ExprError> {
+    if value.len() as u64 == u64::from(len) {
+        Ok(())
+    } else {
+        let len = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        Err(ExprError::Length { len, expected: "as many bytes as the operation has" })
+    }
+}
+
+/// The number of bytes of a constant.
+pub(crate) fn len_of(value: &[u8]) -> u32 {
+    u32::try_from(value.len()).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn when(fault: bool, why: &'static str) -> Result<(), ExprError> {
+    if fault { Err(ExprError::Invalid(why)) } else { Ok(()) }
+}
+
+/// Refuses numbers that `modulus` and `offset` cannot give in 32 bits (numgen, hash).
+pub(crate) fn modulus(modulus: u32, offset: u32) -> Result<(), ExprError> {
+    when(modulus == 0, "a modulus of 0")?;
+    when(offset.checked_add(modulus - 1).is_none(), "offset and modulus exceed 32 bits")
+}
+
 impl Expr {
     /// Checks what the kernel checks of one expression; what concerns several (sets that exist, chains that loop) is the
     /// ruleset's.
-    pub fn validate(&self, _ctx: &ValidateCtx) -> Result<(), ExprError> {
-        Ok(())
+    pub fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        match self {
+            Expr::Bitwise(expr) => expr.validate(),
+            Expr::Byteorder(expr) => expr.validate(),
+            Expr::Cmp(expr) => register(expr.source, len_of(&expr.data)),
+            Expr::Connlimit(_) => ctx.families("ct count", TRACKED),
+            Expr::Counter(_) | Expr::Last(_) | Expr::Quota(_) => Ok(()),
+            Expr::CtGet(expr) => expr.validate(ctx),
+            Expr::CtSet(expr) => expr.validate(ctx),
+            Expr::Dup(expr) => expr.validate(ctx),
+            Expr::Dynset(expr) => expr.validate(ctx),
+            Expr::Exthdr(expr) => expr.validate(),
+            Expr::Fib(expr) => expr.validate(ctx),
+            Expr::FlowOffload(_) => {
+                ctx.families("flow add", IP)?;
+                ctx.hooks("flow add", &[Hook::Forward])
+            }
+            Expr::Fwd(expr) => expr.validate(ctx),
+            Expr::Hash(expr) => expr.validate(),
+            Expr::Immediate(expr) => expr.validate(),
+            Expr::Inner(expr) => expr.validate(),
+            Expr::Limit(expr) => expr.validate(),
+            Expr::Log(expr) => expr.validate(),
+            Expr::Lookup(expr) => expr.validate(),
+            Expr::Masq(expr) => expr.validate(ctx),
+            Expr::MetaGet(expr) => expr.validate(ctx),
+            Expr::MetaSet(expr) => expr.validate(ctx),
+            Expr::Nat(expr) => expr.validate(ctx),
+            Expr::Notrack(_) => Ok(()),
+            Expr::Numgen(expr) => {
+                register(expr.destination, 4)?;
+                modulus(expr.modulus, expr.offset)
+            }
+            Expr::Objref(_) => Ok(()),
+            Expr::Osf(expr) => expr.validate(ctx),
+            Expr::PayloadLoad(expr) => expr.validate(),
+            Expr::PayloadWrite(expr) => expr.validate(),
+            Expr::Queue(expr) => expr.validate(ctx),
+            Expr::Range(expr) => {
+                length(&expr.to, len_of(&expr.from))?;
+                register(expr.source, len_of(&expr.from))
+            }
+            Expr::Redir(expr) => expr.validate(ctx),
+            Expr::Reject(expr) => expr.validate(ctx),
+            Expr::Rt(expr) => expr.validate(ctx),
+            Expr::Socket(expr) => expr.validate(ctx),
+            Expr::Synproxy(_) => {
+                ctx.families("synproxy", IP)?;
+                ctx.hooks("synproxy", &[Hook::Input, Hook::Forward])
+            }
+            Expr::Tproxy(expr) => expr.validate(ctx),
+            Expr::Tunnel(expr) => {
+                register(expr.destination, if expr.key == tunnel::Key::Path { 1 } else { 4 })
+            }
+            Expr::Xfrm(expr) => expr.validate(ctx),
+            Expr::XtMatch(compat::Match { name, .. })
+            | Expr::XtTarget(compat::Target { name, .. })
+            | Expr::Unknown(compat::Unknown { name, .. }) => Err(ExprError::Unsupported(name.clone())),
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::Register;
+use crate::validate::{ExprError, IP, ValidateCtx, register, when};
+use crate::{Hook, Register};
 
 /// Loads a key of one transformation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,5 +43,24 @@ impl fmt::Display for Xfrm {
             Key::Spi => "spi",
         };
         write!(f, "xfrm load {direction} {} {key} => reg {}", self.spnum, self.destination)
+    }
+}
+
+impl Xfrm {
+    /// `nft_xfrm_get_init`, `nft_xfrm_validate`.
+    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("ipsec", IP)?;
+        match self.direction {
+            0 => ctx.hooks("ipsec in", &[Hook::Prerouting, Hook::Input, Hook::Forward])?,
+            1 => ctx.hooks("ipsec out", &[Hook::Forward, Hook::Output, Hook::Postrouting])?,
+            _ => return Err(ExprError::Invalid("an IPsec direction that is neither in nor out")),
+        }
+        // `XFRM_MAX_DEPTH`
+        when(self.spnum >= 6, "an IPsec transformation beyond the sixth")?;
+        let len = match self.key {
+            Key::DaddrIp6 | Key::SaddrIp6 => 16,
+            Key::DaddrIp4 | Key::SaddrIp4 | Key::Reqid | Key::Spi => 4,
+        };
+        register(self.destination, len)
     }
 }
