@@ -11,7 +11,9 @@ mod rule;
 mod sets;
 mod verdict;
 
+use ironweir_expr::objref::ObjectType;
 use ironweir_expr::{Expr, Register, SetRef};
+use ironweir_ruleset::set::SetData;
 use ironweir_ruleset::{Change, Element, Set, TableId};
 
 use crate::diag::{Diagnostic, Parsed};
@@ -153,6 +155,24 @@ impl<'a> Lower<'a> {
     /// Adds a change that must come before the rule.
     pub fn change(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Puts expressions before everything else of the rule.
+    pub(crate) fn prepend<const N: usize>(&mut self, exprs: [Expr; N]) {
+        self.out.splice(0..0, exprs);
+    }
+
+    /// Says which objects an anonymous map of this batch holds.
+    pub(crate) fn type_objects(&mut self, map: &SetRef, kind: ObjectType) {
+        let Some(id) = map.id else { return };
+        for change in &mut self.changes {
+            if let Change::NewSet { set, .. } = change
+                && set.id == id
+                && let Some(SetData::Object(old)) = &mut set.data
+            {
+                *old = kind;
+            }
+        }
     }
 
     /// Ends a statement: its registers are free again.

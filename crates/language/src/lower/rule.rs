@@ -8,7 +8,6 @@ use super::Lower;
 use crate::ast;
 use crate::diag::{Diagnostic, Parsed};
 use crate::scope::Scope;
-use crate::stmt::{Stmt, StmtKind};
 
 /// A rule with the anonymous sets and chains it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +30,7 @@ pub fn lower_rule(
 ) -> Parsed<LoweredRule> {
     let mut lower = Lower::new(scope, table.clone(), next_id);
     for stmt in &rule.stmts {
-        lower_stmt(stmt, &mut lower)?;
-        lower.end_statement();
+        stmt.lower(&mut lower)?;
     }
     lower.flush();
     if let Some(failure) = lower.failure.take() {
@@ -45,13 +43,4 @@ pub fn lower_rule(
         return Err(Diagnostic::error(rule.span, "comment is too long; 128 characters are the most"));
     }
     Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs: lower.out, userdata: user } })
-}
-
-fn lower_stmt(stmt: &Stmt, lower: &mut Lower<'_>) -> Parsed<()> {
-    match &stmt.kind {
-        StmtKind::Relational(node) => lower.relational(node, stmt.span),
-        StmtKind::Vmap(node) => lower.vmap(node, stmt.span),
-        StmtKind::Verdict(node) => lower.verdict(node, stmt.span),
-        _ => Err(Diagnostic::error(stmt.span, "this statement is not supported yet")),
-    }
 }

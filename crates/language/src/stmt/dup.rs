@@ -1,9 +1,16 @@
 //! `dup`: sends a copy of the packet elsewhere.
 
-use crate::diag::Parsed;
+use ironweir_expr::{Expr as Code, Family, Register, dup};
+
+use super::nat::address_shape;
+use crate::datatype::Type;
+use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
+use crate::typed::Shape;
 
 /// `dup to ADDRESS [device DEVICE]`, in netdev `dup to DEVICE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,4 +39,34 @@ impl Dup {
             device.print(out);
         }
     }
+}
+
+impl Dup {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let index = Shape::of(Type::IfaceIndex);
+        let (address, device) = match to.scope.family {
+            family @ (Family::Ip | Family::Ip6) => {
+                let address = load(to, &self.to, address_shape(family))?;
+                let device = self.device.as_ref().map(|device| load(to, device, index)).transpose()?;
+                (Some(address), device)
+            }
+            Family::Netdev => {
+                if let Some(device) = &self.device {
+                    return Err(Diagnostic::error(device.span, "cannot specify device"));
+                }
+                (None, Some(load(to, &self.to, index)?))
+            }
+            _ => return Err(Diagnostic::error(span, "unsupported family")),
+        };
+        to.emit(Code::Dup(dup::Dup { address, device }));
+        Ok(())
+    }
+}
+
+/// Loads an argument into registers of its own, four words whatever its width.
+pub(crate) fn load(to: &mut Lower<'_>, argument: &Expr, shape: Shape) -> Parsed<Register> {
+    let typed = to.argument(argument, shape)?;
+    let register = to.allocate(4, typed.span)?;
+    to.load_into(&typed, register)?;
+    Ok(register)
 }

@@ -1,12 +1,17 @@
 //! `fwd`: sends the packet out of another device.
 
-use ironweir_expr::Family;
+use ironweir_expr::{Expr as Code, Family, fwd};
 
-use super::nat::parse_family;
-use crate::diag::Parsed;
+use super::dup::load;
+use super::nat::{address_shape, parse_family};
+use crate::datatype::Type;
+use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
+use crate::typed::Shape;
 
 /// `fwd to DEVICE` or `fwd ip|ip6 to ADDRESS device DEVICE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,5 +50,20 @@ impl Fwd {
             }
         }
         self.device.print(out);
+    }
+}
+
+impl Fwd {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        if to.scope.family != Family::Netdev {
+            return Err(Diagnostic::error(span, "unsupported family"));
+        }
+        let device = load(to, &self.device, Shape::of(Type::IfaceIndex))?;
+        let neighbour = match &self.neighbour {
+            None => None,
+            Some((family, address)) => Some((load(to, address, address_shape(*family))?, *family)),
+        };
+        to.emit(Code::Fwd(fwd::Fwd { device, neighbour }));
+        Ok(())
     }
 }

@@ -1,11 +1,21 @@
 //! `meter NAME { KEY STATEFUL }`: an older way to write a set that packets fill. nft makes a set of it and lists
 //! `add @NAME { ... }`.
 
-use super::set_update::Entry;
+use ironweir_expr::dynset::{Dynset, Op};
+use ironweir_expr::{Expr as Code, SetRef};
+use ironweir_ruleset::{Change, Set, SetFlags, Userdata};
+
+use super::Stmt;
+use super::set_update::{Entry, SetUpdate};
+use crate::datatype::{Type, concat_number};
 use crate::diag::Parsed;
+use crate::expr::set::SetName;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
+use crate::typed::{Shape, Typed};
 
 /// A set made on the spot, and the element that a packet adds to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,3 +50,58 @@ impl Meter {
         out.text(" }");
     }
 }
+
+impl Meter {
+    /// Makes the set, unless the table has one of that name, and fills it.
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let set = SetName { name: self.name.clone() };
+        if to.scope.sets.set(&self.name).is_some() {
+            return SetUpdate { op: Op::Add, set, element: self.element.clone() }.lower(to, span);
+        }
+        let key = to.expression(&self.element.key)?;
+        let set = self.declared(&key, to.new_id());
+        let table = to.table.clone();
+        to.change(Change::NewSet { table, set, creation: Default::default() });
+        let register = to.load(&key)?;
+        to.emit(Code::Dynset(Dynset {
+            set: SetRef::new(self.name.clone()),
+            op: Op::Add,
+            key: register,
+            data: None,
+            timeout: self.element.timeout.unwrap_or(0),
+            invert: false,
+            exprs: self.element.stmts.iter().filter_map(Stmt::stateful_code).collect(),
+        }));
+        Ok(())
+    }
+
+    fn declared(&self, key: &Typed, id: u32) -> Set {
+        let fields = key.fields();
+        let types: Vec<Type> = fields.iter().map(|shape| shape.datatype).collect();
+        let bytes = |shape: &Shape| shape.bytes() as u32;
+        let (key_len, parts) = match &fields[..] {
+            [one] => (bytes(one), Vec::new()),
+            many => (many.iter().map(|shape| shape.words() * 4).sum(), many.iter().map(bytes).collect()),
+        };
+        let mut flags = SetFlags::EVAL;
+        flags.set(SetFlags::TIMEOUT, self.element.timeout.is_some());
+        Set {
+            name: self.name.clone(),
+            id,
+            flags,
+            key_type: concat_number(&types),
+            key_len,
+            fields: parts,
+            data: None,
+            size: Some(self.size.unwrap_or(DEFAULT_SIZE)),
+            timeout: None,
+            gc_interval: None,
+            policy: Default::default(),
+            exprs: Vec::new(),
+            userdata: Userdata::default(),
+        }
+    }
+}
+
+/// How many elements a meter holds that does not say so (nft's own default).
+const DEFAULT_SIZE: u32 = 65_535;

@@ -1,6 +1,7 @@
 //! Statements of the language, one file each: node, parsing, printing, lowering, raising.
 
 mod amount;
+mod arguments;
 pub mod assign;
 pub mod connlimit;
 pub mod counter;
@@ -28,6 +29,7 @@ pub mod vmap;
 pub mod xt;
 
 use crate::diag::Parsed;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::source::Span;
@@ -94,6 +96,51 @@ impl Stmt {
         let start = p.peek().span;
         let kind = StmtKind::parse(p)?;
         Ok(Stmt { kind, span: start.to(p.last_span()) })
+    }
+
+    /// Emits what the statement consists of.
+    pub(crate) fn lower(&self, to: &mut Lower<'_>) -> Parsed<()> {
+        let span = self.span;
+        match &self.kind {
+            StmtKind::Verdict(node) => to.verdict(node, span)?,
+            StmtKind::Vmap(node) => to.vmap(node, span)?,
+            StmtKind::Relational(node) => to.relational(node, span)?,
+            StmtKind::Counter(node) => to.emit(node.code()),
+            StmtKind::Quota(node) => to.emit(node.code()),
+            StmtKind::Limit(node) => to.emit(node.code()),
+            StmtKind::Last(node) => to.emit(node.code()),
+            StmtKind::Connlimit(node) => to.emit(node.code()),
+            StmtKind::Log(node) => to.emit(node.code()),
+            StmtKind::Notrack(node) => to.emit(node.code()),
+            StmtKind::Synproxy(node) => to.emit(node.code()),
+            StmtKind::Flow(node) => to.emit(node.code()),
+            StmtKind::Reject(node) => node.lower(to, span)?,
+            StmtKind::Nat(node) => node.lower(to, span)?,
+            StmtKind::Tproxy(node) => node.lower(to, span)?,
+            StmtKind::Dup(node) => node.lower(to, span)?,
+            StmtKind::Fwd(node) => node.lower(to, span)?,
+            StmtKind::Queue(node) => node.lower(to, span)?,
+            StmtKind::SetUpdate(node) => node.lower(to, span)?,
+            StmtKind::Meter(node) => node.lower(to, span)?,
+            StmtKind::Objref(node) => node.lower(to, span)?,
+            StmtKind::Assign(node) => node.lower(to, span)?,
+            StmtKind::ResetOption(node) => node.lower(to, span)?,
+            StmtKind::Xt(node) => return Err(node.refuse(span)),
+        }
+        to.end_statement();
+        Ok(())
+    }
+
+    /// The expression of a stateful statement, for sets and elements; `None` of any other.
+    pub fn stateful_code(&self) -> Option<ironweir_expr::Expr> {
+        Some(match &self.kind {
+            StmtKind::Counter(node) => node.code(),
+            StmtKind::Quota(node) => node.code(),
+            StmtKind::Limit(node) => node.code(),
+            StmtKind::Last(node) => node.code(),
+            StmtKind::Connlimit(node) => node.code(),
+            _ => return None,
+        })
     }
 
     /// The stateful statement that stands next, if one does.

@@ -1,14 +1,21 @@
 //! `snat`, `dnat`, `masquerade`, `redirect`.
 
-use ironweir_expr::Family;
 use ironweir_expr::nat::Flags;
+use ironweir_expr::payload::Base;
+use ironweir_expr::{Expr as Code, Family, Register, masq, nat, redir};
 
+use super::arguments::map_data;
 use super::nat_flags;
-use crate::diag::Parsed;
-use crate::expr::Expr;
+use crate::datatype::Type;
+use crate::diag::{Diagnostic, Parsed};
+use crate::expr::{Expr, ExprKind};
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::Proto;
+use crate::source::Span;
+use crate::typed::{Shape, Typed};
 
 /// `snat [ip|ip6] [prefix] to [ADDRESS][:PORT] [FLAGS]` and its kin.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,8 +142,135 @@ pub(crate) fn parse_family(p: &mut Parser<'_>) -> Option<Family> {
     Some(family)
 }
 
-/// An address; IPv6 ones that a port follows, and the ends of a range of them, in brackets.
-pub(crate) fn print_address(address: &Expr, port_follows: bool, out: &mut Printer) {
-    let _ = port_follows;
-    address.print(out);
+/// An address, an IPv6 one perhaps in brackets.
+pub(crate) fn print_address(address: &Expr, brackets: bool, out: &mut Printer) {
+    match &address.kind {
+        ExprKind::Symbol(symbol) if brackets && symbol.text.contains(':') => {
+            out.text("[").text(&symbol.text).text("]");
+        }
+        ExprKind::Range(range) if brackets => {
+            print_address(&range.from, true, out);
+            out.text("-");
+            print_address(&range.to, true, out);
+        }
+        _ => address.print(out),
+    }
+}
+
+impl Nat {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let family = self.lower_family(to, span)?;
+        let mut layout = Layout::default();
+        if let Some(address) = &self.address {
+            layout = lower_address(to, address, family, span)?;
+        }
+        let mut flags = self.flags;
+        if let Some(port) = &self.port {
+            layout.ports = Some(lower_ports(to, port)?);
+            flags |= Flags::PROTO_SPECIFIED;
+        }
+        let Layout { addresses, ports } = layout;
+        to.emit(match self.kind {
+            Kind::Masquerade => Code::Masq(masq::Masq { flags, ports }),
+            Kind::Redirect => Code::Redir(redir::Redir { flags, ports }),
+            Kind::Snat => Code::Nat(nat::Nat { kind: nat::Kind::Snat, family, addresses, ports, flags }),
+            Kind::Dnat => Code::Nat(nat::Nat { kind: nat::Kind::Dnat, family, addresses, ports, flags }),
+        });
+        Ok(())
+    }
+
+    /// Which family addresses are of (`nat_evaluate_family`).
+    fn lower_family(&self, to: &Lower<'_>, span: Span) -> Parsed<Family> {
+        match (to.scope.family, self.family) {
+            (Family::Ip | Family::Ip6 | Family::Inet, _) if self.address.is_none() => Ok(to.scope.family),
+            (Family::Ip | Family::Ip6 | Family::Inet, Some(family)) => Ok(family),
+            (family @ (Family::Ip | Family::Ip6), None) => Ok(family),
+            (Family::Inet, None) => match to.protocols.at(Base::Network) {
+                Some(Proto::Ip) => Ok(Family::Ip),
+                Some(Proto::Ip6) => Ok(Family::Ip6),
+                _ => {
+                    let name = self.kind.name();
+                    let message =
+                        format!("specify `{name} ip' or '{name} ip6' in inet table to disambiguate");
+                    Err(Diagnostic::error(span, message))
+                }
+            },
+            _ => Err(Diagnostic::error(span, "NAT is only supported for IPv4/IPv6")),
+        }
+    }
+}
+
+type Bounds = (Register, Option<Register>);
+
+/// Where addresses and ports lie.
+#[derive(Default)]
+struct Layout {
+    addresses: Option<Bounds>,
+    ports: Option<Bounds>,
+}
+
+/// The shape of an address of a family.
+pub(crate) fn address_shape(family: Family) -> Shape {
+    Shape::of(if family == Family::Ip6 { Type::Ipv6Addr } else { Type::Ipv4Addr })
+}
+
+/// Loads an address, a range of them, or what a map gives: an address, perhaps with a port, each perhaps a range.
+fn lower_address(to: &mut Lower<'_>, address: &Expr, family: Family, span: Span) -> Parsed<Layout> {
+    let shape = address_shape(family);
+    if let ExprKind::Map(map) = &address.kind {
+        let typed =
+            to.argument_map(map, &[&[shape], &[shape, Shape::of(Type::InetService)]], address.span)?;
+        let (fields, interval) = map_data(to.scope, &typed);
+        let register = to.allocate(4, span)?;
+        to.load_into(&typed, register)?;
+        return layout_of(register, &fields, interval, span);
+    }
+    let typed = to.argument(address, shape)?;
+    let bounds = lower_bounds(to, &typed)?;
+    Ok(Layout { addresses: Some(bounds), ports: None })
+}
+
+/// A map's data lie in the order address, port, last address, last port, each from a 4-byte register on.
+fn layout_of(first: Register, fields: &[Shape], interval: bool, span: Span) -> Parsed<Layout> {
+    let mut word = (first.offset() / 4) as u32;
+    let mut take = |shape: &Shape| {
+        let register = Register::at_word(word);
+        word += shape.words();
+        register.ok_or_else(|| Diagnostic::error(span, "the map's data need more registers than there are"))
+    };
+    let (address, port) = (fields.first(), fields.get(1));
+    let mut next = || -> Parsed<(Option<Register>, Option<Register>)> {
+        Ok((address.map(&mut take).transpose()?, port.map(&mut take).transpose()?))
+    };
+    let (address, port) = next()?;
+    let (last_address, last_port) = if interval { next()? } else { (None, None) };
+    Ok(Layout {
+        addresses: address.map(|first| (first, last_address)),
+        ports: port.map(|first| (first, last_port)),
+    })
+}
+
+/// Loads a port, a range of ports, or what gives one. The packets must be known to have ports.
+pub(crate) fn lower_ports(to: &mut Lower<'_>, port: &Expr) -> Parsed<Bounds> {
+    let typed = to.argument(port, Shape::of(Type::InetService))?;
+    if to.protocols.at(Base::Transport).is_none() {
+        let message = "transport protocol mapping is only valid after transport protocol match";
+        return Err(Diagnostic::error(port.span, message));
+    }
+    lower_bounds(to, &typed)
+}
+
+/// Loads a value, or the first and last of a range; each takes four words whatever its width.
+fn lower_bounds(to: &mut Lower<'_>, typed: &Typed) -> Parsed<Bounds> {
+    let span = typed.span;
+    if let Some((from, last)) = typed.bounds() {
+        let first_register = to.allocate(4, span)?;
+        let last_register = to.allocate(4, span)?;
+        to.load_into(&from, first_register)?;
+        to.load_into(&last, last_register)?;
+        return Ok((first_register, Some(last_register)));
+    }
+    let register = to.allocate(4, span)?;
+    to.load_into(typed, register)?;
+    Ok((register, None))
 }

@@ -1,11 +1,16 @@
 //! Statements that evaluate a named object: `counter name "x"`, `ct helper set "ftp"`, also through a map.
 
-use ironweir_expr::objref::ObjectType;
+use ironweir_expr::Expr as Code;
+use ironweir_expr::objref::{self, ObjectType};
 
-use crate::diag::Parsed;
-use crate::expr::Expr;
+use crate::datatype::Type;
+use crate::diag::{Diagnostic, Parsed};
+use crate::expr::{Expr, ExprKind};
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
+use crate::typed::{self, Shape};
 
 /// Evaluates an object of the rule's table.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,5 +64,29 @@ fn lead(kind: ObjectType) -> &'static str {
         ObjectType::CtTimeout => "ct timeout set",
         ObjectType::CtExpectation => "ct expectation set",
         ObjectType::Secmark => "meta secmark set",
+    }
+}
+
+impl Objref {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let code = match &self.name.kind {
+            ExprKind::Symbol(symbol) => objref::Objref::Name { kind: self.kind, name: symbol.text.clone() },
+            ExprKind::Map(map) => {
+                let typed = to.argument_map(map, &[&[Shape::of(Type::Invalid)]], self.name.span)?;
+                let typed::Kind::Map(key, map) = &typed.kind else {
+                    return Err(Diagnostic::error(span, "a map is expected here"));
+                };
+                let (set, key) = to.object_reference(key, map, self.kind)?;
+                objref::Objref::Map { set, source: to.load(&key)? }
+            }
+            _ => {
+                return Err(Diagnostic::error(
+                    self.name.span,
+                    "the name of an object or a map is expected here",
+                ));
+            }
+        };
+        to.emit(Code::Objref(code));
+        Ok(())
     }
 }

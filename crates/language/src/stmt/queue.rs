@@ -1,10 +1,17 @@
 //! `queue`: hands the packet to a program.
 
-use crate::diag::Parsed;
+use ironweir_expr::Expr as Code;
+use ironweir_expr::queue::{self, Number};
+
+use crate::datatype::{Order, Type};
+use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
+use crate::typed::Shape;
 
 /// `queue [flags FLAGS] [to QUEUE]`, also written `queue [num QUEUE] [FLAGS]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,5 +78,37 @@ impl Queue {
             out.text(" to ");
             to.print(out);
         }
+    }
+}
+
+impl Queue {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let mut number = Number::Range { first: 0, total: 1 };
+        let mut range = false;
+        if let Some(node) = &self.to {
+            let typed = to.argument(node, Shape::new(Type::Integer, 16, Order::Host))?;
+            let bounds = typed.bounds().and_then(|(from, last)| Some((from.value()?, last.value()?)));
+            range = bounds.is_some();
+            number = match bounds.or_else(|| typed.value().map(|value| (value, value))) {
+                Some((first, last)) => queue_range(first, last, node.span)?,
+                None => Number::Register(to.load(&typed)?),
+            };
+        }
+        if self.fanout && !range {
+            return Err(Diagnostic::error(span, "fanout requires a range to be specified"));
+        }
+        to.emit(Code::Queue(queue::Queue { to: number, bypass: self.bypass, fanout: self.fanout }));
+        Ok(())
+    }
+}
+
+fn queue_range(first: u128, last: u128, span: Span) -> Parsed<Number> {
+    let first = u16::try_from(first).ok();
+    let last = u16::try_from(last).ok();
+    match (first, last) {
+        (Some(first), Some(last)) if last >= first && last - first < u16::MAX => {
+            Ok(Number::Range { first, total: last - first + 1 })
+        }
+        _ => Err(Diagnostic::error(span, format!("queue expression max value exceeds {}", u16::MAX))),
     }
 }

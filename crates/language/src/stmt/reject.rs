@@ -1,10 +1,16 @@
 //! `reject`: drops the packet and tells its sender.
 
+use ironweir_expr::payload::Base;
+use ironweir_expr::{Expr as Code, Family, meta, reject};
+
 use crate::datatype::{Type, find_name, find_value, symbols};
 use crate::diag::{Diagnostic, Parsed, nearest};
 use crate::lex::TokenKind;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::Proto;
+use crate::source::Span;
 
 /// `reject [with tcp reset | with icmp CODE | with icmpv6 CODE | with icmpx CODE]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,5 +122,94 @@ impl With {
             Some(name) => error.help(format!("did you mean '{name}'?")),
             None => error,
         })
+    }
+}
+
+impl Reject {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let with = self.with.unwrap_or_else(|| default_for(to));
+        let network = to.protocols.at(Base::Network);
+        match to.scope.family {
+            Family::Ip | Family::Ip6 => check_in_ip(to.scope.family, with, span)?,
+            Family::Inet => {}
+            Family::Bridge | Family::Netdev => check_in_link(to, with, span)?,
+            Family::Arp => return Err(Diagnostic::error(span, "reject is not supported in the arp family")),
+        }
+        match with {
+            With::TcpReset => match to.protocols.at(Base::Transport) {
+                None => to.imply_first(meta::Key::L4proto, &[6], Base::Transport, Proto::Tcp),
+                Some(Proto::Tcp) => {}
+                Some(_) => {
+                    return Err(Diagnostic::error(span, "you cannot use tcp reset with this protocol"));
+                }
+            },
+            With::Code(Kind::Icmpx, _) => {}
+            With::Code(kind, _) => {
+                let proto = if kind == Kind::Icmpv6 { Proto::Ip6 } else { Proto::Ip };
+                match network {
+                    Some(known @ (Proto::Ip | Proto::Ip6)) if known != proto => {
+                        return Err(Diagnostic::error(span, "conflicting protocols specified: ip vs ip6"));
+                    }
+                    Some(_) => {}
+                    None => imply_network(to, proto),
+                }
+            }
+        }
+        to.emit(Code::Reject(with.code()));
+        Ok(())
+    }
+}
+
+impl With {
+    fn code(self) -> reject::Reject {
+        match self {
+            With::TcpReset => reject::Reject::TcpReset,
+            With::Code(Kind::Icmpx, code) => reject::Reject::IcmpxUnreach { code },
+            With::Code(_, code) => reject::Reject::IcmpUnreach { code },
+        }
+    }
+}
+
+/// What `reject` alone means (`stmt_evaluate_reject_default`): port unreachable in the packet's family.
+fn default_for(to: &Lower<'_>) -> With {
+    let kind = match (to.scope.family, to.protocols.at(Base::Network)) {
+        (Family::Ip, _) | (_, Some(Proto::Ip)) => Kind::Icmp,
+        (Family::Ip6, _) | (_, Some(Proto::Ip6)) => Kind::Icmpv6,
+        _ => Kind::Icmpx,
+    };
+    With::Code(kind, kind.port_unreachable())
+}
+
+fn check_in_ip(family: Family, with: With, span: Span) -> Parsed<()> {
+    let message = match (family, with) {
+        (_, With::Code(Kind::Icmpx, _)) => "abstracted ICMP unreachable not supported",
+        (Family::Ip, With::Code(Kind::Icmpv6, _)) | (Family::Ip6, With::Code(Kind::Icmp, _)) => {
+            "conflicting protocols specified: ip vs ip6"
+        }
+        _ => return Ok(()),
+    };
+    Err(Diagnostic::error(span, message))
+}
+
+/// Only what can be answered may be rejected: Ethernet with or without a tag, IPv4 and IPv6.
+fn check_in_link(to: &Lower<'_>, with: With, span: Span) -> Parsed<()> {
+    let link = to.protocols.at(Base::Link);
+    if !matches!(link, Some(Proto::Ether | Proto::Vlan | Proto::Netdev)) {
+        return Err(Diagnostic::error(span, "unsupported link layer protocol"));
+    }
+    match (to.protocols.at(Base::Network), with) {
+        (None | Some(Proto::Ip | Proto::Ip6), _) => Ok(()),
+        _ => Err(Diagnostic::error(span, "cannot reject this network family")),
+    }
+}
+
+/// Puts the match of the network protocol before everything else: what is logged is what is rejected.
+fn imply_network(to: &mut Lower<'_>, proto: Proto) {
+    let ip6 = proto == Proto::Ip6;
+    if to.scope.family == Family::Inet {
+        to.imply_first(meta::Key::Nfproto, &[if ip6 { 10 } else { 2 }], Base::Network, proto);
+    } else {
+        let number: [u8; 2] = if ip6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+        to.imply_first(meta::Key::Protocol, &number, Base::Network, proto);
     }
 }

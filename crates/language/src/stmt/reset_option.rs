@@ -1,9 +1,15 @@
 //! `reset tcp option`: replaces an option by no-operations.
 
-use crate::diag::Parsed;
+use ironweir_expr::Expr as Code;
+use ironweir_expr::exthdr::{Action, Exthdr, Kind};
+
+use crate::diag::{Diagnostic, Parsed, short};
 use crate::expr::tcpopt::OptionKind;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::tcp_option_by_name;
+use crate::source::Span;
 
 /// Which option is taken off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,5 +38,26 @@ impl ResetOption {
             OptionKind::Name(name) => out.text(name),
             OptionKind::Number(number) => out.number(number),
         };
+    }
+}
+
+impl ResetOption {
+    /// The whole option is taken off, so the field does not matter.
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let header = match &self.option {
+            OptionKind::Number(number) => *number,
+            OptionKind::Name(name) => match tcp_option_by_name(name) {
+                Some(option) => option.number,
+                None => return Err(Diagnostic::error(span, format!("unknown TCP option '{}'", short(name)))),
+            },
+        };
+        to.emit(Code::Exthdr(Exthdr {
+            kind: Kind::Tcpopt,
+            header,
+            offset: 0,
+            len: 0,
+            action: Action::Strip,
+        }));
+        Ok(())
     }
 }

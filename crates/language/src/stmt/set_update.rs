@@ -1,14 +1,17 @@
 //! `add @s { ... }`, `update @s { ... }`, `delete @s { ... }`: changes a set from the packet path.
 
-use ironweir_expr::dynset::Op;
+use ironweir_expr::dynset::{Dynset, Op};
+use ironweir_expr::{Expr as Code, SetRef};
 
 use super::Stmt;
-use crate::diag::Parsed;
+use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
 use crate::expr::set::SetName;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
 
 /// `OP @set { KEY [timeout T] [expires T] [comment TEXT] [STATEFUL...] [: DATA] }`, also `set OP KEY @set`.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,4 +134,34 @@ impl Entry {
 fn parse_name(p: &mut Parser<'_>) -> Parsed<SetName> {
     p.expect(Sign::At)?;
     Ok(SetName { name: p.name("the name of a set")?.0 })
+}
+
+impl SetUpdate {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let shapes = to.set_shapes(&self.set.name, span)?;
+        let key = to.arguments(&self.element.key, &shapes.key)?;
+        let key_register = to.load(&key)?;
+        let mut data = None;
+        match (&self.element.data, shapes.data) {
+            (Some(node), Some(shapes)) => {
+                let typed = to.arguments(node, &shapes)?;
+                data = Some(to.load(&typed)?);
+            }
+            (None, None) => {}
+            (Some(node), None) => {
+                return Err(Diagnostic::error(node.span, "set has no data, it is not a map"));
+            }
+            (None, Some(_)) => return Err(Diagnostic::error(span, "map elements need data")),
+        }
+        to.emit(Code::Dynset(Dynset {
+            set: SetRef::new(self.set.name.clone()),
+            op: self.op,
+            key: key_register,
+            data,
+            timeout: self.element.timeout.unwrap_or(0),
+            invert: false,
+            exprs: self.element.stmts.iter().filter_map(Stmt::stateful_code).collect(),
+        }));
+        Ok(())
+    }
 }

@@ -1,13 +1,19 @@
 //! `tproxy`: hands the packet to a local transparent socket.
 
-use ironweir_expr::Family;
+use ironweir_expr::payload::Base;
+use ironweir_expr::{Expr as Code, Family, Register, tproxy};
 
-use super::nat::{parse_family, print_address};
-use crate::diag::Parsed;
+use super::nat::{address_shape, parse_family, print_address};
+use crate::datatype::Type;
+use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::proto::Proto;
+use crate::source::Span;
+use crate::typed::{Shape, Typed};
 
 /// `tproxy [ip|ip6] to [ADDRESS][:PORT]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,11 +44,64 @@ impl Tproxy {
         }
         out.text(" to ");
         if let Some(address) = &self.address {
-            print_address(address, self.port.is_some(), out);
+            print_address(address, true, out);
         }
         if let Some(port) = &self.port {
             out.text(":");
             port.print(out);
         }
     }
+}
+
+impl Tproxy {
+    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let family = self.lower_family(to, span)?;
+        if to.protocols.at(Base::Transport).is_none() {
+            let message = "Transparent proxy support requires transport protocol match";
+            return Err(Diagnostic::error(span, message));
+        }
+        let mut address = None;
+        if let Some(node) = &self.address {
+            let typed = to.argument(node, address_shape(family))?;
+            address = Some(load_one(to, &typed, "Address ranges are not supported for tproxy.")?);
+        }
+        let mut port = None;
+        if let Some(node) = &self.port {
+            let typed = to.argument(node, Shape::of(Type::InetService))?;
+            port = Some(load_one(to, &typed, "Port ranges are not supported for tproxy.")?);
+        }
+        to.emit(Code::Tproxy(tproxy::Tproxy { family, address, port }));
+        Ok(())
+    }
+
+    fn lower_family(&self, to: &Lower<'_>, span: Span) -> Parsed<Family> {
+        let family = match (to.scope.family, self.family) {
+            (Family::Ip | Family::Ip6 | Family::Inet, Some(family)) => family,
+            (family @ (Family::Ip | Family::Ip6), None) => family,
+            (Family::Inet, None) if self.address.is_none() => Family::Inet,
+            (Family::Inet, None) => {
+                let message = "specify `tproxy ip' or 'tproxy ip6' in inet table to disambiguate";
+                return Err(Diagnostic::error(span, message));
+            }
+            _ => return Err(Diagnostic::error(span, "tproxy is only supported for IPv4/IPv6/INET")),
+        };
+        let conflicts = match to.protocols.at(Base::Network) {
+            Some(Proto::Ip) => family == Family::Ip6,
+            Some(Proto::Ip6) => family == Family::Ip,
+            _ => false,
+        };
+        if conflicts {
+            return Err(Diagnostic::error(span, "conflicting network layer protocols."));
+        }
+        Ok(family)
+    }
+}
+
+fn load_one(to: &mut Lower<'_>, typed: &Typed, no_range: &str) -> Parsed<Register> {
+    if typed.bounds().is_some() {
+        return Err(Diagnostic::error(typed.span, no_range));
+    }
+    let register = to.allocate(4, typed.span)?;
+    to.load_into(typed, register)?;
+    Ok(register)
 }

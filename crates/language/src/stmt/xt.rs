@@ -3,6 +3,7 @@
 use crate::diag::{Diagnostic, Parsed};
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::source::Span;
 
 /// A match or target of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +20,19 @@ impl Xt {
         let start = p.last_span();
         p.name("match, target or watcher")?;
         p.string()?;
-        let message = "unsupported xtables compat expression, use iptables-nft with this ruleset";
-        Err(Diagnostic::error(start.to(p.last_span()), message))
+        Err(refusal(start.to(p.last_span())))
+    }
+
+    pub(crate) fn refuse(&self, span: Span) -> Box<Diagnostic> {
+        refusal(span)
     }
 
     /// As nft lists it without libxtables.
     pub fn print(&self, out: &mut Printer) {
         out.text(if self.target { "xt target " } else { "xt match " }).quoted(&self.name);
     }
+}
+
+fn refusal(span: Span) -> Box<Diagnostic> {
+    Diagnostic::error(span, "unsupported xtables compat expression, use iptables-nft with this ruleset")
 }
