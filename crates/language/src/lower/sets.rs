@@ -10,6 +10,7 @@ use super::relational::natural;
 use crate::datatype::{Order, Type, concat_number, concat_types};
 use crate::diag::{Diagnostic, Parsed};
 use crate::typed::{Element as TypedElement, Kind, SetLiteral, Shape, Typed};
+use crate::typeof_data;
 
 /// What a set holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +32,8 @@ pub fn set_of(set: &Set) -> SetShapes {
         Some(2) => Some(Order::Big),
         _ => None,
     };
-    let key_typeof = crate::raise::decode_typeof(&set.userdata, userdata::SET_KEY_TYPEOF);
-    let data_typeof = crate::raise::decode_typeof(&set.userdata, userdata::SET_DATA_TYPEOF);
+    let key_typeof = set.userdata.get(userdata::SET_KEY_TYPEOF).and_then(typeof_data::decode);
+    let data_typeof = set.userdata.get(userdata::SET_DATA_TYPEOF).and_then(typeof_data::decode);
     let mut key = match &key_typeof {
         Some(typed) => natural(typed),
         None => shapes_of(set.key_type, set.key_len, &set.fields, order_of(userdata::SET_KEY_BYTEORDER)),
@@ -144,7 +145,7 @@ impl Lower<'_> {
                 flags |= SetFlags::OBJECT;
             }
         }
-        if let Some(bytes) = crate::raise::encode_typeof(key) {
+        if let Some(bytes) = typeof_data::encode(key) {
             fits &= user.push(userdata::SET_KEY_TYPEOF, &bytes);
         }
         if !fits {
