@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 /// One comparable line of `--debug=netlink`: an instruction, or a set's elements in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CodeLine {
+pub(crate) enum CodeLine {
     Instruction(String),
     Elements(Vec<String>),
 }
 
 /// The instruction and element lines of a `--debug=netlink` text.
-pub fn code_lines(text: &str) -> Vec<CodeLine> {
+pub(crate) fn code_lines(text: &str) -> Vec<CodeLine> {
     let mut lines = Vec::new();
     for line in text.split('\n') {
         if line.starts_with("  [") {
@@ -31,7 +31,7 @@ fn one_blank(text: &str) -> String {
 }
 
 /// The first line where two bytecode texts differ, told to a human; `None` where they are equal.
-pub fn difference(want: &[CodeLine], got: &[CodeLine]) -> Option<String> {
+pub(crate) fn difference(want: &[CodeLine], got: &[CodeLine]) -> Option<String> {
     let count = want.len().max(got.len());
     let at = (0..count).find(|at| want.get(*at) != got.get(*at))?;
     let show = |lines: &[CodeLine]| match lines.get(at) {
@@ -46,7 +46,7 @@ pub fn difference(want: &[CodeLine], got: &[CodeLine]) -> Option<String> {
 }
 
 /// The rules of a chain in a text listing, as one line.
-pub fn rule_text(listing: &str, chain: &str) -> String {
+pub(crate) fn rule_text(listing: &str, chain: &str) -> String {
     let head = format!("\tchain {chain} {{");
     let mut lines = listing.split('\n').skip_while(|line| !line.starts_with(&head)).skip(1).peekable();
     if lines.peek().is_some_and(|line| line.starts_with("\t\ttype ")) {
@@ -58,7 +58,7 @@ pub fn rule_text(listing: &str, chain: &str) -> String {
 }
 
 /// Whether two rules are equal but for blanks and order inside braces.
-pub fn same_rule(want: &str, got: &str) -> bool {
+pub(crate) fn same_rule(want: &str, got: &str) -> bool {
     want == got || want.contains('{') && plain(want) == plain(got)
 }
 

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// Passed and tried units of one measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Level {
-    pub passed: usize,
-    pub tried: usize,
+pub(crate) struct Level {
+    pub(crate) passed: usize,
+    pub(crate) tried: usize,
 }
 
 impl Level {
-    pub fn count(&mut self, passed: bool) {
+    pub(crate) fn count(&mut self, passed: bool) {
         self.passed += usize::from(passed);
         self.tried += 1;
     }
@@ -25,15 +25,15 @@ impl Level {
 
 /// Figures by file and measure.
 #[derive(Default)]
-pub struct Levels(BTreeMap<(String, String), Level>);
+pub(crate) struct Levels(BTreeMap<(String, String), Level>);
 
 impl Levels {
-    pub fn count(&mut self, file: &str, measure: &str, passed: bool) {
+    pub(crate) fn count(&mut self, file: &str, measure: &str, passed: bool) {
         self.0.entry((file.to_string(), measure.to_string())).or_default().count(passed);
     }
 
     /// Percentages per file and in all.
-    pub fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         let mut totals: BTreeMap<&str, Level> = BTreeMap::new();
         let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for ((file, measure), level) in &self.0 {
@@ -60,13 +60,17 @@ impl Levels {
     }
 
     /// Compares with what is recorded under `name`, or records it anew.
-    pub fn check(&self, name: &str) {
+    pub(crate) fn check(&self, name: &str) {
         let path = recorded(name);
         if std::env::var_os("UPDATE_LEVELS").is_some() {
             std::fs::write(&path, self.to_text()).expect("the levels can be written");
             return;
         }
         let old = parse(&std::fs::read_to_string(&path).unwrap_or_default());
+        if old.is_empty() {
+            println!("no levels are recorded yet in {}", path.display());
+            return;
+        }
         let (mut worse, mut better) = (Vec::new(), Vec::new());
         for (key, level) in &self.0 {
             let was = old.get(key).copied().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The folder `corpus` of the shared data: `$IRONWEIR_SHARED`, else `../shared` beside the repository. Prints that
 /// the test is skipped, and why, where there is none.
-pub fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let shared =
         std::env::var_os("IRONWEIR_SHARED").map_or_else(|| repository.join("../shared"), PathBuf::from);
@@ -19,7 +19,7 @@ pub fn corpus() -> Option<PathBuf> {
 }
 
 /// Every file below `folder` whose name ends so, as sorted paths relative to it.
-pub fn files(folder: &Path, suffix: &str) -> Vec<String> {
+pub(crate) fn files(folder: &Path, suffix: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut todo = vec![folder.to_path_buf()];
     while let Some(place) = todo.pop() {
@@ -37,6 +37,6 @@ pub fn files(folder: &Path, suffix: &str) -> Vec<String> {
 }
 
 /// A file's text, with what is no UTF-8 replaced; empty where there is no such file.
-pub fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read(path).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

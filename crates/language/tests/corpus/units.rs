@@ -6,15 +6,15 @@ use std::path::Path;
 use super::place::read;
 
 /// An item of a `.t` file, with its line number from 1.
-pub struct Item {
+pub(crate) struct Item {
     /// Line in the file.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What it says.
-    pub kind: ItemKind,
+    pub(crate) kind: ItemKind,
 }
 
 /// What a line of a `.t` file says.
-pub enum ItemKind {
+pub(crate) enum ItemKind {
     /// `*family;table;chain,chain`, with the specifications of the chains.
     Table(TableSpec),
     /// `!`, `?`, `%`: something declared in every table so far.
@@ -25,21 +25,21 @@ pub enum ItemKind {
 
 /// A table and its chains as a file declares them.
 #[derive(Clone)]
-pub struct TableSpec {
-    pub family: String,
-    pub name: String,
+pub(crate) struct TableSpec {
+    pub(crate) family: String,
+    pub(crate) name: String,
     /// Name and specification (`type filter hook ...`, or empty).
-    pub chains: Vec<(String, String)>,
+    pub(crate) chains: Vec<(String, String)>,
 }
 
 impl TableSpec {
     /// `family name`.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         format!("{} {}", self.family, self.name)
     }
 
     /// Commands that create it.
-    pub fn setup(&self) -> String {
+    pub(crate) fn setup(&self) -> String {
         let mut text = format!("add table {}\n", self.id());
         for (name, spec) in &self.chains {
             let body = if spec.is_empty() { String::new() } else { format!(" {{ {spec}; }}") };
@@ -49,7 +49,7 @@ impl TableSpec {
     }
 
     /// The command for a `!`, `?` or `%` line, and whether it must be accepted.
-    pub fn declaration(&self, line: &str) -> (String, bool) {
+    pub(crate) fn declaration(&self, line: &str) -> (String, bool) {
         let (kind, line) = line.split_at(1);
         let line = line.trim_end();
         // A specification may hold `;` inside braces.
@@ -77,25 +77,25 @@ impl TableSpec {
 }
 
 /// A rule of a `.t` file.
-pub struct RuleCase {
+pub(crate) struct RuleCase {
     /// As it is written.
-    pub text: String,
+    pub(crate) text: String,
     /// Whether it must be accepted.
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// How it is listed.
-    pub listed: String,
+    pub(crate) listed: String,
 }
 
 /// Everything a `.t` file says, and the bytecode that lies beside it.
-pub struct TestFile {
-    pub items: Vec<Item>,
+pub(crate) struct TestFile {
+    pub(crate) items: Vec<Item>,
     general: HashMap<String, String>,
     by_family: HashMap<&'static str, HashMap<String, String>>,
 }
 
 impl TestFile {
     /// Reads `X.t` and its `.payload` files.
-    pub fn open(path: &Path) -> TestFile {
+    pub(crate) fn open(path: &Path) -> TestFile {
         let text = read(path);
         let mut items = Vec::new();
         let mut chains = HashMap::new();
@@ -142,7 +142,7 @@ impl TestFile {
     }
 
     /// The expected bytecode of a rule in a family, as text; `None` where none is given.
-    pub fn payload(&self, rule: &str, family: &str) -> Option<&str> {
+    pub(crate) fn payload(&self, rule: &str, family: &str) -> Option<&str> {
         let own = self.by_family.get(family).and_then(|blocks| blocks.get(rule));
         own.filter(|text| !text.trim().is_empty())
             .or_else(|| self.general.get(rule))
