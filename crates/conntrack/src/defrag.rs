@@ -282,7 +282,7 @@ impl Queue {
     /// Takes a fragment's bytes in; returns what they cost (`ip_frag_queue`).
     fn add(&mut self, packet: &Packet<'_>, piece: &Piece) -> Result<usize, FragmentError> {
         let mut length = piece.end - piece.payload_at;
-        if piece.more && length % 8 != 0 {
+        if piece.more && !length.is_multiple_of(8) {
             if piece.key.six {
                 return Err(FragmentError::Malformed);
             }
