@@ -33,7 +33,14 @@ impl Connections {
     }
 
     /// Puts a connection into a list and tells how many live ones it holds.
-    pub(crate) fn add(&mut self, list: u32, ct: CtRef, limit: u32, conntrack: &Conntrack, now: Instant) -> Option<u32> {
+    pub(crate) fn add(
+        &mut self,
+        list: u32,
+        ct: CtRef,
+        limit: u32,
+        conntrack: &Conntrack,
+        now: Instant,
+    ) -> Option<u32> {
         if self.lists.len() >= MOST_LISTS {
             self.lists.retain(|_, list| {
                 list.members.retain(|ct| lives(conntrack, *ct));

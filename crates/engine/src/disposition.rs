@@ -87,6 +87,8 @@ pub enum DropReason {
     NatFull,
     /// Another packet made the same connection first.
     Clash,
+    /// Its masqueraded connection would leave by another interface now, and ended.
+    Rerouted,
     /// It is larger than the next link carries and must not be fragmented.
     TooBig,
     /// No host here speaks its protocol.
@@ -121,6 +123,7 @@ impl DropReason {
             DropReason::TableFull => "table-full",
             DropReason::NatFull => "nat-full",
             DropReason::Clash => "clash",
+            DropReason::Rerouted => "rerouted",
             DropReason::TooBig => "too-big",
             DropReason::UnknownProtocol => "unknown-protocol",
             DropReason::Fragment => "fragment",
@@ -176,6 +179,7 @@ impl fmt::Display for DropReason {
             DropReason::TableFull => "connection table full",
             DropReason::NatFull => "no address or port left for NAT",
             DropReason::Clash => "connection clash",
+            DropReason::Rerouted => "masqueraded connection would leave by another interface",
             DropReason::TooBig => "too big for the next link",
             DropReason::UnknownProtocol => "protocol not spoken here",
             DropReason::Fragment => "fragment",

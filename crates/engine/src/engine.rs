@@ -2,10 +2,15 @@
 
 use std::collections::VecDeque;
 
+use ironweir_conntrack::{Config, Conntrack};
 use ironweir_ruleset::{Applied, Batch, ChangeError, Ruleset};
 use ironweir_wire::{IfIndex, Instant, Packet};
 
-use crate::{Disposition, Host, Observer};
+use crate::connections::Connections;
+use crate::flight::World;
+use crate::flowtable::{Flow, Flows, FlowtableStats};
+use crate::generation::Generation;
+use crate::{Disposition, Host, Observer, path};
 
 /// A packet the engine made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,65 +25,136 @@ pub struct Output {
 
 /// A host's packet path with its ruleset, connections and flows.
 pub struct Engine {
-    host: Host,
-    ruleset: Ruleset,
-    now: Instant,
-    output: VecDeque<Output>,
+    world: World,
+    generation: Generation,
 }
 
 impl Engine {
     /// An engine without a ruleset. `seed` keys hashes and is the source of all random choices.
     pub fn new(host: Host, seed: u64) -> Engine {
-        Engine { host, ruleset: Ruleset::new(seed), now: Instant::ZERO, output: VecDeque::new() }
+        let settings = host.conntrack;
+        let config = Config {
+            max: settings.max,
+            accounting: settings.accounting,
+            timestamps: settings.timestamp,
+            checksum: settings.checksum,
+            tcp_loose: settings.tcp_loose,
+            tcp_be_liberal: settings.tcp_be_liberal,
+            ..Config::default()
+        };
+        let mut world = World {
+            host,
+            ruleset: Ruleset::new(seed),
+            conntrack: Conntrack::new(config, seed),
+            flows: Flows::new(seed),
+            connections: Connections::new(seed),
+            output: VecDeque::new(),
+            now: Instant::ZERO,
+            random: seed,
+        };
+        let mut none = Generation::default();
+        let generation = Generation::new(&world.ruleset, &world.host, &mut none);
+        world.random();
+        Engine { world, generation }
     }
 
-    /// Makes every change of a batch or none.
+    /// Makes every change of a batch or none. Packets see the ruleset as it was before or as it is after.
     ///
     /// # Errors
     /// Each refused change with the reason.
     pub fn commit(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>> {
-        self.ruleset.apply(batch, self.now)
+        let World { ruleset, host, flows, conntrack, now, .. } = &mut self.world;
+        let applied = ruleset.apply(batch, *now)?;
+        self.generation = Generation::new(ruleset, host, &mut self.generation);
+        flows.keep_existing(ruleset, conntrack, *now);
+        Ok(applied)
     }
 
     /// The committed ruleset with its live state.
     pub fn ruleset(&self) -> &Ruleset {
-        &self.ruleset
+        &self.world.ruleset
     }
 
     /// The host.
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.world.host
+    }
+
+    /// Changes the host: new routes and neighbours count from the next packet on.
+    pub fn change_host(&mut self, change: impl FnOnce(&mut Host)) {
+        change(&mut self.world.host);
+        self.generation = Generation::new(&self.world.ruleset, &self.world.host, &mut self.generation);
+    }
+
+    /// Connections, with their listing and statistics.
+    pub fn conntrack(&self) -> &Conntrack {
+        &self.world.conntrack
+    }
+
+    /// The connections that flowtables carry now.
+    pub fn flows(&self) -> impl Iterator<Item = &Flow> {
+        self.world.flows.iter()
+    }
+
+    /// What a flowtable did so far, by the slots of table and flowtable.
+    pub fn flowtable_stats(&self, table: u32, flowtable: u32) -> FlowtableStats {
+        self.world.flows.stats(table, flowtable)
     }
 
     /// The latest time the engine was told.
     pub fn now(&self) -> Instant {
-        self.now
+        self.world.now
     }
 
     /// Lets time pass. Time never goes back: an earlier `now` changes nothing.
     pub fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        let world = &mut self.world;
+        world.now = world.now.max(now);
+        world.flows.expire(&mut world.conntrack, world.now);
     }
 
-    /// When [`Engine::advance`] has something to do next.
+    /// Gives back what expired connections and set elements occupy. Nothing that is asked depends on it; call it when no
+    /// packets come, at [`Engine::next_deadline`].
+    pub fn collect(&mut self, now: Instant) {
+        self.advance(now);
+        let world = &mut self.world;
+        world.conntrack.expire(world.now);
+        let tables: Vec<u32> = world.ruleset.table_slots().map(|(slot, _)| slot).collect();
+        for table in tables {
+            let Some(table) = world.ruleset.table_at_mut(table) else { continue };
+            let due = |set: &&ironweir_ruleset::store::SetState| {
+                set.next_deadline().is_some_and(|deadline| deadline <= world.now)
+            };
+            let sets: Vec<u32> = table.sets().filter(due).map(|set| set.id).collect();
+            for set in sets {
+                table.expire_set(set, world.now);
+            }
+        }
+    }
+
+    /// When [`Engine::collect`] has something to do next.
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        let world = &self.world;
+        let sets =
+            world.ruleset.tables().flat_map(|table| table.sets()).filter_map(|set| set.next_deadline());
+        sets.chain(world.flows.next_deadline()).chain(world.conntrack.next_deadline()).min()
     }
 
-    /// One packet's whole way. It begins with its link header; `meta.iif` says where it came in.
+    /// One packet's whole way. It begins with its link header; `meta.iif` says where it came in. The packet is changed as
+    /// it is on the way: translated, marked, its TTL decremented, its Ethernet addresses rewritten where the host knows
+    /// the next hop's.
     pub fn process(
         &mut self,
         now: Instant,
         packet: &mut Packet<'_>,
         observer: &mut impl Observer,
     ) -> Disposition {
-        let _ = (packet, observer);
         self.advance(now);
-        Disposition::Local
+        path::process(&self.generation, &mut self.world, observer, packet)
     }
 
     /// The next packet the engine made.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.output.pop_front()
+        self.world.output.pop_front()
     }
 }

@@ -30,7 +30,6 @@ pub(crate) enum Stage {
 /// What a base chain has beside its rules.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
-    pub(crate) hook: Hook,
     pub(crate) policy: Policy,
     pub(crate) hits: Arc<Counter>,
 }
@@ -41,7 +40,7 @@ pub(crate) struct Program {
     version: u64,
     pub(crate) rules: Arc<[Arc<RuleState>]>,
     pub(crate) base: Option<Base>,
-    /// For which network protocols its rules need connection tracking: see [`Needs`].
+    /// Whether its rules need connection tracking.
     tracked: bool,
 }
 
@@ -121,7 +120,6 @@ impl Program {
     fn new(chain: &ChainState) -> Program {
         let rules: Arc<[Arc<RuleState>]> = chain.rules().cloned().collect();
         let base = chain.chain.base.as_ref().map(|base| Base {
-            hook: base.hook,
             policy: base.policy.unwrap_or(Policy::Accept),
             hits: chain.policy_hits.clone(),
         });
@@ -295,7 +293,10 @@ fn devices<'h>(host: &'h Host, names: &'h [Box<str>]) -> impl Iterator<Item = If
             None => **wanted == *name,
         })
     };
-    host.interfaces().iter().filter(move |interface| mentioned(&interface.name)).map(|interface| interface.index)
+    host.interfaces()
+        .iter()
+        .filter(move |interface| mentioned(&interface.name))
+        .map(|interface| interface.index)
 }
 
 fn table_program(table: &TableState, mut old: Option<TableProgram>) -> TableProgram {

@@ -105,6 +105,7 @@ pub struct Host {
     local: HashMap<IpAddr, IfIndex>,
     broadcast: HashMap<IpAddr, IfIndex>,
     routes: Routes,
+    routes_version: u64,
     neighbours: HashMap<(IfIndex, IpAddr), [u8; 6]>,
     /// Forwards IPv4 (`net.ipv4.ip_forward`).
     pub forwarding_v4: bool,
@@ -127,6 +128,7 @@ impl Default for Host {
             local: HashMap::new(),
             broadcast: HashMap::new(),
             routes: Routes::default(),
+            routes_version: 0,
             neighbours: HashMap::new(),
             forwarding_v4: true,
             forwarding_v6: true,
@@ -188,6 +190,7 @@ impl Host {
             return Err(HostError::BadPrefix { address, len });
         }
         let index = interface.index;
+        self.routes_version += 1;
         for &(address, len) in &interface.addresses {
             self.local.insert(address, index);
             let _ = self.routes.insert(
@@ -232,6 +235,7 @@ impl Host {
         if self.interface(neighbour.interface).is_none() {
             return Err(HostError::NoInterface(neighbour.interface));
         }
+        self.routes_version += 1;
         self.neighbours.insert((neighbour.interface, neighbour.address), neighbour.mac);
         Ok(())
     }
@@ -253,20 +257,35 @@ impl Host {
 
     /// The interface that has this address.
     pub fn local_interface(&self, address: IpAddr) -> Option<IfIndex> {
-        if let IpAddr::V4(v4) = address
-            && v4.is_loopback()
-        {
-            return Some(self.interface_by_name("lo").map_or(IfIndex::NONE, |lo| lo.index));
+        if let Some(interface) = self.local.get(&address) {
+            return Some(*interface);
         }
-        if address == IpAddr::V6(std::net::Ipv6Addr::LOCALHOST) {
-            return Some(self.interface_by_name("lo").map_or(IfIndex::NONE, |lo| lo.index));
+        let loopback = match address {
+            IpAddr::V4(v4) => v4.is_loopback(),
+            IpAddr::V6(v6) => v6.is_loopback(),
+        };
+        match self.interface_by_name("lo") {
+            Some(lo) if loopback => Some(lo.index),
+            // A host has one even if nobody says so; without a host, nothing is local.
+            None if loopback && self.forward_to.is_none() => Some(IfIndex::NONE),
+            _ => None,
         }
-        self.local.get(&address).copied()
     }
 
     /// Whether this is the broadcast address of a network the host is in, or of all.
     pub fn is_broadcast(&self, address: IpAddr) -> bool {
         address == IpAddr::V4(std::net::Ipv4Addr::BROADCAST) || self.broadcast.contains_key(&address)
+    }
+
+    /// A number that changes with every new route, interface or neighbour.
+    pub(crate) fn routes_version(&self) -> u64 {
+        self.routes_version
+    }
+
+    /// Forgets every route to exactly this prefix.
+    pub fn remove_route(&mut self, prefix: IpAddr, len: u8) {
+        self.routes_version += 1;
+        self.routes.remove(prefix, len);
     }
 
     /// The best route to an address.

@@ -8,14 +8,24 @@
 //!  Engine::advance(now)                   lets time pass: expiry of connections, flows and elements
 //! ```
 
+mod connections;
+mod context;
 mod disposition;
 mod engine;
+mod evaluate;
+mod flight;
+pub mod flowtable;
+mod generation;
 pub mod host;
 mod observer;
+mod path;
 pub mod route;
+mod seeded;
+mod transmit;
 
 pub use disposition::{ChainId, Disposition, DropReason, Malformed, RuleId};
 pub use engine::{Engine, Output};
+pub use flowtable::{Flow, FlowtableStats};
 pub use host::{Host, Interface, Neighbour};
 pub use observer::{Observer, TraceEvent, TraceStep, TraceVerdict};
 pub use route::Route;

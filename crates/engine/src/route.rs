@@ -47,6 +47,12 @@ impl<N: std::hash::Hash + Eq> Family<N> {
         }
     }
 
+    fn remove(&mut self, len: u8, prefix: &N) {
+        if let Some((_, routes)) = self.lengths.iter_mut().find(|(other, _)| *other == len) {
+            routes.remove(prefix);
+        }
+    }
+
     fn find(&self, masked: impl Fn(u8) -> N) -> Option<Route> {
         self.lengths.iter().find_map(|(len, routes)| routes.get(&masked(*len)).map(|(_, route)| *route))
     }
@@ -71,6 +77,14 @@ impl Routes {
             IpAddr::V6(prefix) => self.v6.insert(len, mask6(prefix.into(), len), route, metric),
         }
         Ok(())
+    }
+
+    /// Forgets the route to exactly this prefix.
+    pub fn remove(&mut self, prefix: IpAddr, len: u8) {
+        match prefix {
+            IpAddr::V4(prefix) => self.v4.remove(len, &mask4(prefix.into(), len.min(32))),
+            IpAddr::V6(prefix) => self.v6.remove(len, &mask6(prefix.into(), len.min(128))),
+        }
     }
 
     /// The route with the longest prefix that `to` lies in.

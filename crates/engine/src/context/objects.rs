@@ -1,0 +1,88 @@
+//! Named objects.
+
+use std::hash::Hasher;
+
+use ironweir_expr::objref::ObjectType;
+use ironweir_expr::{Decision, Outcome, SetRef};
+use ironweir_ruleset::set::SetData;
+use ironweir_ruleset::{ElementData, ObjectKind};
+use ironweir_wire::Packet;
+
+use super::{connection, decide};
+use crate::flight::{Flight, World};
+
+/// Evaluates an object of a table by name.
+pub(super) fn named(
+    world: &mut World,
+    flight: &Flight,
+    table: u32,
+    kind: ObjectType,
+    name: &str,
+    packet: &mut Packet<'_>,
+) -> Outcome {
+    let World { ruleset, connections, conntrack, now, .. } = world;
+    let Some(object) = ruleset.table_at(table).and_then(|table| table.object(kind, name)) else {
+        return Outcome::Break;
+    };
+    match &object.object.kind {
+        ObjectKind::Counter(counter) => counter.eval(packet),
+        ObjectKind::Quota(quota) => quota.eval(packet),
+        ObjectKind::Limit(limit) => limit.eval(packet, *now),
+        ObjectKind::Connlimit(limit) => {
+            match connection::count(connections, conntrack, flight, limit, *now) {
+                Some(count) => Outcome::next_if((count > limit.count) == limit.over),
+                None => decide(Decision::Drop),
+            }
+        }
+        ObjectKind::CtHelper(helper) => {
+            // Only a connection that is not in the table yet takes a helper (`nft_ct_helper_obj_eval`).
+            if let Some((ct, _)) = flight.tracking.flow()
+                && let Some(entry) = conntrack.entry_mut(ct)
+                && !entry.status().contains(ironweir_conntrack::Status::CONFIRMED)
+                && entry.tuple(ironweir_conntrack::Direction::Original).l4 == helper.l4proto
+            {
+                entry.set_helper(std::sync::Arc::from(&*helper.helper));
+            }
+            Outcome::Next
+        }
+        ObjectKind::Secmark(secmark) => {
+            // The kernel asks the security module for the number of the context; here it is a hash of its name.
+            let mut hasher = std::hash::DefaultHasher::new();
+            hasher.write(secmark.context.as_bytes());
+            packet.meta.secmark = (hasher.finish() as u32).max(1);
+            Outcome::Next
+        }
+        // DIVERGES: timeout policies, expectations, tunnels and synproxies are kept and listed, but have no effect.
+        ObjectKind::CtTimeout(_)
+        | ObjectKind::CtExpectation(_)
+        | ObjectKind::Tunnel(_)
+        | ObjectKind::Synproxy(_) => Outcome::Next,
+    }
+}
+
+/// Evaluates the object that a map gives for a key.
+pub(super) fn mapped(
+    world: &mut World,
+    flight: &Flight,
+    table: u32,
+    map: &SetRef,
+    key: &[u8],
+    packet: &mut Packet<'_>,
+) -> Outcome {
+    // The name is copied to the stack: evaluation wants the whole world.
+    let mut buffer = [0u8; 255];
+    let found = (|| {
+        let set = world.ruleset.table_at(table)?.set_at(map.id?)?;
+        let Some(SetData::Object(kind)) = set.set.data else { return None };
+        let key = key.get(..set.set.key_len as usize)?;
+        let (_, entry) = set.lookup(key, world.now)?;
+        let Some(ElementData::Object(name)) = entry.element.data() else { return None };
+        buffer.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some((kind, name.len()))
+    })();
+    let Some((kind, len)) = found else { return Outcome::Break };
+    match std::str::from_utf8(&buffer[..len]) {
+        Ok(name) => named(world, flight, table, kind, name, packet),
+        Err(_) => Outcome::Break,
+    }
+}

@@ -1,0 +1,78 @@
+//! Interfaces and routes, as rules ask for them.
+
+use std::net::IpAddr;
+
+use ironweir_expr::env::{self, BridgePort, RouteQuery};
+use ironweir_expr::{Value, rt};
+use ironweir_ruleset::Family;
+use ironweir_wire::IfIndex;
+
+use crate::Host;
+use crate::flight::Flight;
+
+/// `RTN_UNICAST`, `RTN_LOCAL`, `RTN_BROADCAST`, `RTN_MULTICAST` of `linux/rtnetlink.h`.
+const UNICAST: u32 = 1;
+const LOCAL: u32 = 2;
+const BROADCAST: u32 = 3;
+const MULTICAST: u32 = 5;
+/// `ARPHRD_LOOPBACK` of `linux/if_arp.h`.
+pub(crate) const LOOPBACK: u16 = 772;
+
+pub(super) fn interface(host: &Host, index: IfIndex) -> Option<env::Interface<'_>> {
+    let interface = host.interface(index)?;
+    Some(env::Interface {
+        name: &interface.name,
+        loopback: interface.kind == LOOPBACK,
+        kind: interface.kind,
+        group: interface.group,
+        link_kind: (!interface.link_kind.is_empty()).then_some(&*interface.link_kind),
+    })
+}
+
+pub(super) fn bridge_port(host: &Host, index: IfIndex) -> Option<BridgePort<'_>> {
+    let bridge = host.interface(host.interface(index)?.bridge?)?;
+    Some(BridgePort { bridge: &bridge.name, address: bridge.mac, pvid: Some(1), vlan_protocol: None })
+}
+
+pub(super) fn route(host: &Host, query: &RouteQuery) -> Option<env::Route> {
+    let to = query.destination;
+    if let Some(oif) = host.local_interface(to) {
+        // With an interface only its own addresses are local (`inet_dev_addr_type`).
+        let its = !query.interface.is_some() || query.interface == oif;
+        return Some(env::Route { kind: if its { LOCAL } else { UNICAST }, oif });
+    }
+    if host.is_broadcast(to) {
+        return Some(env::Route { kind: BROADCAST, oif: IfIndex::NONE });
+    }
+    if to.is_multicast() {
+        return Some(env::Route { kind: MULTICAST, oif: query.interface });
+    }
+    match host.route(to) {
+        Some(route) => Some(env::Route { kind: UNICAST, oif: route.interface }),
+        // Without knowledge of a host, every address is taken to be where the packet says it is.
+        None => host.forward_to.map(|forward_to| env::Route {
+            kind: UNICAST,
+            oif: if query.interface.is_some() { query.interface } else { forward_to },
+        }),
+    }
+}
+
+/// `nft_rt_get_eval`. The maximum segment size lies in 16 bits of host order.
+pub(super) fn rt(host: &Host, flight: &Flight, family: Family, key: rt::Key) -> Option<Value> {
+    let v6 = family == Family::Ip6;
+    match (key, flight.nexthop) {
+        (rt::Key::Classid, _) => None,
+        (rt::Key::Nexthop4, Some(IpAddr::V4(hop))) if !v6 => Some(Value::from(hop.octets())),
+        (rt::Key::Nexthop6, Some(IpAddr::V6(hop))) if v6 => Some(Value::from(hop.octets())),
+        (rt::Key::Tcpmss, Some(hop)) => {
+            let headers = if v6 { 60 } else { 40 };
+            let route = host.route(hop)?;
+            let mtu = host.interface(route.interface)?.mtu;
+            // `TCP_MSS_DEFAULT` where the MTU is nonsense.
+            let mss = if mtu <= headers || mtu > 0xffff { 536 } else { mtu - headers };
+            Some(Value::from((mss as u16).to_ne_bytes()))
+        }
+        (rt::Key::Xfrm, Some(_)) => Some(Value::new(&[0])),
+        _ => None,
+    }
+}

@@ -1,0 +1,377 @@
+//! Flowtables: connections whose packets take a short way from ingress to egress (`nf_flow_table_core.c`,
+//! `nf_flow_table_ip.c`, `nft_flow_offload.c`).
+//!
+//! A rule in forward gives a connection to a flowtable. From then on packets of both directions that come in by one of
+//! the flowtable's devices are found at ingress, translated, counted and sent on, past all other hooks. Packets that the
+//! short way cannot serve (fragments, options, expiring TTL, too large, FIN and RST) take the classic way; the last two end
+//! the entry.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use ironweir_conntrack::{Conntrack, CtInfo, CtRef, Direction, Manip, NatVerdict, Status, TcpStatus};
+use ironweir_expr::Outcome;
+use ironweir_ruleset::{Handle, Ruleset};
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Address, IfIndex, Instant, L3, Packet, PacketInfo, Tuple, tcp};
+
+use crate::context::Context;
+use crate::flight::{Flight, World};
+use crate::seeded::Seeded;
+use crate::{Host, Observer, transmit};
+
+/// How long an entry lives without packets (`NF_FLOW_TIMEOUT`, `nf_flowtable_tcp_timeout`, `nf_flowtable_udp_timeout`).
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a packet at ingress is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    table: u32,
+    flowtable: u32,
+    iif: IfIndex,
+    src: Address,
+    dst: Address,
+    src_port: u16,
+    dst_port: u16,
+    protocol: u8,
+    v6: bool,
+}
+
+impl Key {
+    fn new(table: u32, flowtable: u32, iif: IfIndex, tuple: &Tuple) -> Key {
+        Key {
+            table,
+            flowtable,
+            iif,
+            src: tuple.src,
+            dst: tuple.dst,
+            src_port: tuple.src_id,
+            dst_port: tuple.dst_id,
+            protocol: tuple.l4,
+            v6: tuple.l3 == L3::V6,
+        }
+    }
+}
+
+/// One direction of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Side {
+    /// By which interface its packets come in.
+    pub iif: IfIndex,
+    /// By which they leave.
+    pub oif: IfIndex,
+    /// Packets carried.
+    pub packets: u64,
+    /// Their bytes, from the network header on.
+    pub bytes: u64,
+    key: Key,
+    destination: IpAddr,
+    nexthop: IpAddr,
+    mac: Option<[u8; 6]>,
+    mtu: usize,
+}
+
+/// A connection that a flowtable carries.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Slot of the table.
+    pub table: u32,
+    /// Slot of the flowtable in its table.
+    pub flowtable: u32,
+    /// The connection; its addresses and status are in connection tracking.
+    pub connection: CtRef,
+    /// Original and reply direction.
+    pub sides: [Side; 2],
+    /// When it ends if no packet comes.
+    pub deadline: Instant,
+    handles: (Handle, Handle),
+    routes: u64,
+}
+
+/// What a flowtable did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowtableStats {
+    /// Connections it has now.
+    pub entries: u64,
+    /// Connections it was given.
+    pub offloaded: u64,
+    /// Packets it carried.
+    pub packets: u64,
+    /// Their bytes, from the network header on.
+    pub bytes: u64,
+    /// Entries ended by FIN, RST, a changed route or a connection that went away.
+    pub torn_down: u64,
+    /// Entries ended by timeout.
+    pub expired: u64,
+}
+
+/// The entries of all flowtables.
+pub(crate) struct Flows {
+    slots: Vec<Option<Flow>>,
+    free: Vec<u32>,
+    index: HashMap<Key, (u32, Direction), Seeded>,
+    deadlines: BinaryHeap<Reverse<(Instant, u32)>>,
+    stats: HashMap<(u32, u32), FlowtableStats>,
+}
+
+impl Flows {
+    pub(crate) fn new(seed: u64) -> Flows {
+        Flows {
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: HashMap::with_hasher(Seeded(seed)),
+            deadlines: BinaryHeap::new(),
+            stats: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Flow> {
+        self.slots.iter().flatten()
+    }
+
+    pub(crate) fn stats(&self, table: u32, flowtable: u32) -> FlowtableStats {
+        self.stats.get(&(table, flowtable)).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn insert(&mut self, flow: Flow) {
+        let (keys, deadline) = (flow.sides.map(|side| side.key), flow.deadline);
+        let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
+        stats.entries += 1;
+        stats.offloaded += 1;
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        for (key, direction) in keys.into_iter().zip([Direction::Original, Direction::Reply]) {
+            self.index.insert(key, (slot, direction));
+        }
+        self.deadlines.push(Reverse((deadline, slot)));
+        self.slots[slot as usize] = Some(flow);
+    }
+
+    /// Ends an entry and gives its connection back to connection tracking (`flow_offload_teardown`).
+    fn remove(&mut self, slot: u32, conntrack: &mut Conntrack, now: Instant, expired: bool) {
+        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        for side in &flow.sides {
+            if self.index.get(&side.key).is_some_and(|(other, _)| *other == slot) {
+                self.index.remove(&side.key);
+            }
+        }
+        self.free.push(slot);
+        let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
+        stats.entries = stats.entries.saturating_sub(1);
+        *(if expired { &mut stats.expired } else { &mut stats.torn_down }) += 1;
+        conntrack.offload_end(now, flow.connection);
+    }
+
+    /// Ends entries without packets, and those whose connection went away.
+    pub(crate) fn expire(&mut self, conntrack: &mut Conntrack, now: Instant) {
+        while let Some(&Reverse((at, slot))) = self.deadlines.peek() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop();
+            match self.slots.get(slot as usize).and_then(Option::as_ref).map(|flow| flow.deadline) {
+                Some(later) if later > now => self.deadlines.push(Reverse((later, slot))),
+                Some(_) => self.remove(slot, conntrack, now, true),
+                None => {}
+            }
+        }
+    }
+
+    /// Ends entries whose flowtable is gone.
+    pub(crate) fn keep_existing(&mut self, ruleset: &Ruleset, conntrack: &mut Conntrack, now: Instant) {
+        let exists = |flow: &Flow| {
+            ruleset.table_at(flow.table).filter(|table| table.handle == flow.handles.0).is_some_and(|table| {
+                table.flowtable_at(flow.flowtable).is_some_and(|flowtable| flowtable.handle == flow.handles.1)
+            })
+        };
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].as_ref().is_some_and(|flow| !exists(flow)) {
+                self.remove(slot as u32, conntrack, now, false);
+            }
+        }
+    }
+}
+
+/// Whether the packet has neither IPv4 options nor IPv6 extension headers and is no fragment.
+fn is_plain(info: &PacketInfo) -> bool {
+    let header = match info.l3 {
+        L3::V4 => 20,
+        L3::V6 => 40,
+        _ => return false,
+    };
+    !info.is_fragment() && info.transport == info.network + header
+}
+
+/// Gives the packet's connection to a flowtable (`nft_flow_offload_eval`).
+pub(crate) fn offload<O: Observer>(context: &mut Context<'_, O>, name: &str, packet: &Packet<'_>) -> Outcome {
+    let world = &mut *context.world;
+    let Some((ct, ctinfo)) = context.flight.tracking.flow() else { return Outcome::Break };
+    let info = &context.flight.info;
+    let Some(flow) = flow_of(world, context.base.table, name, ct, ctinfo, info, packet) else {
+        return Outcome::Break;
+    };
+    let flowtable = flow.flowtable;
+    world.flows.insert(flow);
+    world.conntrack.offload_begin(world.now, ct);
+    context.observer.flow_offloaded(context.base.table, flowtable);
+    Outcome::Next
+}
+
+fn flow_of(
+    world: &World,
+    table: u32,
+    name: &str,
+    ct: CtRef,
+    ctinfo: CtInfo,
+    info: &PacketInfo,
+    packet: &Packet<'_>,
+) -> Option<Flow> {
+    if !is_plain(info) {
+        return None;
+    }
+    let entry = world.conntrack.entry(ct)?;
+    match info.transport_header()? {
+        (ipproto::TCP, at) => {
+            let header = tcp::Header::read(packet, at)?;
+            let closing = header.has(tcp::flag::FIN) || header.has(tcp::flag::RST);
+            if closing || entry.tcp_status() != Some(TcpStatus::Established) {
+                return None;
+            }
+        }
+        (ipproto::UDP, _) => {}
+        _ => return None,
+    }
+    let status = entry.status();
+    let unfit = Status::SEQ_ADJUST | Status::NAT_CLASH | Status::DYING | Status::OFFLOAD;
+    if entry.helper().is_some() || status.intersects(unfit) || !status.contains(Status::CONFIRMED) {
+        return None;
+    }
+    let state = world.ruleset.table_at(table)?;
+    let flowtable = state.flowtable(name)?;
+    let direction = ctinfo.direction();
+    let side = |its: Direction| {
+        let (iif, oif) = if its == direction {
+            (packet.meta.iif, packet.meta.oif)
+        } else {
+            (packet.meta.oif, packet.meta.iif)
+        };
+        let tuple = entry.tuple(its);
+        // What leaves in this direction is for whom the other direction comes from.
+        let away = entry.tuple(its.opposite());
+        let destination = away.src.to_ip(away.l3)?;
+        let nexthop = world.host.route(destination).and_then(|route| route.gateway).unwrap_or(destination);
+        Some(Side {
+            iif,
+            oif,
+            packets: 0,
+            bytes: 0,
+            key: Key::new(table, flowtable.id, iif, tuple),
+            destination,
+            nexthop,
+            mac: world.host.neighbour(oif, nexthop),
+            mtu: world.host.interface(oif).map_or(usize::MAX, |interface| interface.mtu as usize),
+        })
+    };
+    Some(Flow {
+        table,
+        flowtable: flowtable.id,
+        connection: ct,
+        sides: [side(Direction::Original)?, side(Direction::Reply)?],
+        deadline: world.now + TIMEOUT,
+        handles: (state.handle, flowtable.handle),
+        routes: world.host.routes_version(),
+    })
+}
+
+/// Whether the route of one direction is still what it was.
+fn route_holds(host: &Host, side: &Side) -> bool {
+    match host.route(side.destination) {
+        Some(route) => {
+            route.interface == side.oif && route.gateway.unwrap_or(side.destination) == side.nexthop
+        }
+        None => host.forward_to.is_some(),
+    }
+}
+
+/// Sends a packet the short way (`nf_flow_offload_ip_hook`). Tells the interface it leaves by, or `None` for the
+/// classic way, the packet being unchanged then.
+pub(crate) fn carry(
+    world: &mut World,
+    flight: &mut Flight,
+    (table, flowtable): (u32, u32),
+    packet: &mut Packet<'_>,
+) -> Option<IfIndex> {
+    if world.flows.index.is_empty() || !is_plain(&flight.info) {
+        return None;
+    }
+    let (protocol @ (ipproto::TCP | ipproto::UDP), at) = flight.info.transport_header()? else { return None };
+    let tuple = Conntrack::tuple_of(packet, &flight.info)?;
+    let key = Key::new(table, flowtable, packet.meta.iif, &tuple);
+    let &(slot, direction) = world.flows.index.get(&key)?;
+    let flow = world.flows.slots.get(slot as usize)?.as_ref()?;
+    let side = flow.sides[direction as usize];
+    let ct = flow.connection;
+    let ttl_at = if flight.info.l3 == L3::V4 { 8 } else { 7 };
+    if packet.byte(packet.network() + ttl_at)? <= 1 {
+        return None;
+    }
+    let len = packet.network_len();
+    if len > side.mtu {
+        return None;
+    }
+    let closing = protocol == ipproto::TCP
+        && tcp::Header::read(packet, at)
+            .is_none_or(|header| header.has(tcp::flag::FIN) || header.has(tcp::flag::RST));
+    let alive = world.conntrack.entry(ct).is_some_and(|entry| !entry.status().contains(Status::DYING));
+    let rerouted = flow.routes != world.host.routes_version()
+        && !flow.sides.iter().all(|side| route_holds(&world.host, side));
+    if closing || !alive || rerouted {
+        world.flows.remove(slot, &mut world.conntrack, world.now, false);
+        return None;
+    }
+    let nat = world.conntrack.entry(ct).is_some_and(|entry| entry.status().intersects(Status::NAT));
+    if nat {
+        let ctinfo =
+            if direction == Direction::Original { CtInfo::Established } else { CtInfo::EstablishedReply };
+        for manip in [Manip::Destination, Manip::Source] {
+            if world.conntrack.nat_packet(packet, &flight.info, ct, ctinfo, manip) == NatVerdict::Drop {
+                return None;
+            }
+        }
+    }
+    let _ = ironweir_wire::rewrite::decrement_ttl(packet, flight.info.l3);
+    let counted = world
+        .ruleset
+        .table_at(table)
+        .and_then(|table| table.flowtable_at(flowtable))
+        .is_some_and(|flowtable| flowtable.flowtable.counter);
+    if counted {
+        world.conntrack.account(ct, direction, 1, len as u64);
+    }
+    if let Some(Some(flow)) = world.flows.slots.get_mut(slot as usize) {
+        flow.deadline = world.now + TIMEOUT;
+        flow.routes = world.host.routes_version();
+        let side = &mut flow.sides[direction as usize];
+        side.packets += 1;
+        side.bytes = side.bytes.saturating_add(len as u64);
+    }
+    let stats = world.flows.stats.entry((table, flowtable)).or_default();
+    stats.packets += 1;
+    stats.bytes = stats.bytes.saturating_add(len as u64);
+    packet.meta.oif = side.oif;
+    flight.nexthop = Some(side.nexthop);
+    transmit::write_addresses(&world.host, packet, side.oif, side.mac);
+    Some(side.oif)
+}
