@@ -32,6 +32,7 @@ use crate::diag::Parsed;
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::raise::Raise;
 use crate::source::Span;
 
 /// A statement and its place.
@@ -182,6 +183,28 @@ impl Stmt {
 }
 
 impl StmtKind {
+    /// What an expression that is no load and no comparison was written as. `None` for what the language has no word
+    /// for. Operands are taken from the registers ([`Raise::operand`]).
+    pub(crate) fn raise(code: &ironweir_expr::Expr, raise: &mut Raise<'_>) -> Option<StmtKind> {
+        use ironweir_expr::Expr as Code;
+        use ironweir_expr::immediate::Immediate;
+        Some(match code {
+            Code::Immediate(Immediate::Verdict(verdict)) => {
+                StmtKind::Verdict(crate::raise::verdict_syntax(raise, verdict))
+            }
+            Code::Counter(counter) => StmtKind::Counter(counter::Counter::raise(counter)),
+            Code::Quota(quota) => StmtKind::Quota(quota::Quota::raise(quota)),
+            Code::Limit(limit) => StmtKind::Limit(limit::Limit::raise(limit)),
+            Code::Last(last) => StmtKind::Last(last::Last::raise(last, Some(raise.now))),
+            Code::Connlimit(connlimit) => StmtKind::Connlimit(connlimit::Connlimit::raise(connlimit)),
+            Code::Log(log) => StmtKind::Log(log::Log::raise(log)),
+            Code::Synproxy(synproxy) => StmtKind::Synproxy(synproxy::Synproxy::raise(synproxy)),
+            Code::FlowOffload(flow) => StmtKind::Flow(flow::Flow::raise(flow)),
+            Code::Notrack(_) => StmtKind::Notrack(notrack::Notrack),
+            _ => return None,
+        })
+    }
+
     /// By its first words.
     fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
         if let Some(stateful) = Self::parse_stateful(p)? {

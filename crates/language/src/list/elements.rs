@@ -1,0 +1,63 @@
+//! Elements of named sets in listings.
+
+use ironweir_ruleset::store::{SetState, TableState};
+use ironweir_ruleset::{Element, Set};
+
+use super::Lister;
+use super::wrap::Lines;
+use crate::lower::set_of;
+use crate::print::Printer;
+use crate::raise::{raise_elements, raise_stateful};
+
+impl Lister<'_> {
+    /// `elements = { ... }`, where there are any.
+    pub(super) fn elements(&self, table: &TableState, state: &SetState, out: &mut String) {
+        let elements: Vec<Element> = state.dump(self.now).collect();
+        if elements.is_empty() {
+            return;
+        }
+        let set = &state.set;
+        let shapes = set_of(set).key;
+        let key = match &shapes[..] {
+            [one] => Some(one.datatype),
+            _ => None,
+        };
+        let mut lines = Lines::new(key, set.data.is_some(), out);
+        let mut raise = self.raise(table);
+        for raised in raise_elements(&mut raise, set, &shapes, &elements) {
+            let mut printer = Printer::new(self.options);
+            raised.element.print(&mut printer);
+            lines.element(printer.as_str(), raised.several_words);
+        }
+        lines.finish();
+    }
+
+    /// Statements that every element gets, each on the same line.
+    pub(super) fn set_stmts(&self, table: &TableState, set: &Set, out: &mut String) {
+        let mut raise = self.raise(table);
+        let mut before = "\t\t";
+        for expr in &set.exprs {
+            let Some(stmt) = raise_stateful(&mut raise, expr) else { continue };
+            let mut printer = Printer::new(crate::print::Options { stateless: true, ..self.options });
+            stmt.print(&mut printer);
+            out.push_str(before);
+            out.push_str(printer.as_str());
+            before = " ";
+        }
+        if before == " " {
+            out.push('\n');
+        }
+    }
+
+    /// What a `typeof` key was written as.
+    pub(super) fn typeof_key(&self, table: &TableState, set: &Set) -> Option<String> {
+        let typed = set_of(set).key_typeof?;
+        Some(self.raise(table).syntax(&typed).to_text(self.options))
+    }
+
+    /// What `typeof` data was written as.
+    pub(super) fn typeof_data(&self, table: &TableState, set: &Set) -> Option<String> {
+        let typed = set_of(set).data_typeof?;
+        Some(self.raise(table).syntax(&typed).to_text(self.options))
+    }
+}

@@ -1,0 +1,31 @@
+//! Flowtables in listings.
+
+use std::fmt::Write as _;
+
+use ironweir_ruleset::Hook;
+use ironweir_ruleset::store::{FlowtableState, TableState};
+
+use super::{Lister, devices, priority_text};
+
+impl Lister<'_> {
+    /// A flowtable.
+    pub(super) fn flowtable_block(&self, table: &TableState, state: &FlowtableState, out: &mut String) {
+        let flowtable = &state.flowtable;
+        let _ = write!(out, "\tflowtable {} {{", flowtable.name);
+        self.handle(state.handle, out);
+        let hook = flowtable.hook.unwrap_or(Hook::Ingress);
+        let numeric = self.options.priority_numbers();
+        let priority = priority_text(table.table.id.family, hook, flowtable.priority, numeric);
+        let _ = writeln!(out, "\n\t\thook {hook} priority {priority}");
+        if !flowtable.devices.is_empty() {
+            let _ = writeln!(out, "\t\tdevices = {}", devices(&flowtable.devices));
+        }
+        if flowtable.hw_offload {
+            out.push_str("\t\tflags offload\n");
+        }
+        if flowtable.counter {
+            out.push_str("\t\tcounter\n");
+        }
+        out.push_str("\t}\n");
+    }
+}

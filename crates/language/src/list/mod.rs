@@ -1,0 +1,207 @@
+//! Listing: a committed ruleset as nft prints it.
+//!
+//! [`Lister`] holds what listing depends on; each kind of thing has a file. What is printed here is exactly what
+//! `nft list ...` prints, so that it can be loaded again and compared with nft's own output.
+
+mod chain;
+mod elements;
+mod flowtable;
+mod object;
+mod priority;
+mod rule;
+mod set;
+mod table;
+mod wrap;
+
+use std::fmt::Write as _;
+
+use ironweir_expr::objref::ObjectType;
+use ironweir_ruleset::store::{SetState, TableState};
+use ironweir_ruleset::{Family, Handle, Ruleset, SetFlags, TableId};
+use ironweir_wire::Instant;
+
+use crate::datatype::Names;
+use crate::print::Options;
+
+pub use priority::priority_text;
+
+/// A ruleset and how to list it.
+#[derive(Clone, Copy)]
+pub struct Lister<'a> {
+    /// What is listed.
+    pub ruleset: &'a Ruleset,
+    /// How.
+    pub options: Options,
+    /// Names of numbers.
+    pub names: &'a Names,
+    /// When: elements tell what is left of their time.
+    pub now: Instant,
+}
+
+/// Sets or maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetKind {
+    /// `set`: neither a map nor a meter.
+    Set,
+    /// `map`.
+    Map,
+    /// `meter`: a set that a rule fills.
+    Meter,
+}
+
+impl SetKind {
+    /// Whether a committed set is of this kind. Named sets only.
+    fn includes(self, state: &SetState) -> bool {
+        let flags = state.set.flags;
+        let is_map = flags.intersects(SetFlags::MAP | SetFlags::OBJECT);
+        !state.is_anonymous()
+            && match self {
+                SetKind::Set => !is_map,
+                SetKind::Map => is_map,
+                SetKind::Meter => !is_map && flags.contains(SetFlags::EVAL),
+            }
+    }
+}
+
+/// Lists one thing that may not be there.
+pub type Found = Option<String>;
+
+impl<'a> Lister<'a> {
+    /// `list ruleset`, of one family or all.
+    pub fn ruleset(&self, family: Option<Family>) -> String {
+        let mut out = String::new();
+        self.tables_of(family).for_each(|table| self.table_block(table, &mut out));
+        out
+    }
+
+    /// `list tables`.
+    pub fn tables(&self, family: Option<Family>) -> String {
+        let mut out = String::new();
+        for table in self.tables_of(family) {
+            let _ = write!(out, "table {}", table.table.id);
+            self.handle(table.handle, &mut out);
+            out.push('\n');
+        }
+        out
+    }
+
+    /// `list table`.
+    pub fn table(&self, id: &TableId) -> Found {
+        let mut out = String::new();
+        self.table_block(self.ruleset.table(id)?, &mut out);
+        Some(out)
+    }
+
+    /// `list chains`: chains without their rules, by table.
+    pub fn chains(&self, family: Option<Family>) -> String {
+        self.by_table(family, None, true, |table, out| {
+            for chain in table.chains().filter(|chain| chain.chain.binding.is_none()) {
+                self.chain_declaration(table, chain, out);
+                out.push_str("\t}\n");
+            }
+        })
+    }
+
+    /// `list chain`.
+    pub fn chain(&self, id: &TableId, name: &str) -> Found {
+        let table = self.ruleset.table(id)?;
+        let chain = table.chain(name)?;
+        Some(self.in_table(table, |out| self.chain_block(table, chain, out)))
+    }
+
+    /// `list sets`, `list maps`, `list meters`, of one table or all.
+    pub fn sets(&self, family: Option<Family>, only: Option<&TableId>, kind: SetKind) -> String {
+        self.by_table(family, only, true, |table, out| {
+            for set in table.sets().filter(|set| kind.includes(set)) {
+                self.set_block(table, set, out);
+            }
+        })
+    }
+
+    /// `list set`, `list map`, `list meter`.
+    pub fn set(&self, id: &TableId, name: &str) -> Found {
+        let table = self.ruleset.table(id)?;
+        let set = table.set(name)?;
+        Some(self.in_table(table, |out| self.set_block(table, set, out)))
+    }
+
+    /// `list counters`, `list quotas`, ..., of one table or all.
+    pub fn objects(&self, family: Option<Family>, only: Option<&TableId>, kind: ObjectType) -> String {
+        self.by_table(family, only, false, |table, out| {
+            for object in table.objects().filter(|object| object.object.object_type() == kind) {
+                self.object_block(object, out);
+            }
+        })
+    }
+
+    /// `list counter`, `list quota`, ...
+    pub fn object(&self, id: &TableId, kind: ObjectType, name: &str) -> Found {
+        let table = self.ruleset.table(id)?;
+        let object = table.object(kind, name)?;
+        Some(self.in_table(table, |out| self.object_block(object, out)))
+    }
+
+    /// `list flowtables`, of one table or all.
+    pub fn flowtables(&self, family: Option<Family>, only: Option<&TableId>) -> String {
+        self.by_table(family, only, true, |table, out| {
+            table.flowtables().for_each(|flowtable| self.flowtable_block(table, flowtable, out));
+        })
+    }
+
+    /// `list flowtable`.
+    pub fn flowtable(&self, id: &TableId, name: &str) -> Found {
+        let table = self.ruleset.table(id)?;
+        let flowtable = table.flowtable(name)?;
+        Some(self.in_table(table, |out| self.flowtable_block(table, flowtable, out)))
+    }
+
+    fn tables_of(&self, family: Option<Family>) -> impl Iterator<Item = &'a TableState> + use<'a> {
+        self.ruleset.tables().filter(move |table| family.is_none_or(|family| table.table.id.family == family))
+    }
+
+    /// A block for each table, with what `inside` prints. Tables for which it prints nothing show only `with_empty`.
+    fn by_table(
+        &self,
+        family: Option<Family>,
+        only: Option<&TableId>,
+        with_empty: bool,
+        inside: impl Fn(&TableState, &mut String),
+    ) -> String {
+        let mut out = String::new();
+        for table in self.tables_of(family).filter(|table| only.is_none_or(|id| table.table.id == *id)) {
+            let mut body = String::new();
+            inside(table, &mut body);
+            if with_empty || !body.is_empty() {
+                let _ = write!(out, "table {} {{\n{body}}}\n", table.table.id);
+            }
+        }
+        out
+    }
+
+    fn in_table(&self, table: &TableState, inside: impl FnOnce(&mut String)) -> String {
+        let mut out = format!("table {} {{\n", table.table.id);
+        inside(&mut out);
+        out.push_str("}\n");
+        out
+    }
+
+    /// ` # handle 7`, where handles are asked for.
+    fn handle(&self, handle: Handle, out: &mut String) {
+        if self.options.handles {
+            let _ = write!(out, " # handle {handle}");
+        }
+    }
+}
+
+/// `comment "..."` on a line of its own, two tabs deep.
+fn comment(text: Option<&str>, out: &mut String) {
+    if let Some(text) = text {
+        let _ = writeln!(out, "\t\tcomment \"{text}\"");
+    }
+}
+
+/// `{ "a", "b" }`.
+fn devices(devices: &[Box<str>]) -> String {
+    let quoted: Vec<String> = devices.iter().map(|device| format!("\"{device}\"")).collect();
+    format!("{{ {} }}", quoted.join(", "))
+}

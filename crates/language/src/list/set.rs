@@ -1,0 +1,104 @@
+//! Sets and maps in listings: everything but their elements.
+
+use std::fmt::Write as _;
+
+use ironweir_ruleset::set::{SetData, SetPolicy};
+use ironweir_ruleset::store::{SetState, TableState};
+use ironweir_ruleset::userdata::{SET_COMMENT, SET_DATA_INTERVAL, SET_MERGE_ELEMENTS};
+use ironweir_ruleset::{Set, SetFlags};
+
+use super::Lister;
+use crate::datatype::{Type, concat_types};
+use crate::print::time;
+
+impl Lister<'_> {
+    /// A set or map with its elements.
+    pub(super) fn set_block(&self, table: &TableState, state: &SetState, out: &mut String) {
+        let set = &state.set;
+        let word = if set.data.is_some() { "map" } else { "set" };
+        let _ = write!(out, "\t{word} {} {{", set.name);
+        self.handle(state.handle, out);
+        out.push('\n');
+        let _ = writeln!(out, "\t\t{}", self.key_and_data(table, set));
+        if !set.flags.contains(SetFlags::CONSTANT) {
+            if set.policy == SetPolicy::Memory {
+                out.push_str("\t\tpolicy memory\n");
+            }
+            if let Some(size) = set.size.filter(|size| *size > 0) {
+                let _ = write!(out, "\t\tsize {size}");
+                self.count(state, out);
+                out.push('\n');
+            }
+        }
+        flags(set.flags, out);
+        if set.userdata.get_u32(SET_MERGE_ELEMENTS).is_some_and(|merge| merge != 0) {
+            out.push_str("\t\tauto-merge\n");
+        }
+        if let Some(timeout) = set.timeout.filter(|timeout| *timeout > 0) {
+            let _ = writeln!(out, "\t\ttimeout {}", time(timeout));
+        }
+        if let Some(interval) = set.gc_interval.filter(|interval| *interval > 0) {
+            let _ = writeln!(out, "\t\tgc-interval {}", time(interval.into()));
+        }
+        self.set_stmts(table, set, out);
+        super::comment(set.userdata.get_str(SET_COMMENT), out);
+        if !self.options.terse {
+            self.elements(table, state, out);
+        }
+        out.push_str("\t}\n");
+    }
+
+    /// `type ipv4_addr . inet_service : verdict`, or `typeof ...`.
+    fn key_and_data(&self, table: &TableState, set: &Set) -> String {
+        let typeof_key = self.typeof_key(table, set);
+        let typeof_data = self.typeof_data(table, set);
+        let of = typeof_key.is_some();
+        let mut text = format!("type{} ", if of { "of" } else { "" });
+        text.push_str(&typeof_key.unwrap_or_else(|| type_names(set.key_type)));
+        if let Some(data) = set.data {
+            text.push_str(" : ");
+            match data {
+                SetData::Verdict => text.push_str("verdict"),
+                SetData::Object(kind) => text.push_str(kind.name()),
+                SetData::Value { kind, .. } => {
+                    if set.userdata.get_u32(SET_DATA_INTERVAL).is_some_and(|interval| interval != 0) {
+                        text.push_str("interval ");
+                    }
+                    text.push_str(&typeof_data.unwrap_or_else(|| type_names(kind)));
+                }
+            }
+        }
+        text
+    }
+
+    /// What a kernel that counts elements tells about a set of limited size. A listing without state leaves it out.
+    fn count(&self, state: &SetState, out: &mut String) {
+        if !self.options.stateless && state.set.flags.contains(SetFlags::INTERVAL) {
+            let _ = write!(out, "\t# count {}", state.element_count());
+        }
+    }
+}
+
+/// Types of a key or datum by nft's number: `ipv4_addr . inet_service`.
+fn type_names(number: u32) -> String {
+    match concat_types(number) {
+        Some(types) => types.iter().map(|t| t.name()).collect::<Vec<_>>().join(" . "),
+        None => Type::Integer.name().into(),
+    }
+}
+
+fn flags(flags: SetFlags, out: &mut String) {
+    let words: Vec<&str> = [
+        (SetFlags::CONSTANT, "constant"),
+        (SetFlags::EVAL, "dynamic"),
+        (SetFlags::INTERVAL, "interval"),
+        (SetFlags::TIMEOUT, "timeout"),
+    ]
+    .into_iter()
+    .filter(|(flag, _)| flags.contains(*flag))
+    .map(|(_, word)| word)
+    .collect();
+    if !words.is_empty() {
+        let _ = writeln!(out, "\t\tflags {}", words.join(","));
+    }
+}

@@ -1,0 +1,66 @@
+//! Tables in listings.
+
+use std::fmt::Write as _;
+
+use ironweir_ruleset::TableFlags;
+use ironweir_ruleset::store::TableState;
+use ironweir_ruleset::userdata::COMMENT;
+
+use super::Lister;
+
+impl Lister<'_> {
+    /// A table with all it holds: objects, sets, flowtables, chains.
+    pub(super) fn table_block(&self, table: &TableState, out: &mut String) {
+        let _ = write!(out, "table {} {{", table.table.id);
+        self.handle(table.handle, out);
+        out.push('\n');
+        let head = out.len();
+        flags(table.table.flags, out);
+        if let Some(comment) = table.table.userdata.get_str(COMMENT) {
+            let _ = writeln!(out, "\tcomment \"{comment}\"");
+        }
+        let mut blocks = Blocks { any: out.len() > head };
+        for object in table.objects() {
+            blocks.next(out);
+            self.object_block(object, out);
+        }
+        for set in table.sets().filter(|set| !set.is_anonymous()) {
+            blocks.next(out);
+            self.set_block(table, set, out);
+        }
+        for flowtable in table.flowtables() {
+            blocks.next(out);
+            self.flowtable_block(table, flowtable, out);
+        }
+        for chain in table.chains().filter(|chain| chain.chain.binding.is_none()) {
+            blocks.next(out);
+            self.chain_block(table, chain, out);
+        }
+        out.push_str("}\n");
+    }
+}
+
+/// Puts an empty line between blocks.
+struct Blocks {
+    any: bool,
+}
+
+impl Blocks {
+    fn next(&mut self, out: &mut String) {
+        if std::mem::replace(&mut self.any, true) {
+            out.push('\n');
+        }
+    }
+}
+
+fn flags(flags: TableFlags, out: &mut String) {
+    let words: Vec<&str> =
+        [(TableFlags::DORMANT, "dormant"), (TableFlags::OWNER, "owner"), (TableFlags::PERSIST, "persist")]
+            .into_iter()
+            .filter(|(flag, _)| flags.contains(*flag))
+            .map(|(_, word)| word)
+            .collect();
+    if !words.is_empty() {
+        let _ = writeln!(out, "\tflags {}", words.join(","));
+    }
+}

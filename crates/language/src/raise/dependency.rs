@@ -1,0 +1,156 @@
+//! Matches that later ones imply (`payload_dep_ctx` of nft): `meta l4proto tcp` before `tcp dport 22` need not be
+//! listed, because it would be made again.
+
+use ironweir_expr::Family;
+use ironweir_expr::payload::Base;
+use ironweir_expr::{exthdr, meta};
+
+use super::Raise;
+use super::field::implied_icmp_type;
+use crate::proto::Proto;
+use crate::typed::{Kind, Typed};
+
+/// For each layer the match that told which protocol it has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dependencies {
+    /// By [`layer`] of the protocol that the match told.
+    by_layer: [Option<Dependency>; 6],
+    /// The match of a type of ICMP message: statement and type.
+    icmp_type: Option<(usize, u8)>,
+}
+
+#[derive(Clone, Debug)]
+struct Dependency {
+    /// Which statement.
+    place: usize,
+    left: Typed,
+    value: u128,
+}
+
+/// Layers from below the link layer up.
+fn layer(base: Base) -> usize {
+    match base {
+        Base::Link => 1,
+        Base::Network => 2,
+        Base::Transport => 3,
+        Base::Inner | Base::Tunnel => 4,
+    }
+}
+
+impl Dependencies {
+    /// No match may be taken out any more.
+    pub(super) fn forget(&mut self) {
+        *self = Dependencies::default();
+    }
+
+    /// The statement that told a layer's protocol; from now on nothing is known of it.
+    pub(super) fn release(&mut self, base: Base) -> Option<usize> {
+        self.by_layer[layer(base)].take().map(|dependency| dependency.place)
+    }
+
+    fn at(&self, base: Base) -> Option<&Dependency> {
+        self.by_layer[layer(base)].as_ref()
+    }
+}
+
+/// At which layer a `meta` key tells the protocol of the one above it; `None` for keys that tell none.
+fn meta_layer(key: meta::Key) -> Option<usize> {
+    match key {
+        meta::Key::Iiftype | meta::Key::Oiftype => Some(0),
+        meta::Key::Protocol | meta::Key::Nfproto => Some(1),
+        meta::Key::L4proto => Some(2),
+        _ => None,
+    }
+}
+
+impl Raise<'_> {
+    /// Something is read from a header: the match that told which header that is may go.
+    pub(super) fn kill_for(&mut self, typed: &Typed) {
+        match &typed.kind {
+            Kind::Payload(payload) if payload.inner.is_none() => {
+                if self.payload_implies(typed) {
+                    self.implied(payload.base);
+                }
+                let implied = payload.field.and_then(|(proto, field)| implied_icmp_type(proto, field));
+                if let Some((place, told)) = self.dependencies.icmp_type
+                    && implied == Some(told)
+                {
+                    self.stmts[place] = None;
+                    self.dependencies.icmp_type = None;
+                }
+            }
+            Kind::Exthdr(header) => match header.kind {
+                exthdr::Kind::Tcpopt | exthdr::Kind::Sctp | exthdr::Kind::Dccp => {
+                    self.implied(Base::Transport)
+                }
+                exthdr::Kind::Ipv6 | exthdr::Kind::Ipv4 => self.implied(Base::Network),
+            },
+            _ => {}
+        }
+    }
+
+    /// A type of ICMP message was raised as the statement at `place`: a field that only such messages have implies it.
+    pub(super) fn note_icmp_type(&mut self, value: u128, place: usize) {
+        self.dependencies.icmp_type = u8::try_from(value).ok().map(|t| (place, t));
+    }
+
+    /// An equality was raised as the statement at `place`: it may imply an earlier match, and be implied by a later one.
+    pub(super) fn note_equality(&mut self, left: &Typed, value: u128, place: usize) {
+        let told = match &left.kind {
+            Kind::Meta(key, None) => {
+                let Some(layer) = meta_layer(*key) else { return };
+                if *key == meta::Key::L4proto && self.l4proto_implies(value) {
+                    self.implied(Base::Network);
+                }
+                layer + 1
+            }
+            Kind::Payload(payload) if payload.inner.is_none() => match payload.field {
+                Some((proto, field)) if proto.header().key == Some(field) => {
+                    let upper = u64::try_from(value).ok().and_then(|value| proto.upper(value));
+                    let stacked = upper.is_some_and(|upper| upper.header().base == proto.header().base);
+                    layer(payload.base) + usize::from(!stacked)
+                }
+                _ => return,
+            },
+            _ => return,
+        };
+        self.dependencies.by_layer[told] = Some(Dependency { place, left: left.clone(), value });
+    }
+
+    /// Whether writing this field alone would make the match that told its protocol.
+    fn payload_implies(&self, typed: &Typed) -> bool {
+        let Kind::Payload(payload) = &typed.kind else { return false };
+        let Some(dependency) = self.dependencies.at(payload.base) else { return false };
+        let Some((proto, _)) = payload.field else { return false };
+        let below = match &dependency.left.kind {
+            Kind::Payload(payload) => payload.field,
+            _ => None,
+        };
+        match (payload.base, below) {
+            (Base::Link, Some((Proto::Vlan, _))) => false,
+            (Base::Link, Some((Proto::Ether, _))) => dependency.value == 0x8100,
+            (Base::Transport, Some((network @ (Proto::Ip | Proto::Ip6), _))) => match self.scope.family {
+                Family::Inet | Family::Bridge | Family::Netdev => false,
+                _ => !matches!((network, proto), (Proto::Ip, Proto::Icmpv6) | (Proto::Ip6, Proto::Icmp)),
+            },
+            (Base::Transport, _) if proto == Proto::Th => false,
+            _ => true,
+        }
+    }
+
+    /// Whether a match of the transport protocol implies the one of the network protocol before it.
+    fn l4proto_implies(&self, l4proto: u128) -> bool {
+        if !matches!(self.scope.family, Family::Inet | Family::Bridge | Family::Netdev) {
+            return true;
+        }
+        let Some(dependency) = self.dependencies.at(Base::Network) else { return false };
+        let network = match (&dependency.left.kind, dependency.value) {
+            (Kind::Meta(meta::Key::Nfproto, _), 2) => Proto::Ip,
+            (Kind::Meta(meta::Key::Nfproto, _), 10) => Proto::Ip6,
+            (_, 0x0800) => Proto::Ip,
+            (_, 0x86dd) => Proto::Ip6,
+            _ => return false,
+        };
+        matches!((l4proto, network), (1, Proto::Ip) | (58, Proto::Ip6))
+    }
+}

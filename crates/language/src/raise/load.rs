@@ -1,0 +1,210 @@
+//! Expressions that fill registers.
+
+use ironweir_expr::{
+    Expr, bitwise, byteorder, ct, exthdr, fib, hash, inner, meta, numgen, osf, payload, rt, socket, tunnel,
+    xfrm,
+};
+
+use super::Raise;
+use crate::datatype::{Datum, Order, Type};
+use crate::proto::Proto;
+use crate::resolve::{ct_shape, meta_shape, rt_shape, socket_shape, xfrm_shape};
+use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
+
+/// Bits of so many bytes, without overflow for what no packet has.
+fn bits(bytes: u32) -> u32 {
+    bytes.saturating_mul(8)
+}
+
+fn payload_typed(load: &payload::Load, inner: Option<Proto>) -> Typed {
+    let kind = Kind::Payload(Payload { base: load.base, offset: bits(load.offset), field: None, inner });
+    Typed::new(kind, Shape::new(Type::Integer, bits(load.len), Order::Big))
+}
+
+/// Which tunnel an `inner` expression looks into.
+fn tunnel_of(inner: &inner::Inner) -> Proto {
+    match inner.kind {
+        inner::Kind::Vxlan => Proto::Vxlan,
+        inner::Kind::Geneve => Proto::Geneve,
+        inner::Kind::Gretap => Proto::Gretap,
+        inner::Kind::Gre | inner::Kind::Unspecified => Proto::Gre,
+    }
+}
+
+impl Raise<'_> {
+    pub(super) fn payload(&mut self, load: &payload::Load) {
+        self.registers.set(load.destination, payload_typed(load, None));
+    }
+
+    pub(super) fn meta(&mut self, load: &meta::Get) {
+        let typed = Typed::new(Kind::Meta(load.key, None), meta_shape(load.key));
+        self.registers.set(load.destination, typed);
+    }
+
+    pub(super) fn inner(&mut self, load: &inner::Inner) {
+        let tunnel = tunnel_of(load);
+        match &*load.expr {
+            Expr::PayloadLoad(load) => {
+                self.registers.set(load.destination, payload_typed(load, Some(tunnel)));
+            }
+            Expr::MetaGet(load) => {
+                let typed = Typed::new(Kind::Meta(load.key, Some(tunnel)), meta_shape(load.key));
+                self.registers.set(load.destination, typed);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn ct(&mut self, load: &ct::Get) {
+        let mut shape = ct_shape(load.key);
+        if matches!(load.key, ct::Key::Src | ct::Key::Dst) {
+            let v6 = self.network_is_ip6();
+            shape = Shape::of(if v6 { Type::Ipv6Addr } else { Type::Ipv4Addr });
+        }
+        self.registers.set(load.destination, Typed::new(Kind::Ct(load.key, load.direction), shape));
+    }
+
+    /// False for what only writes.
+    pub(super) fn exthdr(&mut self, expr: &exthdr::Exthdr) -> bool {
+        let (destination, present) = match expr.action {
+            exthdr::Action::Load(destination) => (destination, false),
+            exthdr::Action::Present(destination) => (destination, true),
+            exthdr::Action::Write(_) | exthdr::Action::Strip => return false,
+        };
+        let kind = Kind::Exthdr(Exthdr {
+            kind: expr.kind,
+            header: expr.header,
+            name: None,
+            offset: bits(expr.offset),
+            field: None,
+            present,
+        });
+        let shape = match present {
+            true => Shape::of(Type::Boolean),
+            false => Shape::new(Type::Integer, bits(expr.len), Order::Big),
+        };
+        self.registers.set(destination, Typed::new(kind, shape));
+        true
+    }
+
+    pub(super) fn rt(&mut self, load: &rt::Rt) {
+        self.registers.set(load.destination, Typed::new(Kind::Rt(load.key), rt_shape(load.key)));
+    }
+
+    pub(super) fn fib(&mut self, load: &fib::Fib) {
+        let shape = match load.result {
+            _ if load.flags.contains(fib::Flags::PRESENT) => Shape::of(Type::Boolean),
+            fib::Outcome::Oif => Shape::of(Type::IfaceIndex),
+            fib::Outcome::Oifname => Shape::of(Type::Ifname),
+            fib::Outcome::Addrtype => Shape::of(Type::FibAddrtype),
+        };
+        self.registers.set(load.destination, Typed::new(Kind::Fib(load.result, load.flags), shape));
+    }
+
+    pub(super) fn socket(&mut self, load: &socket::Socket) {
+        self.registers.set(load.destination, Typed::new(Kind::Socket(load.key), socket_shape(load.key)));
+    }
+
+    pub(super) fn osf(&mut self, load: &osf::Osf) {
+        let shape = Shape::new(Type::String, 128, Order::Host);
+        self.registers.set(load.destination, Typed::new(Kind::Osf(load.ttl, load.version), shape));
+    }
+
+    pub(super) fn numgen(&mut self, load: &numgen::Numgen) {
+        let kind = Kind::Numgen(load.kind, load.modulus, load.offset);
+        self.registers.set(load.destination, Typed::new(kind, Shape::new(Type::Integer, 32, Order::Host)));
+    }
+
+    pub(super) fn hash(&mut self, load: &hash::Hash) {
+        let kind = match load.kind {
+            hash::Kind::Symmetric => Kind::Symhash(load.modulus, load.offset),
+            hash::Kind::Jenkins { source, len, seed } => {
+                let of = self.registers.take(source, len.div_ceil(4));
+                let of = self.resolved(of);
+                Kind::Jhash(of.into(), load.modulus, seed, load.offset)
+            }
+        };
+        self.registers.set(load.destination, Typed::new(kind, Shape::new(Type::Integer, 32, Order::Host)));
+    }
+
+    pub(super) fn xfrm(&mut self, load: &xfrm::Xfrm) {
+        let kind = Kind::Xfrm(load.key, load.direction, load.spnum);
+        self.registers.set(load.destination, Typed::new(kind, xfrm_shape(load.key)));
+    }
+
+    pub(super) fn tunnel(&mut self, load: &tunnel::Tunnel) {
+        let shape = match load.key {
+            tunnel::Key::Path => Shape::of(Type::Boolean),
+            tunnel::Key::Id => Shape::new(Type::Integer, 32, Order::Host),
+        };
+        self.registers.set(load.destination, Typed::new(Kind::Tunnel(load.key), shape));
+    }
+
+    pub(super) fn bitwise(&mut self, bitwise: &bitwise::Bitwise) {
+        let left = match self.registers.immediate(bitwise.source) {
+            Some(value) => {
+                let shape = Shape::new(Type::Integer, bits(value.len() as u32), Order::Host);
+                super::value::typed_constant(value, &[shape])
+            }
+            None => self.registers.take(bitwise.source, 0),
+        };
+        let shape = left.shape;
+        let constant = |bytes: &[u8]| super::value::typed_constant(bytes, &[shape]);
+        let binary =
+            |op, left: Typed, right: Typed| Typed::new(Kind::Binary(op, left.into(), right.into()), shape);
+        let shift = |by: &u32| Typed::number(u128::from(*by), Shape::new(Type::Integer, 32, Order::Host));
+        let typed = match &bitwise.op {
+            bitwise::Op::MaskXor { mask, xor } => super::mask::mask_xor(left, constant(mask), constant(xor)),
+            bitwise::Op::Lshift(by) => binary(BinaryOp::Lshift, left, shift(by)),
+            bitwise::Op::Rshift(by) => binary(BinaryOp::Rshift, left, shift(by)),
+            bitwise::Op::And(operand) => binary(BinaryOp::And, left, self.operand_of(operand, shape)),
+            bitwise::Op::Or(operand) => binary(BinaryOp::Or, left, self.operand_of(operand, shape)),
+            bitwise::Op::Xor(operand) => binary(BinaryOp::Xor, left, self.operand_of(operand, shape)),
+        };
+        self.registers.set(bitwise.destination, typed);
+    }
+
+    fn operand_of(&self, operand: &bitwise::Operand, shape: Shape) -> Typed {
+        match operand {
+            bitwise::Operand::Register(register) => match self.registers.immediate(*register) {
+                Some(value) => super::value::typed_constant(value, &[shape]),
+                None => self.registers.take(*register, 0),
+            },
+            bitwise::Operand::Value(value) => super::value::typed_constant(value, &[shape]),
+        }
+    }
+
+    /// A change of byte order is not listed: from then on the register is in the other order.
+    pub(super) fn byteorder(&mut self, byteorder: &byteorder::Byteorder) {
+        let order = match byteorder.op {
+            byteorder::Op::Ntoh => Order::Host,
+            byteorder::Op::Hton => Order::Big,
+        };
+        let mut typed = self.registers.take(byteorder.source, 0);
+        reorder(&mut typed, order);
+        self.registers.set(byteorder.destination, typed);
+    }
+
+    fn network_is_ip6(&self) -> bool {
+        self.protocols.at(payload::Base::Network) == Some(Proto::Ip6)
+    }
+}
+
+/// The value is in another order now, constants inside included: their numbers stay.
+fn reorder(typed: &mut Typed, order: Order) {
+    typed.shape.order = order;
+    if let Kind::Binary(op, left, right) = &mut typed.kind {
+        reorder(left, order);
+        if !matches!(op, BinaryOp::Lshift | BinaryOp::Rshift) {
+            reorder(right, order);
+        }
+    }
+}
+
+/// The number of a constant.
+pub(super) fn number(typed: &Typed) -> Option<u128> {
+    match &typed.kind {
+        Kind::Value(Datum::Number(number)) => Some(*number),
+        _ => None,
+    }
+}

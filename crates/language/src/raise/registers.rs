@@ -1,0 +1,76 @@
+//! What each register holds while a rule is raised.
+
+use ironweir_expr::{Register, Value};
+
+use crate::datatype::{Order, Type};
+use crate::typed::{Kind, Shape, Typed};
+
+/// What a register was last filled with.
+#[derive(Clone, Debug)]
+enum Content {
+    /// Something loaded or computed.
+    Loaded(Typed),
+    /// A constant; what it means is known where it is used.
+    Immediate(Value),
+}
+
+/// Sixteen registers of 4 bytes; what is wider is held by the first of those it fills.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RegisterFile {
+    words: [Option<Content>; 16],
+}
+
+fn word(register: Register) -> usize {
+    register.offset() / 4
+}
+
+impl RegisterFile {
+    /// Fills a register with something loaded.
+    pub(super) fn set(&mut self, register: Register, typed: Typed) {
+        self.words[word(register)] = Some(Content::Loaded(typed));
+    }
+
+    /// Fills a register with a constant.
+    pub(super) fn set_immediate(&mut self, register: Register, value: Value) {
+        self.words[word(register)] = Some(Content::Immediate(value));
+    }
+
+    /// The constant in a register.
+    pub(super) fn immediate(&self, register: Register) -> Option<&Value> {
+        match &self.words[word(register)] {
+            Some(Content::Immediate(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What `words` registers hold from this one on: one thing, or several as a concatenation. `words` of 0 takes one
+    /// thing, whatever its width. A register that holds nothing, as in rules that another program made, is an unnamed
+    /// integer.
+    pub(super) fn take(&self, register: Register, words: u32) -> Typed {
+        let first = word(register);
+        let mut parts = Vec::new();
+        let mut at = first;
+        loop {
+            let typed = match self.words.get(at) {
+                Some(Some(Content::Loaded(typed))) => typed.clone(),
+                Some(Some(Content::Immediate(value))) => {
+                    let bits = value.len() as u32 * 8;
+                    super::value::typed_constant(value, &[Shape::new(Type::Integer, bits, Order::Big)])
+                }
+                _ => Typed::number(0, Shape::new(Type::Integer, 32, Order::Host)),
+            };
+            at += typed.words().max(1) as usize;
+            parts.push(typed);
+            if at >= first + words as usize {
+                break;
+            }
+        }
+        match parts.len() {
+            1 => parts.swap_remove(0),
+            _ => {
+                let bits = parts.iter().map(|part| part.shape.words() * 32).sum();
+                Typed::new(Kind::Concat(parts), Shape::new(Type::Invalid, bits, Order::None))
+            }
+        }
+    }
+}
