@@ -211,6 +211,12 @@ fn run(text: &str, test: impl Fn(u8) -> bool) -> usize {
 }
 
 fn word(text: &str) -> usize {
+    // The only words of the language that begin with a digit: types of VLAN tags.
+    for name in ["8021q", "8021ad"] {
+        if text.strip_prefix(name).is_some_and(|rest| run(rest, |b| b.is_ascii_alphanumeric()) == 0) {
+            return name.len();
+        }
+    }
     if !text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'.') {
         return 0;
     }

@@ -180,14 +180,8 @@ impl Lower<'_> {
         let mark = self.mark();
         // Key and data share registers, as nft lays them
         let key_words = key.words();
-        let source = if destination.offset() as u32 / 4 + key_words <= 16
-            && destination.offset() as u32 / 4 + whole.words() == mark
-        {
-            self.release(destination.offset() as u32 / 4);
-            self.allocate(key_words.max(whole.words()), whole.span)?
-        } else {
-            self.allocate(key_words, whole.span)?
-        };
+        self.release(destination.offset() as u32 / 4);
+        let source = self.allocate(key_words, whole.span)?;
         let (set, key) = self.map_reference(key, map)?;
         self.load_into(&key, source)?;
         self.release(mark);

@@ -8,6 +8,7 @@ use super::Lower;
 use crate::ast;
 use crate::diag::{Diagnostic, Parsed};
 use crate::scope::Scope;
+use crate::stmt::Stmt;
 
 /// A rule with the anonymous sets and chains it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +30,13 @@ pub fn lower_rule(
     next_id: &Cell<u32>,
 ) -> Parsed<LoweredRule> {
     let mut lower = Lower::new(scope, table.clone(), next_id);
+    let mut end: Option<&Stmt> = None;
     for stmt in &rule.stmts {
+        if let Some(end) = end {
+            let message = "Statement after terminal statement has no effect";
+            return Err(Diagnostic::error(stmt.span, message).and(end.span, "the rule ends here"));
+        }
+        end = Some(stmt).filter(|stmt| stmt.is_terminal());
         stmt.lower(&mut lower)?;
     }
     lower.flush();

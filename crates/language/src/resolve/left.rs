@@ -30,6 +30,11 @@ impl Lower<'_> {
         self.resolve_load(expr, None)
     }
 
+    /// Resolves what is to be written.
+    pub(crate) fn resolve_target(&mut self, expr: &Expr) -> Parsed<Typed> {
+        self.resolve_load(expr, None).map(Typed::as_written)
+    }
+
     /// The same inside of a tunnel.
     fn resolve_load(&mut self, expr: &Expr, inner: Option<Proto>) -> Parsed<Typed> {
         let span = expr.span;
@@ -101,7 +106,6 @@ impl Lower<'_> {
                 typed(Kind::Exthdr(kind), shape).map(whole_bytes)
             }
             ExprKind::TcpOption(node) => {
-                self.tcp_dependency(span)?;
                 let typed = tcp_option(node, span)?;
                 Ok(whole_bytes(typed))
             }

@@ -42,6 +42,10 @@ impl Lower<'_> {
         span: Span,
     ) -> Parsed<()> {
         let base = payload.base;
+        let in_ip = base == Base::Link && Proto::of_family(self.protocols.family).0 > base;
+        if in_ip && inner.is_none() && proto != Proto::Ether && self.protocols.at(base).is_none() {
+            self.imply_ether(span)?;
+        }
         let Some(known) = self.protocols.at(base) else { return self.imply_protocol(proto, inner, span) };
         if let Some(other) = self.protocols.conflict(base, proto) {
             return Err(conflict(other, proto, span));
@@ -217,7 +221,7 @@ impl Lower<'_> {
             (Proto::Icmpv6, "mtu") => &[2],
             (Proto::Icmpv6, "parameter-problem") => &[4],
             (Proto::Icmpv6, "max-delay") => &[130],
-            (Proto::Icmpv6, "taddr") => &[135, 136, 137],
+            (Proto::Icmpv6, "taddr") => &[130, 131, 132, 135, 136, 137],
             (Proto::Icmpv6, "daddr") => &[137],
             _ => return Ok(()),
         };
@@ -269,6 +273,20 @@ pub(crate) fn whole_bytes(typed: Typed) -> Typed {
     }
     let by = Typed::number(u128::from(shift), Shape::new(Type::Integer, 32, Order::Host));
     Typed::new(Kind::Binary(BinaryOp::Rshift, masked.into(), by.into()), wide).at(span)
+}
+
+impl Typed {
+    /// The bits that [`whole_bytes`] was made of, as they are named when they are written.
+    pub(crate) fn as_written(self) -> Typed {
+        match self.kind {
+            Kind::Binary(BinaryOp::Rshift, inner, _) => inner.as_written(),
+            Kind::Binary(BinaryOp::And, load, mask) => {
+                let bits = mask.value().map_or(load.shape.bits, u128::count_ones);
+                Typed { shape: Shape { bits, ..load.shape }, ..*load }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// So many one bits.

@@ -5,7 +5,8 @@ use ironweir_expr::payload::{self, Base, Checksum, ChecksumKind};
 use ironweir_expr::{Expr as Code, Register, Value, ct, exthdr, meta};
 
 use crate::diag::{Diagnostic, Parsed};
-use crate::expr::Expr;
+use crate::expr::binary::Binary;
+use crate::expr::{Expr, ExprKind};
 use crate::lower::Lower;
 use crate::print::Printer;
 use crate::proto::Proto;
@@ -33,7 +34,7 @@ impl Assign {
 
 impl Assign {
     pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
-        let target = to.expression(&self.target)?;
+        let target = to.resolve_target(&self.target)?;
         match target.kind {
             Kind::Meta(key, None) if SETTABLE_META.contains(&key) => {
                 let source = self.lower_value(to, target.shape)?;
@@ -63,26 +64,22 @@ impl Assign {
 
     fn lower_value(&self, to: &mut Lower<'_>, shape: Shape) -> Parsed<Register> {
         let value = to.argument(&self.value, shape)?;
-        to.load(&value)
+        load_wide(to, &value)
     }
 
     /// Whole bytes are written as they are. Of other fields the bytes around them are read, changed and written back
     /// (`stmt_evaluate_payload`); the kernel wants an even number of bytes at an even place where it mends a checksum.
     fn lower_payload(&self, to: &mut Lower<'_>, payload: Payload, shape: Shape) -> Parsed<()> {
-        let value = to.argument(&self.value, shape)?;
         let checksum = checksum(&payload);
         let even = checksum.kind != ChecksumKind::None || checksum.pseudo_header;
         let field = Bits { offset: payload.offset, bits: shape.bits };
         let (offset, len) = field.bytes(even);
         let source;
         if (payload.offset, shape.bits) == (offset * 8, len * 8) {
-            source = to.load(&value)?;
+            let value = to.argument(&self.value, shape)?;
+            source = load_wide(to, &value)?;
         } else {
-            let Some((keep, set)) = patch(&value, &payload, shape.bits) else {
-                let message =
-                    "only a constant, or the field itself changed by a constant, can be written here";
-                return Err(Diagnostic::error(self.value.span, message));
-            };
+            let (keep, set) = self.patch(to, shape)?;
             source = to.allocate(len.div_ceil(4), self.value.span)?;
             let shift = len * 8 + offset * 8 - payload.offset - shape.bits;
             let mask = ones(len * 8) ^ ((ones(shape.bits) ^ keep) << shift);
@@ -101,6 +98,36 @@ impl Assign {
         }
         to.emit(Code::PayloadWrite(payload::Write { base: payload.base, offset, len, source, checksum }));
         Ok(())
+    }
+
+    /// A value as bits of the field that stay and bits that are flipped then: `x` is `(field & 0) ^ x`, `field | x` is
+    /// `(field & ~x) ^ x`.
+    fn patch(&self, to: &mut Lower<'_>, shape: Shape) -> Parsed<(u128, u128)> {
+        let all = ones(shape.bits);
+        if let ExprKind::Binary(binary) = &self.value.kind
+            && let Some((op, operand)) = self.own_change(binary)
+        {
+            let operand = to.argument(operand, shape)?.value().ok_or_else(|| self.not_constant())?;
+            return Ok(match op {
+                BinaryOp::And => (operand, 0),
+                BinaryOp::Or => (all ^ operand, operand),
+                _ => (all, operand),
+            });
+        }
+        let value = to.argument(&self.value, shape)?.value().ok_or_else(|| self.not_constant())?;
+        Ok((0, value))
+    }
+
+    /// `target | a | b`, which the parser read as `(target | a) | b`, is no change by one constant, but
+    /// `target | (a | b)` is; nft reads the first as the second.
+    fn own_change<'a>(&self, binary: &'a Binary) -> Option<(BinaryOp, &'a Expr)> {
+        let plain = !matches!(binary.op, BinaryOp::Lshift | BinaryOp::Rshift);
+        (plain && *binary.left == self.target).then_some((binary.op, &*binary.right))
+    }
+
+    fn not_constant(&self) -> Box<Diagnostic> {
+        let message = "only a constant, or the field itself changed by a constant, can be written here";
+        Diagnostic::error(self.value.span, message)
     }
 }
 
@@ -138,25 +165,11 @@ impl Bits {
     }
 }
 
-/// A value as bits of the field that stay and bits that are flipped then: `x` is `(field & 0) ^ x`, `field | x` is
-/// `(field & ~x) ^ x`.
-fn patch(value: &Typed, target: &Payload, bits: u32) -> Option<(u128, u128)> {
-    let all = ones(bits);
-    if let Some(value) = value.value() {
-        return Some((0, value));
-    }
-    let Kind::Binary(op, left, right) = &value.kind else { return None };
-    let Kind::Payload(source) = &left.kind else { return None };
-    if source != target || left.shape.bits != bits {
-        return None;
-    }
-    let operand = right.value()? & all;
-    match op {
-        BinaryOp::And => Some((operand, 0)),
-        BinaryOp::Or => Some((all ^ operand, operand)),
-        BinaryOp::Xor => Some((all, operand)),
-        BinaryOp::Lshift | BinaryOp::Rshift => None,
-    }
+/// Loads into a register of four words, whatever the value's width.
+fn load_wide(to: &mut Lower<'_>, value: &Typed) -> Parsed<Register> {
+    let register = to.allocate(value.words().max(4), value.span)?;
+    to.load_into(value, register)?;
+    Ok(register)
 }
 
 fn big_endian(value: u128, len: u32) -> Value {

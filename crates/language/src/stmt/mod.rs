@@ -132,6 +132,15 @@ impl Stmt {
         Ok(())
     }
 
+    /// Whether nothing behind it in a rule is ever reached.
+    pub(crate) fn is_terminal(&self) -> bool {
+        match &self.kind {
+            StmtKind::Verdict(verdict) => *verdict != verdict::Verdict::Continue,
+            StmtKind::Reject(_) | StmtKind::Nat(_) | StmtKind::Queue(_) => true,
+            _ => false,
+        }
+    }
+
     /// The expression of a stateful statement, for sets and elements; `None` of any other.
     pub fn stateful_code(&self) -> Option<ironweir_expr::Expr> {
         Some(match &self.kind {

@@ -75,6 +75,7 @@ impl World {
         let family = Family::from_name(family).expect("a family");
         let mut names = Names::default();
         names.interfaces.insert("lo", 1);
+        names.utc_offset = 7200;
         let scope = Scope { family, names: &names, sets: &NoSets };
         let table = TableId::new(family, table);
         let lowered = lower_rule(&parsed, scope, &table, &Cell::new(0))
