@@ -451,27 +451,14 @@ mod tests {
 
     /// Cuts a whole packet after every `size` bytes of payload, as a router would.
     fn cut(whole: &Bytes, size: usize) -> Vec<Bytes> {
-        let six = whole.0[0] >> 4 == 6;
-        let header = if six { 40 } else { 20 };
-        let payload = &whole.0[header..];
-        let count = payload.len().div_ceil(size);
-        let pieces = payload.chunks(size).enumerate().map(|(at, piece)| {
-            let (offset, more) = (at * size, at + 1 < count);
-            let mut bytes = whole.0[..header].to_vec();
-            if six {
-                bytes[4..6].copy_from_slice(&(piece.len() as u16 + 8).to_be_bytes());
-                let next = std::mem::replace(&mut bytes[6], 44);
-                bytes.extend([next, 0]);
-                bytes.extend((offset as u16 | u16::from(more)).to_be_bytes());
-                bytes.extend([0, 0, 0, 9]);
-            } else {
-                bytes[2..4].copy_from_slice(&(piece.len() as u16 + 20).to_be_bytes());
-                bytes[6..8].copy_from_slice(&((offset / 8) as u16 | u16::from(more) << 13).to_be_bytes());
-            }
-            bytes.extend(piece);
-            Bytes(bytes)
+        let header = if whole.0[0] >> 4 == 6 { 48 } else { 20 };
+        let mut pieces = Vec::new();
+        whole.clone().with(|packet, info| {
+            ironweir_wire::fragment::split(packet, info, header + size, 9, |bytes| {
+                pieces.push(Bytes(bytes.to_vec()))
+            })
         });
-        pieces.collect()
+        pieces
     }
 
     fn push(defrag: &mut Defrag, bytes: &Bytes) -> Fragment {

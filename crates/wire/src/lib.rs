@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod crc32c;
 pub mod dissect;
 pub mod ethernet;
+pub mod fragment;
 pub mod headers;
 pub mod icmp;
 pub mod ipv4;

@@ -271,4 +271,43 @@ mod tests {
         assert!(set_end(&mut packet, &headers, End::Destination, &target).is_some());
         assert_eq!(packet.be16(26), Some(0));
     }
+
+    /// A tail that begins anywhere, the middle of a header included.
+    struct Tail(Vec<u8>);
+
+    impl crate::Segments for Tail {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn read(&self, offset: usize, out: &mut [u8]) -> bool {
+            self.0.get(offset..offset + out.len()).map(|bytes| out.copy_from_slice(bytes)).is_some()
+        }
+
+        fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
+            self.0.get_mut(offset..offset + bytes.len()).map(|out| out.copy_from_slice(bytes)).is_some()
+        }
+    }
+
+    #[test]
+    fn a_packet_in_segments_changes_as_a_linear_one() {
+        let headers = Headers { l3: L3::V4, network: 0, l4: 17, transport: 20, end: 31 };
+        let target = Tuple {
+            src: Address::v4([203, 0, 113, 9]),
+            src_id: 4242,
+            l3: L3::V4,
+            l4: 17,
+            ..Tuple::default()
+        };
+        let mut linear = udp_packet();
+        let mut packet = Packet::new(&mut linear, 0, 31, LinkType::None);
+        assert!(set_end(&mut packet, &headers, End::Source, &target).is_some());
+        for at in 0..31 {
+            let mut head = udp_packet();
+            let mut tail = Tail(head.split_off(at));
+            let mut packet = Packet::new(&mut head, 0, at, LinkType::None).with_tail(&mut tail);
+            assert!(set_end(&mut packet, &headers, End::Source, &target).is_some());
+            assert_eq!(packet.array::<31>(0).unwrap()[..], linear);
+        }
+    }
 }
