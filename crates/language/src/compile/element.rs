@@ -1,0 +1,301 @@
+//! Elements of named sets.
+
+use ironweir_ruleset::{Change, Creation, Element, ElementFlags, Set, SetFlags, SetRef, TableId, userdata};
+
+use super::Compiler;
+use super::cache::TableSets;
+use crate::decl::element::ElementsDecl;
+use crate::decl::set::SetDecl;
+use crate::diag::{Diagnostic, Parsed, short};
+use crate::expr::set::SetLiteral;
+use crate::interval::{self, Member, Style};
+use crate::lower::{Lower, member, set_of};
+use crate::scope::Scope;
+use crate::source::Span;
+
+impl Compiler<'_> {
+    /// The elements that a set's block holds.
+    pub(super) fn elements_of(&mut self, decl: &SetDecl, errors: &mut Vec<Diagnostic>) {
+        let Some((elements, span)) = &decl.elements else { return };
+        if !elements.elements.is_empty() {
+            self.add(&decl.table.id, &decl.name.text, elements, *span, Creation::Add, errors);
+        }
+    }
+
+    /// `add element`.
+    pub(super) fn add_elements(
+        &mut self,
+        decl: &ElementsDecl,
+        creation: Creation,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        if self.cache.set(self.ruleset, &decl.table.id, &decl.set.text).is_none() {
+            errors.push(*no_set(decl));
+            return;
+        }
+        self.add(&decl.table.id, &decl.set.text, &decl.elements, decl.span, creation, errors);
+    }
+
+    fn add(
+        &mut self,
+        table: &TableId,
+        name: &str,
+        literal: &SetLiteral,
+        span: Span,
+        creation: Creation,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        let (ruleset, now) = (self.ruleset, self.now);
+        let Some(set) = self.cache.set(ruleset, table, name).cloned() else { return };
+        let before = errors.len();
+        let members = self.members(table, &set, literal, errors);
+        if errors.len() > before {
+            return;
+        }
+        let merge = set.userdata.get_u32(userdata::SET_MERGE_ELEMENTS).is_some_and(|merge| merge != 0);
+        let committed = self.cache.committed_elements(ruleset, table, name);
+        let Some(cached) = self.cache.set_mut(ruleset, table, name) else { return };
+        let mut style = Style {
+            interval: set.flags.contains(SetFlags::INTERVAL),
+            concat: set.flags.contains(SetFlags::CONCAT),
+            merge,
+            fresh: cached.empty,
+            anonymous: false,
+        };
+        let spans: Vec<Span>;
+        let mut removed = Vec::new();
+        let made = if merge && style.interval && !style.concat {
+            // What is there may grow together with what comes.
+            let there = cached.members.take().unwrap_or_else(|| {
+                let stored = committed.filter(|_| !cached.empty).into_iter().flat_map(|set| set.dump(now));
+                interval::intervals(stored)
+            });
+            let catchalls: Vec<Member> = members
+                .iter()
+                .filter(|member| member.element.flags.contains(ElementFlags::CATCHALL))
+                .cloned()
+                .collect();
+            let all: Vec<Member> = there
+                .iter()
+                .cloned()
+                .chain(members)
+                .filter(|member| !member.element.flags.contains(ElementFlags::CATCHALL))
+                .collect();
+            let merged = match interval::distinct(all, true) {
+                Ok(merged) => merged,
+                Err(error) => {
+                    errors.push(*error);
+                    return;
+                }
+            };
+            let key = |member: &Member| (member.first.clone(), member.last.clone());
+            let kept: std::collections::HashSet<_> = merged.iter().map(key).collect();
+            let had: std::collections::HashSet<_> = there.iter().map(key).collect();
+            let gone: Vec<Member> = there.into_iter().filter(|member| !kept.contains(&key(member))).collect();
+            let new = merged.iter().filter(|member| !had.contains(&key(member))).cloned().chain(catchalls).collect();
+            cached.members = Some(merged);
+            removed = interval::elements(gone, Style { fresh: false, ..style }).unwrap_or_default();
+            spans = Vec::new();
+            style.merge = false;
+            interval::elements(new, style)
+        } else {
+            spans = if style.interval && !style.concat {
+                Vec::new()
+            } else {
+                members.iter().map(|member| member.span).collect()
+            };
+            interval::elements(members, style)
+        };
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => {
+                errors.push(*error);
+                return;
+            }
+        };
+        cached.empty = false;
+        if !removed.is_empty() {
+            let change = Change::DelElements {
+                table: table.clone(),
+                set: name.into(),
+                elements: Some(removed),
+                missing_ok: false,
+            };
+            self.push(change, span);
+        }
+        if !made.is_empty() {
+            let set = SetRef::new(name);
+            let change = Change::NewElements { table: table.clone(), set, elements: made, creation };
+            self.push_with(change, span, spans);
+        }
+    }
+
+    /// Keys and data of a set literal's elements, each with its own errors.
+    fn members(
+        &self,
+        table: &TableId,
+        set: &Set,
+        literal: &SetLiteral,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Vec<Member> {
+        let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table };
+        let scope = Scope { family: table.family, names: self.names, sets: &sets };
+        let mut lower = Lower::new(scope, table.clone(), &self.next_id);
+        let shapes = set_of(set);
+        let mut members = Vec::with_capacity(literal.elements.len());
+        for element in &literal.elements {
+            let made = lower.resolve_element(element, &shapes.key, shapes.data.as_deref()).and_then(|mut typed| {
+                if let Some(options) = &element.options {
+                    typed.exprs = options.stmts.iter().map(super::set::stateful).collect::<Parsed<_>>()?;
+                }
+                if typed.timeout.is_some() && !set.flags.contains(SetFlags::TIMEOUT) {
+                    let message = "the set has no flag 'timeout', its elements cannot have one";
+                    return Err(Diagnostic::error(element.span, message));
+                }
+                let made = member(set.flags, &typed)?;
+                if made.first != made.last && !set.flags.contains(SetFlags::INTERVAL) {
+                    let message = "You must add 'flags interval' to your set declaration if you want to add range elements";
+                    return Err(Diagnostic::error(element.key.span, message));
+                }
+                if made.first > made.last {
+                    return Err(Diagnostic::error(element.key.span, "Range negative size"));
+                }
+                Ok(Member { span: element.span, ..made })
+            });
+            match made {
+                Ok(member) => members.push(member),
+                Err(error) => {
+                    errors.push(*error);
+                    // One of a million lines is enough to see what is wrong.
+                    if errors.len() >= MAX_ERRORS {
+                        break;
+                    }
+                }
+            }
+        }
+        members
+    }
+
+    /// `delete element`.
+    pub(super) fn delete_elements(&mut self, decl: &ElementsDecl, missing_ok: bool) -> Parsed<()> {
+        let (table, name) = (&decl.table.id, &decl.set.text);
+        let (ruleset, now) = (self.ruleset, self.now);
+        let Some(set) = self.cache.set(ruleset, table, name).cloned() else {
+            return if missing_ok { Ok(()) } else { Err(no_set(decl)) };
+        };
+        let elements = self.keys(table, &set, &decl.elements)?;
+        let style = Style {
+            interval: set.flags.contains(SetFlags::INTERVAL),
+            concat: set.flags.contains(SetFlags::CONCAT),
+            ..Style::default()
+        };
+        let merge = set.userdata.get_u32(userdata::SET_MERGE_ELEMENTS).is_some_and(|merge| merge != 0);
+        let (mut gone, mut left) = (elements, Vec::new());
+        if merge && style.interval && !style.concat {
+            let committed = self.cache.committed_elements(ruleset, table, name);
+            let Some(cached) = self.cache.set_mut(ruleset, table, name) else { return Ok(()) };
+            let there = cached.members.take().unwrap_or_else(|| {
+                let stored = committed.filter(|_| !cached.empty).into_iter().flat_map(|set| set.dump(now));
+                interval::intervals(stored)
+            });
+            let (kept, changed) = without(there, gone, missing_ok)?;
+            cached.members = Some(kept.iter().chain(&changed.left).cloned().collect());
+            gone = changed.gone;
+            left = changed.left;
+        }
+        let spans = gone.iter().map(|member| member.span).collect();
+        let elements = Some(interval::elements(gone, style)?);
+        let (set, table) = (name.clone(), table.clone());
+        let change = Change::DelElements { table: table.clone(), set, elements, missing_ok };
+        self.push_with(change, decl.span, if style.interval { Vec::new() } else { spans });
+        if !left.is_empty() {
+            let elements = interval::elements(left, style)?;
+            let set = SetRef::new(name.clone());
+            let change = Change::NewElements { table, set, elements, creation: Creation::Add };
+            self.push(change, decl.span);
+        }
+        Ok(())
+    }
+
+    /// Keys alone, as `delete` and `get` name elements; data may be left out.
+    pub(crate) fn keys(&self, table: &TableId, set: &Set, literal: &SetLiteral) -> Parsed<Vec<Member>> {
+        let keys = SetLiteral {
+            elements: literal.elements.iter().map(|element| crate::expr::set::Element::new(element.key.clone())).collect(),
+        };
+        let plain = Set { data: None, ..set.clone() };
+        let mut errors = Vec::new();
+        let members = self.members(table, &plain, &keys, &mut errors);
+        match errors.into_iter().next() {
+            Some(error) => Err(Box::new(error)),
+            None => Ok(members),
+        }
+    }
+
+    /// Elements that `get element` and `reset element` ask for.
+    pub(crate) fn asked(&self, decl: &ElementsDecl) -> Parsed<(Set, Vec<Member>)> {
+        let Some(set) = self.cache.set(self.ruleset, &decl.table.id, &decl.set.text) else {
+            return Err(no_set(decl));
+        };
+        Ok((set.clone(), self.keys(&decl.table.id, set, &decl.elements)?))
+    }
+}
+
+/// Errors of one set's elements after which reading on helps nobody.
+const MAX_ERRORS: usize = 20;
+
+fn no_set(decl: &ElementsDecl) -> Box<Diagnostic> {
+    Diagnostic::error(decl.set.span, "No such file or directory")
+        .help(format!("there is no set {} in table {}", short(&decl.set.text), decl.table.id))
+}
+
+/// What deleting from merged intervals does.
+struct Changed {
+    /// Intervals to remove whole.
+    gone: Vec<Member>,
+    /// What is left of them.
+    left: Vec<Member>,
+}
+
+/// Cuts `cut` out of the intervals there.
+fn without(there: Vec<Member>, cut: Vec<Member>, missing_ok: bool) -> Parsed<(Vec<Member>, Changed)> {
+    let mut kept = there;
+    let mut changed = Changed { gone: Vec::new(), left: Vec::new() };
+    let mut fresh: Vec<Member> = Vec::new();
+    for cut in cut {
+        if cut.element.flags.contains(ElementFlags::CATCHALL) {
+            changed.gone.push(cut);
+            continue;
+        }
+        let holds = |member: &Member| member.first <= cut.first && cut.last <= member.last;
+        let from = match kept.iter().position(holds) {
+            Some(at) => {
+                let whole = kept.remove(at);
+                changed.gone.push(Member { span: cut.span, ..whole.clone() });
+                whole
+            }
+            None => match fresh.iter().position(holds) {
+                Some(at) => fresh.remove(at),
+                None if missing_ok => continue,
+                None => return Err(Diagnostic::error(cut.span, "element does not exist")),
+            },
+        };
+        let part = |first: &[u8], last: &[u8]| Member {
+            first: first.to_vec(),
+            last: last.to_vec(),
+            element: Element { more: None, ..from.element.clone() },
+            span: cut.span,
+        };
+        if from.first < cut.first
+            && let Some(last) = interval::before(&cut.first)
+        {
+            fresh.push(part(&from.first, &last));
+        }
+        if cut.last < from.last
+            && let Some(first) = interval::after(&cut.last)
+        {
+            fresh.push(part(&first, &from.last));
+        }
+    }
+    changed.left = fresh;
+    Ok((kept, changed))
+}

@@ -1,0 +1,219 @@
+//! Sets and maps.
+
+use ironweir_ruleset::set::SetData;
+use ironweir_ruleset::{Change, Creation, Expr, Set, SetFlags, TableId, Userdata, userdata};
+
+use super::Compiler;
+use super::cache::TableSets;
+use crate::datatype::{Order, Type, concat_number};
+use crate::decl::set::{DataSpec, KeySpec, SetDecl};
+use crate::diag::{Diagnostic, Parsed, short};
+use crate::lower::Lower;
+use crate::scope::Scope;
+use crate::source::Span;
+use crate::stmt::{Stmt, StmtKind};
+use crate::typed::Shape;
+
+/// What keys or data are, and how `typeof` wrote them.
+struct Typing {
+    shapes: Vec<Shape>,
+    typeof_data: Option<Vec<u8>>,
+    span: Span,
+}
+
+impl Typing {
+    fn number(&self) -> u32 {
+        let types: Vec<Type> = self.shapes.iter().map(|shape| shape.datatype).collect();
+        concat_number(&types)
+    }
+
+    /// Bytes of the whole; parts of a concatenation are padded to 4.
+    fn bytes(&self) -> u32 {
+        match &self.shapes[..] {
+            [one] => one.bytes() as u32,
+            parts => parts.iter().map(|shape| shape.words() * 4).sum(),
+        }
+    }
+
+    fn order(&self) -> u32 {
+        match self.shapes.first().map(|shape| shape.order) {
+            Some(Order::Host) if self.shapes.len() == 1 => 1,
+            Some(Order::Big) if self.shapes.len() == 1 => 2,
+            _ => 0,
+        }
+    }
+}
+
+/// Bytes of a key: four registers of 16 bytes (`NFT_DATA_VALUE_MAXLEN`).
+const MAX_KEY: u32 = 64;
+
+impl Compiler<'_> {
+    /// A set without its elements.
+    pub(super) fn set(&mut self, decl: &SetDecl, creation: Creation) -> Parsed<()> {
+        let id = decl.table.id.clone();
+        let set = self.set_of_decl(decl)?;
+        let known = self.cache.set(self.ruleset, &id, &set.name);
+        if let Some(known) = known {
+            let same = known.key_type == set.key_type && known.key_len == set.key_len;
+            if !same || known.data.is_some() != set.data.is_some() {
+                let message = format!("set '{}' is declared with another type already", short(&set.name));
+                return Err(Diagnostic::error(decl.name.span, message));
+            }
+        } else {
+            self.cache.declare_set(&id, set.clone(), true);
+        }
+        self.push(Change::NewSet { table: id, set, creation }, decl.name.span);
+        Ok(())
+    }
+
+    fn set_of_decl(&mut self, decl: &SetDecl) -> Parsed<Set> {
+        let id = &decl.table.id;
+        let what = if decl.is_map { "map" } else { "set" };
+        let Some(key) = &decl.key else {
+            let message = format!("{what} definition does not specify key");
+            return Err(Diagnostic::error(decl.name.span, message).help("say 'type ...' or 'typeof ...'"));
+        };
+        let mut flags = decl.flags;
+        let key = self.typing(id, key, what)?;
+        if key.bytes() > MAX_KEY {
+            return Err(Diagnostic::error(key.span, format!("the key has {} bytes, {MAX_KEY} are the most", key.bytes())));
+        }
+        let mut fields = Vec::new();
+        if key.shapes.len() > 1 {
+            fields = key.shapes.iter().map(|shape| shape.bytes() as u32).collect();
+            if flags.contains(SetFlags::INTERVAL) {
+                flags |= SetFlags::CONCAT;
+            }
+        }
+        let exprs = self.set_exprs(decl)?;
+        if exprs.len() > 1 {
+            flags |= SetFlags::EXPR;
+        }
+        if decl.gc_interval.is_some() && !flags.contains(SetFlags::TIMEOUT) {
+            flags |= SetFlags::TIMEOUT;
+        }
+        let mut data_typing = None;
+        let mut data_interval = false;
+        let data = match &decl.data {
+            None => None,
+            Some(DataSpec::Verdict | DataSpec::Queue) => {
+                flags |= SetFlags::MAP;
+                Some(SetData::Verdict)
+            }
+            Some(DataSpec::Object(kind)) => {
+                flags |= SetFlags::OBJECT;
+                Some(SetData::Object(*kind))
+            }
+            Some(DataSpec::Value { key: data, interval }) => {
+                flags |= SetFlags::MAP;
+                let typing = self.typing(id, data, "map")?;
+                data_interval = *interval;
+                let len = typing.bytes() * if data_interval { 2 } else { 1 };
+                if len > MAX_KEY {
+                    return Err(Diagnostic::error(typing.span, "the map's data is too long"));
+                }
+                let kind = typing.number();
+                data_typing = Some(typing);
+                Some(SetData::Value { kind, len })
+            }
+        };
+        if let Some(DataSpec::Queue) = decl.data {
+            // DIVERGES: nft keeps what its queue statement makes of such a map as typeof data.
+            let message = "maps to queue verdicts are not supported yet";
+            return Err(Diagnostic::error(decl.name.span, message));
+        }
+        let mut order = key.order();
+        if flags.contains(SetFlags::INTERVAL) && key.shapes.len() == 1 && order == 1 {
+            order = 2;
+        }
+        let mut user = Userdata::default();
+        let mut fits = user.push_u32(userdata::SET_KEY_BYTEORDER, order);
+        if let Some(typing) = &data_typing {
+            fits &= user.push_u32(userdata::SET_DATA_BYTEORDER, typing.order());
+        }
+        if decl.auto_merge {
+            fits &= user.push_u32(userdata::SET_MERGE_ELEMENTS, 1);
+        }
+        if let Some(bytes) = &key.typeof_data {
+            fits &= user.push(userdata::SET_KEY_TYPEOF, bytes);
+        }
+        if let Some(bytes) = data_typing.as_ref().and_then(|typing| typing.typeof_data.as_ref()) {
+            fits &= user.push(userdata::SET_DATA_TYPEOF, bytes);
+        }
+        if data_interval {
+            fits &= user.push_u32(userdata::SET_DATA_INTERVAL, 1);
+        }
+        if let Some(comment) = &decl.comment {
+            fits &= user.push_str(userdata::SET_COMMENT, comment);
+        }
+        if !fits {
+            let message = "type and comment together are too long to be kept";
+            return Err(Diagnostic::error(decl.name.span, message).help("make the comment shorter"));
+        }
+        Ok(Set {
+            name: decl.name.text.clone(),
+            id: self.new_id(),
+            flags,
+            key_type: key.number(),
+            key_len: key.bytes(),
+            fields,
+            data,
+            size: decl.size,
+            timeout: decl.timeout.filter(|timeout| *timeout > 0),
+            gc_interval: decl.gc_interval,
+            policy: decl.policy.unwrap_or_default(),
+            exprs,
+            userdata: user,
+        })
+    }
+
+    fn typing(&self, id: &TableId, key: &KeySpec, what: &str) -> Parsed<Typing> {
+        match key {
+            KeySpec::Type { types, span } => {
+                let unqualified = types.iter().find(|datatype| datatype.bits() == 0);
+                if let Some(datatype) = unqualified {
+                    let name = datatype.name();
+                    return Err(Diagnostic::error(
+                        *span,
+                        format!(
+                            "unqualified type {name} specified in {what} definition. Try \"typeof expression\" \
+                             instead of \"type datatype\"."
+                        ),
+                    ));
+                }
+                if types.len() > 1 && types.contains(&Type::Verdict) || *types == [Type::Verdict] && what == "set" {
+                    return Err(Diagnostic::error(*span, format!("a {what} cannot have keys of type verdict")));
+                }
+                let shapes = types.iter().map(|datatype| Shape::of(*datatype)).collect();
+                Ok(Typing { shapes, typeof_data: None, span: *span })
+            }
+            KeySpec::Typeof(expr) => {
+                let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table: id };
+                let scope = Scope { family: id.family, names: self.names, sets: &sets };
+                let mut lower = Lower::for_typeof(scope, id.clone(), &self.next_id);
+                let typed = lower.expression(expr)?;
+                if !typed.is_load() {
+                    return Err(Diagnostic::error(expr.span, "primary expression type 'symbol' lacks typeof serialization"));
+                }
+                let typeof_data = crate::raise::encode_typeof(&typed);
+                Ok(Typing { shapes: crate::lower::natural(&typed), typeof_data, span: expr.span })
+            }
+        }
+    }
+
+    fn set_exprs(&self, decl: &SetDecl) -> Parsed<Vec<Expr>> {
+        decl.stmts.iter().map(stateful).collect()
+    }
+}
+
+/// The expression of a stateful statement, as sets and elements keep it.
+pub(super) fn stateful(stmt: &Stmt) -> Parsed<Expr> {
+    match &stmt.kind {
+        StmtKind::Counter(counter) => Ok(counter.code()),
+        StmtKind::Quota(quota) => Ok(quota.code()),
+        StmtKind::Limit(limit) => Ok(limit.code()),
+        StmtKind::Last(last) => Ok(last.code()),
+        StmtKind::Connlimit(connlimit) => Ok(connlimit.code()),
+        _ => Err(Diagnostic::error(stmt.span, "only counter, quota, limit, last and ct count belong to elements")),
+    }
+}
