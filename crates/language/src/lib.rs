@@ -3,6 +3,7 @@
 
 pub mod ast;
 pub mod cmd;
+pub mod compile;
 pub mod datatype;
 pub mod decl;
 pub mod define;

@@ -53,7 +53,6 @@ impl Cache {
         ruleset.table(id)
     }
 
-
     /// What is remembered of a table.
     pub(super) fn table(&mut self, id: &TableId) -> &mut TableCache {
         if !self.tables.contains_key(id) {

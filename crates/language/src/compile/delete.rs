@@ -73,7 +73,10 @@ impl Compiler<'_> {
             }
             Target::Object(kind, table, which) => {
                 let (kind, object) = (*kind, which.selector());
-                self.push(Change::DelObject { table: table.id.clone(), kind, object, missing_ok }, which.span());
+                self.push(
+                    Change::DelObject { table: table.id.clone(), kind, object, missing_ok },
+                    which.span(),
+                );
             }
         }
         Ok(())

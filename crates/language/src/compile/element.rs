@@ -92,7 +92,12 @@ impl Compiler<'_> {
             let kept: std::collections::HashSet<_> = merged.iter().map(key).collect();
             let had: std::collections::HashSet<_> = there.iter().map(key).collect();
             let gone: Vec<Member> = there.into_iter().filter(|member| !kept.contains(&key(member))).collect();
-            let new = merged.iter().filter(|member| !had.contains(&key(member))).cloned().chain(catchalls).collect();
+            let new = merged
+                .iter()
+                .filter(|member| !had.contains(&key(member)))
+                .cloned()
+                .chain(catchalls)
+                .collect();
             cached.members = Some(merged);
             removed = interval::elements(gone, Style { fresh: false, ..style }).unwrap_or_default();
             spans = Vec::new();
@@ -152,7 +157,7 @@ impl Compiler<'_> {
                     let message = "the set has no flag 'timeout', its elements cannot have one";
                     return Err(Diagnostic::error(element.span, message));
                 }
-                let made = member(set.flags, &typed)?;
+                let made = member(&typed)?;
                 if made.first != made.last && !set.flags.contains(SetFlags::INTERVAL) {
                     let message = "You must add 'flags interval' to your set declaration if you want to add range elements";
                     return Err(Diagnostic::error(element.key.span, message));
@@ -220,7 +225,11 @@ impl Compiler<'_> {
     /// Keys alone, as `delete` and `get` name elements; data may be left out.
     pub(crate) fn keys(&self, table: &TableId, set: &Set, literal: &SetLiteral) -> Parsed<Vec<Member>> {
         let keys = SetLiteral {
-            elements: literal.elements.iter().map(|element| crate::expr::set::Element::new(element.key.clone())).collect(),
+            elements: literal
+                .elements
+                .iter()
+                .map(|element| crate::expr::set::Element::new(element.key.clone()))
+                .collect(),
         };
         let plain = Set { data: None, ..set.clone() };
         let mut errors = Vec::new();
@@ -244,8 +253,11 @@ impl Compiler<'_> {
 const MAX_ERRORS: usize = 20;
 
 fn no_set(decl: &ElementsDecl) -> Box<Diagnostic> {
-    Diagnostic::error(decl.set.span, "No such file or directory")
-        .help(format!("there is no set {} in table {}", short(&decl.set.text), decl.table.id))
+    Diagnostic::error(decl.set.span, "No such file or directory").help(format!(
+        "there is no set {} in table {}",
+        short(&decl.set.text),
+        decl.table.id
+    ))
 }
 
 /// What deleting from merged intervals does.

@@ -10,10 +10,7 @@ impl Compiler<'_> {
     /// A flowtable.
     pub(super) fn flowtable(&mut self, decl: &FlowtableDecl, creation: Creation) -> Parsed<()> {
         let flowtable = flowtable(decl)?;
-        self.push(
-            Change::NewFlowtable { table: decl.table.id.clone(), flowtable, creation },
-            decl.name.span,
-        );
+        self.push(Change::NewFlowtable { table: decl.table.id.clone(), flowtable, creation }, decl.name.span);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Rules and where they go.
 
-use ironweir_ruleset::{Change, ChainRef, Place, RuleSelector, TableId};
+use ironweir_ruleset::{ChainRef, Change, Place, RuleSelector, TableId};
 
 use super::Compiler;
 use super::cache::TableSets;
@@ -31,7 +31,8 @@ impl Compiler<'_> {
                 let rules = self.cache.rules(self.ruleset, table, &command.chain.text);
                 let at = usize::try_from(*index).ok().and_then(|index| rules.get(index));
                 let Some(rule) = at else {
-                    let message = format!("there is no rule with index {index}: the chain has {}", rules.len());
+                    let message =
+                        format!("there is no rule with index {index}: the chain has {}", rules.len());
                     return Err(Diagnostic::error(*span, message));
                 };
                 Some(*rule)

@@ -76,7 +76,10 @@ impl Compiler<'_> {
         let mut flags = decl.flags;
         let key = self.typing(id, key, what)?;
         if key.bytes() > MAX_KEY {
-            return Err(Diagnostic::error(key.span, format!("the key has {} bytes, {MAX_KEY} are the most", key.bytes())));
+            return Err(Diagnostic::error(
+                key.span,
+                format!("the key has {} bytes, {MAX_KEY} are the most", key.bytes()),
+            ));
         }
         let mut fields = Vec::new();
         if key.shapes.len() > 1 {
@@ -181,8 +184,13 @@ impl Compiler<'_> {
                         ),
                     ));
                 }
-                if types.len() > 1 && types.contains(&Type::Verdict) || *types == [Type::Verdict] && what == "set" {
-                    return Err(Diagnostic::error(*span, format!("a {what} cannot have keys of type verdict")));
+                if types.len() > 1 && types.contains(&Type::Verdict)
+                    || *types == [Type::Verdict] && what == "set"
+                {
+                    return Err(Diagnostic::error(
+                        *span,
+                        format!("a {what} cannot have keys of type verdict"),
+                    ));
                 }
                 let shapes = types.iter().map(|datatype| Shape::of(*datatype)).collect();
                 Ok(Typing { shapes, typeof_data: None, span: *span })
@@ -190,12 +198,15 @@ impl Compiler<'_> {
             KeySpec::Typeof(expr) => {
                 let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table: id };
                 let scope = Scope { family: id.family, names: self.names, sets: &sets };
-                let mut lower = Lower::for_typeof(scope, id.clone(), &self.next_id);
+                let mut lower = Lower::new(scope, id.clone(), &self.next_id);
                 let typed = lower.expression(expr)?;
                 if !typed.is_load() {
-                    return Err(Diagnostic::error(expr.span, "primary expression type 'symbol' lacks typeof serialization"));
+                    return Err(Diagnostic::error(
+                        expr.span,
+                        "primary expression type 'symbol' lacks typeof serialization",
+                    ));
                 }
-                let typeof_data = crate::raise::encode_typeof(&typed);
+                let typeof_data = crate::typeof_data::encode(&typed);
                 Ok(Typing { shapes: crate::lower::natural(&typed), typeof_data, span: expr.span })
             }
         }
@@ -214,6 +225,9 @@ pub(super) fn stateful(stmt: &Stmt) -> Parsed<Expr> {
         StmtKind::Limit(limit) => Ok(limit.code()),
         StmtKind::Last(last) => Ok(last.code()),
         StmtKind::Connlimit(connlimit) => Ok(connlimit.code()),
-        _ => Err(Diagnostic::error(stmt.span, "only counter, quota, limit, last and ct count belong to elements")),
+        _ => Err(Diagnostic::error(
+            stmt.span,
+            "only counter, quota, limit, last and ct count belong to elements",
+        )),
     }
 }

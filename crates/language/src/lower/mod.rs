@@ -27,7 +27,9 @@ use crate::typed::{Shape, Typed};
 use relational::Match;
 
 pub use constant::{constant_bytes, constant_data};
+pub(crate) use relational::natural;
 pub use rule::{LoweredRule, lower_rule};
+pub(crate) use sets::member;
 pub use sets::{SetShapes, lower_elements, set_of};
 
 /// A rule being lowered.

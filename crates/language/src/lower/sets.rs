@@ -9,6 +9,7 @@ use super::constant::{bounds, constant_bytes, constant_data};
 use super::relational::natural;
 use crate::datatype::{Order, Type, concat_number, concat_types};
 use crate::diag::{Diagnostic, Parsed};
+use crate::interval::Member;
 use crate::typed::{Element as TypedElement, Kind, SetLiteral, Shape, Typed};
 use crate::typeof_data;
 
@@ -221,6 +222,24 @@ pub fn lower_elements(
         }
     }
     Ok(out)
+}
+
+/// An element with its keys worked out, for [`crate::interval`].
+pub(crate) fn member(element: &TypedElement) -> Parsed<Member> {
+    let bad = || Diagnostic::error(element.key.span, "a constant is expected here");
+    let span = element.key.span;
+    if let Kind::Wildcard = element.key.kind {
+        return Ok(Member {
+            first: Vec::new(),
+            last: Vec::new(),
+            element: dressed(Element::catchall(), element),
+            span,
+        });
+    }
+    let (from, to) = bounds(&element.key).ok_or_else(bad)?;
+    let first = constant_bytes(&from).ok_or_else(bad)?.to_vec();
+    let last = constant_bytes(&to).ok_or_else(bad)?.to_vec();
+    Ok(Member { first, last, element: dressed(Element::new(Value::new(&[])), element), span })
 }
 
 fn dressed(mut made: Element, from: &TypedElement) -> Element {
