@@ -39,7 +39,7 @@ pub(super) fn implied_icmp_type(proto: Proto, field: &str) -> Option<u8> {
 
 impl Raise<'_> {
     /// Loads become fields, and matches that writing those fields implies are taken out.
-    pub(super) fn resolved(&mut self, typed: Typed) -> Typed {
+    pub(crate) fn resolved(&mut self, typed: Typed) -> Typed {
         let typed = self.completed(typed);
         self.kill_deep(&typed);
         typed

@@ -205,6 +205,17 @@ impl<'a> Raise<'a> {
         self.resolved(typed)
     }
 
+    /// What was loaded into a register, as bytecode has it; `None` where it holds a constant or nothing.
+    pub(crate) fn loaded(&self, register: Register) -> Option<Typed> {
+        self.registers.immediate(register).is_none().then(|| self.registers.take(register, 0))
+    }
+
+    /// What a map gives for the key in a register, as AST.
+    pub(crate) fn map(&mut self, name: &str, source: Register) -> expr::Expr {
+        let typed = self.map_typed(name, source);
+        self.syntax(&typed)
+    }
+
     /// Takes out the match that something at this layer implies, as a statement's own requirements do (`reject with
     /// tcp reset` implies `meta l4proto tcp`).
     pub fn implied(&mut self, base: ironweir_expr::payload::Base) {

@@ -216,6 +216,19 @@ impl Raise<'_> {
         }
     }
 
+    /// What a map gives for the key in a register.
+    pub(super) fn map_typed(&mut self, name: &str, source: Register) -> Typed {
+        let set = self.scope.sets.set(name);
+        let key = self.registers.take(source, set.map_or(0, |set| set.key_len.div_ceil(4)));
+        let key = self.resolved(key);
+        let map = match set {
+            Some(set) if super::elements::is_anonymous(set) => self.literal(set, &key, 0),
+            _ => Typed::new(Kind::SetRef(name.into(), key.fields()), key.shape),
+        };
+        let shape = key.shape;
+        Typed::new(Kind::Map(key.into(), map.into()), shape)
+    }
+
     fn membership(&mut self, key: Typed, set: Typed, invert: bool) {
         let op = match invert {
             true => RelOp::Ne,

@@ -4,15 +4,18 @@ use ironweir_expr::bitwise::{self, Bitwise};
 use ironweir_expr::payload::{self, Base, Checksum, ChecksumKind};
 use ironweir_expr::{Expr as Code, Register, Value, ct, exthdr, meta};
 
+use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::binary::Binary;
 use crate::expr::{Expr, ExprKind};
 use crate::lower::Lower;
 use crate::print::Printer;
-use crate::proto::Proto;
+use crate::proto::{Field, Proto};
+use crate::raise::Raise;
 use crate::resolve::ones;
+use crate::resolve::{ct_shape, meta_shape};
 use crate::source::Span;
-use crate::typed::{BinaryOp, Kind, Payload, Shape, Typed};
+use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
 
 /// `TARGET set VALUE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,5 +201,116 @@ fn checksum(payload: &Payload) -> Checksum {
     match proto.header().checksum.and_then(|name| proto.field(name)) {
         Some(field) => Checksum { kind, offset: field.offset / 8, pseudo_header: covered },
         None => Checksum { pseudo_header: covered, ..none },
+    }
+}
+
+impl Assign {
+    pub(crate) fn raise_meta(set: &meta::Set, from: &mut Raise<'_>) -> Assign {
+        let target = Typed::new(Kind::Meta(set.key, None), meta_shape(set.key));
+        Assign::raise(target, set.source, from)
+    }
+
+    pub(crate) fn raise_ct(set: &ct::Set, from: &mut Raise<'_>) -> Assign {
+        Assign::raise(Typed::new(Kind::Ct(set.key, set.direction), ct_shape(set.key)), set.source, from)
+    }
+
+    pub(crate) fn raise_exthdr(expr: &exthdr::Exthdr, source: Register, from: &mut Raise<'_>) -> Assign {
+        let kind = Kind::Exthdr(Exthdr {
+            kind: expr.kind,
+            header: expr.header,
+            name: None,
+            offset: expr.offset.saturating_mul(8),
+            field: None,
+            present: false,
+        });
+        let bits = expr.len.saturating_mul(8);
+        let target = from.resolved(Typed::new(kind, Shape::new(Type::Integer, bits, Order::Big)));
+        Assign::raise(target, source, from)
+    }
+
+    fn raise(target: Typed, source: Register, from: &mut Raise<'_>) -> Assign {
+        let value = from.operand(source, target.shape);
+        Assign { target: from.syntax(&target), value }
+    }
+
+    /// A write of bytes that were read before shows the field whose bits it changes.
+    pub(crate) fn raise_payload(write: &payload::Write, from: &mut Raise<'_>) -> Assign {
+        let (offset, bits) = (write.offset.saturating_mul(8), write.len.saturating_mul(8));
+        let patched =
+            from.loaded(write.source).and_then(|typed| read_patch(&typed, write.base, offset, bits));
+        let Some((keep, flip)) = patched else {
+            let target = payload_typed(write.base, offset, bits, from);
+            return Assign::raise(target, write.source, from);
+        };
+        let changed = (ones(bits) ^ keep) | flip;
+        let target = narrowest(write.base, offset, bits, changed, from);
+        let Kind::Payload(place) = &target.kind else {
+            return Assign::raise(target, write.source, from);
+        };
+        let shift = (offset + bits).saturating_sub(place.offset + target.shape.bits);
+        let all = ones(target.shape.bits);
+        let (keep, flip) = ((keep >> shift) & all, (flip >> shift) & all);
+        let constant = |number| Typed::number(number, target.shape);
+        let operation = |op, number| {
+            let kind = Kind::Binary(op, target.clone().into(), constant(number).into());
+            Typed::new(kind, target.shape)
+        };
+        let value = match (keep, flip) {
+            (0, flip) => constant(flip),
+            (keep, 0) => operation(BinaryOp::And, keep),
+            (keep, flip) if keep == all ^ flip => operation(BinaryOp::Or, flip),
+            (_, flip) => operation(BinaryOp::Xor, flip),
+        };
+        Assign { target: from.syntax(&target), value: from.syntax(&value) }
+    }
+}
+
+/// The bits of a load that stay and those that are flipped, out of what was done to it.
+fn read_patch(typed: &Typed, base: Base, offset: u32, bits: u32) -> Option<(u128, u128)> {
+    match &typed.kind {
+        Kind::Payload(payload) => {
+            let same = (payload.base, payload.offset, typed.shape.bits) == (base, offset, bits);
+            (same && bits <= 128).then_some((ones(bits), 0))
+        }
+        Kind::Binary(op, left, right) => {
+            let (keep, flip) = read_patch(left, base, offset, bits)?;
+            let operand = right.value()?;
+            match op {
+                BinaryOp::And => Some((keep & operand, flip & operand)),
+                BinaryOp::Or => Some((keep & !operand, flip & !operand | operand)),
+                BinaryOp::Xor => Some((keep, flip ^ operand)),
+                BinaryOp::Lshift | BinaryOp::Rshift => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn payload_typed(base: Base, offset: u32, bits: u32, from: &mut Raise<'_>) -> Typed {
+    let kind = Kind::Payload(Payload { base, offset, field: None, inner: None });
+    from.resolved(Typed::new(kind, Shape::new(Type::Integer, bits, Order::Big)))
+}
+
+/// The narrowest field of the known protocol that holds all changed bits of the written bytes, else these bits.
+fn narrowest(base: Base, offset: u32, bits: u32, changed: u128, from: &mut Raise<'_>) -> Typed {
+    let stacked = from.protocols.stacked_bits(None);
+    let fields = from.protocols.at(base).map_or(&[][..], |proto| proto.header().fields);
+    let inside = |field: &&Field| {
+        let first = field.offset + if base == Base::Link { stacked } else { 0 };
+        first >= offset && first + field.bits <= offset + bits && {
+            let mask = ones(field.bits) << (offset + bits - first - field.bits);
+            changed & !mask == 0
+        }
+    };
+    match fields.iter().filter(inside).min_by_key(|field| field.bits) {
+        Some(field) => {
+            let first = field.offset + if base == Base::Link { stacked } else { 0 };
+            payload_typed(base, first, field.bits, from)
+        }
+        None => {
+            let skip = (changed << (128 - bits.clamp(1, 128))).leading_zeros().min(bits);
+            let len = bits - skip - changed.trailing_zeros().min(bits - skip);
+            payload_typed(base, offset + skip, len.max(1), from)
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::expr::Expr;
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::Shape;
 
@@ -69,4 +70,17 @@ pub(crate) fn load(to: &mut Lower<'_>, argument: &Expr, shape: Shape) -> Parsed<
     let register = to.allocate(4, typed.span)?;
     to.load_into(&typed, register)?;
     Ok(register)
+}
+
+impl Dup {
+    /// `None` where there is neither gateway nor device.
+    pub(crate) fn raise(dup: &dup::Dup, from: &mut Raise<'_>) -> Option<Dup> {
+        let shape = address_shape(from.scope.family);
+        let address = dup.address.map(|register| from.operand(register, shape));
+        let device = dup.device.map(|register| from.operand(register, Shape::of(Type::IfaceIndex)));
+        match address {
+            Some(to) => Some(Dup { to, device }),
+            None => Some(Dup { to: device?, device: None }),
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::expr::Expr;
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::Shape;
 
@@ -65,5 +66,14 @@ impl Fwd {
         };
         to.emit(Code::Fwd(fwd::Fwd { device, neighbour }));
         Ok(())
+    }
+}
+
+impl Fwd {
+    pub(crate) fn raise(fwd: &fwd::Fwd, from: &mut Raise<'_>) -> Fwd {
+        let device = from.operand(fwd.device, Shape::of(Type::IfaceIndex));
+        let neighbour =
+            fwd.neighbour.map(|(register, family)| (family, from.operand(register, address_shape(family))));
+        Fwd { neighbour, device }
     }
 }

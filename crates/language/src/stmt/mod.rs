@@ -28,6 +28,10 @@ pub mod verdict;
 pub mod vmap;
 pub mod xt;
 
+use ironweir_expr::Expr as Code;
+use ironweir_expr::exthdr::Action;
+use ironweir_expr::immediate::Immediate;
+
 use crate::diag::Parsed;
 use crate::lower::Lower;
 use crate::parse::Parser;
@@ -192,24 +196,46 @@ impl Stmt {
 }
 
 impl StmtKind {
-    /// What an expression that is no load and no comparison was written as. `None` for what the language has no word
-    /// for. Operands are taken from the registers ([`Raise::operand`]).
-    pub(crate) fn raise(code: &ironweir_expr::Expr, raise: &mut Raise<'_>) -> Option<StmtKind> {
-        use ironweir_expr::Expr as Code;
-        use ironweir_expr::immediate::Immediate;
-        Some(match code {
+    /// The statement that an expression is; `None` for expressions that are none, or that cannot be told without what
+    /// is not there.
+    pub(crate) fn raise(expr: &ironweir_expr::Expr, from: &mut Raise<'_>) -> Option<StmtKind> {
+        Some(match expr {
             Code::Immediate(Immediate::Verdict(verdict)) => {
-                StmtKind::Verdict(crate::raise::verdict_syntax(raise, verdict))
+                StmtKind::Verdict(crate::raise::verdict_syntax(from, verdict))
             }
             Code::Counter(counter) => StmtKind::Counter(counter::Counter::raise(counter)),
             Code::Quota(quota) => StmtKind::Quota(quota::Quota::raise(quota)),
             Code::Limit(limit) => StmtKind::Limit(limit::Limit::raise(limit)),
-            Code::Last(last) => StmtKind::Last(last::Last::raise(last, Some(raise.now))),
-            Code::Connlimit(connlimit) => StmtKind::Connlimit(connlimit::Connlimit::raise(connlimit)),
+            Code::Last(last) => StmtKind::Last(last::Last::raise(last, Some(from.now))),
+            Code::Connlimit(limit) => StmtKind::Connlimit(connlimit::Connlimit::raise(limit)),
             Code::Log(log) => StmtKind::Log(log::Log::raise(log)),
-            Code::Synproxy(synproxy) => StmtKind::Synproxy(synproxy::Synproxy::raise(synproxy)),
-            Code::FlowOffload(flow) => StmtKind::Flow(flow::Flow::raise(flow)),
+            Code::Reject(reject) => StmtKind::Reject(reject::Reject::raise(reject, from)),
+            Code::Nat(nat) => StmtKind::Nat(nat::Nat::raise_nat(nat, from)),
+            Code::Masq(masq) => {
+                StmtKind::Nat(nat::Nat::raise_ports(nat::Kind::Masquerade, masq.flags, masq.ports, from))
+            }
+            Code::Redir(redir) => {
+                StmtKind::Nat(nat::Nat::raise_ports(nat::Kind::Redirect, redir.flags, redir.ports, from))
+            }
+            Code::Tproxy(tproxy) => StmtKind::Tproxy(tproxy::Tproxy::raise(tproxy, from)),
+            Code::Dup(dup) => StmtKind::Dup(dup::Dup::raise(dup, from)?),
+            Code::Fwd(fwd) => StmtKind::Fwd(fwd::Fwd::raise(fwd, from)),
             Code::Notrack(_) => StmtKind::Notrack(notrack::Notrack),
+            Code::Synproxy(proxy) => StmtKind::Synproxy(synproxy::Synproxy::raise(proxy)),
+            Code::Queue(queue) => StmtKind::Queue(queue::Queue::raise(queue, from)),
+            Code::FlowOffload(flow) => StmtKind::Flow(flow::Flow::raise(flow)),
+            Code::Dynset(dynset) => StmtKind::SetUpdate(set_update::SetUpdate::raise(dynset, from)),
+            Code::Objref(objref) => StmtKind::Objref(objref::Objref::raise(objref, from)?),
+            Code::MetaSet(set) => StmtKind::Assign(assign::Assign::raise_meta(set, from)),
+            Code::CtSet(set) => StmtKind::Assign(assign::Assign::raise_ct(set, from)),
+            Code::PayloadWrite(write) => StmtKind::Assign(assign::Assign::raise_payload(write, from)),
+            Code::Exthdr(exthdr) => match exthdr.action {
+                Action::Write(source) => StmtKind::Assign(assign::Assign::raise_exthdr(exthdr, source, from)),
+                Action::Strip => StmtKind::ResetOption(reset_option::ResetOption::raise(exthdr)),
+                Action::Load(_) | Action::Present(_) => return None,
+            },
+            Code::XtMatch(xt) => StmtKind::Xt(xt::Xt { target: false, name: xt.name.clone() }),
+            Code::XtTarget(xt) => StmtKind::Xt(xt::Xt { target: true, name: xt.name.clone() }),
             _ => return None,
         })
     }

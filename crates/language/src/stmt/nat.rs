@@ -14,8 +14,9 @@ use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::Proto;
+use crate::raise::Raise;
 use crate::source::Span;
-use crate::typed::{Shape, Typed};
+use crate::typed::{self, Shape, Typed};
 
 /// `snat [ip|ip6] [prefix] to [ADDRESS][:PORT] [FLAGS]` and its kin.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,4 +274,52 @@ fn lower_bounds(to: &mut Lower<'_>, typed: &Typed) -> Parsed<Bounds> {
     let register = to.allocate(4, span)?;
     to.load_into(typed, register)?;
     Ok((register, None))
+}
+
+impl Nat {
+    pub(crate) fn raise_nat(nat: &nat::Nat, from: &mut Raise<'_>) -> Nat {
+        let kind = if nat.kind == nat::Kind::Snat { Kind::Snat } else { Kind::Dnat };
+        let mut raised = Nat::raise_ports(kind, nat.flags, None, from);
+        if from.scope.family == Family::Inet && nat.family != Family::Inet {
+            raised.family = Some(nat.family);
+        }
+        let shape = address_shape(nat.family);
+        if let Some((first, last)) = nat.addresses {
+            let loaded = from.operand_typed(first, &[shape]);
+            if let typed::Kind::Map(..) = loaded.kind {
+                // Address and port, or the bounds of a range of them, come out of one map.
+                let several = map_data(from.scope, &loaded).0.len() > 1;
+                if several || last.is_some() {
+                    raised.family = Some(nat.family);
+                }
+                raised.address = Some(from.syntax(&loaded));
+                if several {
+                    return raised;
+                }
+            } else {
+                raised.address = Some(raise_bounds((first, last), shape, from));
+            }
+        }
+        raised.port = nat.ports.map(|ports| raise_bounds(ports, Shape::of(Type::InetService), from));
+        raised
+    }
+
+    pub(crate) fn raise_ports(kind: Kind, flags: Flags, ports: Option<Bounds>, from: &mut Raise<'_>) -> Nat {
+        Nat {
+            kind,
+            family: None,
+            prefix: flags.contains(Flags::NETMAP),
+            address: None,
+            port: ports.map(|ports| raise_bounds(ports, Shape::of(Type::InetService), from)),
+            flags,
+        }
+    }
+}
+
+/// A value, or a range; a range of addresses that is a prefix as one.
+fn raise_bounds((first, last): Bounds, shape: Shape, from: &mut Raise<'_>) -> Expr {
+    let low = from.operand_typed(first, &[shape]);
+    let Some(last) = last.filter(|last| *last != first) else { return from.syntax(&low) };
+    let high = from.operand_typed(last, &[shape]);
+    from.syntax(&Typed::new(typed::Kind::Range(low.into(), high.into()), shape))
 }

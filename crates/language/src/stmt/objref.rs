@@ -9,8 +9,10 @@ use crate::expr::{Expr, ExprKind};
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{self, Shape};
+use ironweir_ruleset::set::SetData;
 
 /// Evaluates an object of the rule's table.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,5 +90,23 @@ impl Objref {
         };
         to.emit(Code::Objref(code));
         Ok(())
+    }
+}
+
+impl Objref {
+    /// `None` where the map is not known, and so neither the type of its objects.
+    pub(crate) fn raise(objref: &objref::Objref, from: &mut Raise<'_>) -> Option<Objref> {
+        match objref {
+            objref::Objref::Name { kind, name } => {
+                Some(Objref { kind: *kind, name: Expr::quoted(name.clone()) })
+            }
+            objref::Objref::Map { set, source } => {
+                let kind = match from.scope.sets.set(&set.name)?.data? {
+                    SetData::Object(kind) => kind,
+                    SetData::Value { .. } | SetData::Verdict => return None,
+                };
+                Some(Objref { kind, name: from.map(&set.name, *source) })
+            }
+        }
     }
 }

@@ -5,11 +5,13 @@ use ironweir_expr::queue::{self, Number};
 
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
-use crate::expr::Expr;
+use crate::expr::range::Range;
+use crate::expr::{Expr, ExprKind};
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::Shape;
 
@@ -110,5 +112,24 @@ fn queue_range(first: u128, last: u128, span: Span) -> Parsed<Number> {
             Ok(Number::Range { first, total: last - first + 1 })
         }
         _ => Err(Diagnostic::error(span, format!("queue expression max value exceeds {}", u16::MAX))),
+    }
+}
+
+impl Queue {
+    pub(crate) fn raise(queue: &queue::Queue, from: &mut Raise<'_>) -> Queue {
+        let to = match queue.to {
+            Number::Range { first, total } => {
+                let low = Expr::number(first.into());
+                match total {
+                    0 | 1 => low,
+                    _ => {
+                        let high = Expr::number(u64::from(first) + u64::from(total) - 1);
+                        Expr::raised(ExprKind::Range(Range { from: low.into(), to: high.into() }))
+                    }
+                }
+            }
+            Number::Register(register) => from.operand(register, Shape::new(Type::Integer, 16, Order::Host)),
+        };
+        Queue { to: Some(to), bypass: queue.bypass, fanout: queue.fanout }
     }
 }

@@ -10,6 +10,7 @@ use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::Proto;
+use crate::raise::Raise;
 use crate::source::Span;
 
 /// `reject [with tcp reset | with icmp CODE | with icmpv6 CODE | with icmpx CODE]`.
@@ -211,5 +212,38 @@ fn imply_network(to: &mut Lower<'_>, proto: Proto) {
     } else {
         let number: [u8; 2] = if ip6 { [0x86, 0xdd] } else { [0x08, 0x00] };
         to.imply_first(meta::Key::Protocol, &number, Base::Network, proto);
+    }
+}
+
+impl Reject {
+    /// Codes that `reject` alone would give are left out where that is not ambiguous (`stmt_reject_postprocess`).
+    pub(crate) fn raise(reject: &reject::Reject, from: &mut Raise<'_>) -> Reject {
+        let family = from.scope.family;
+        let with = match *reject {
+            reject::Reject::TcpReset => {
+                if matches!(family, Family::Ip | Family::Ip6) {
+                    from.implied(Base::Transport);
+                }
+                With::TcpReset
+            }
+            reject::Reject::IcmpxUnreach { code } => With::Code(Kind::Icmpx, code),
+            reject::Reject::IcmpUnreach { code } => {
+                let kind = match (family, from.protocols.at(Base::Network)) {
+                    (Family::Ip6, _) | (_, Some(Proto::Ip6)) => Kind::Icmpv6,
+                    _ => Kind::Icmp,
+                };
+                With::Code(kind, code)
+            }
+        };
+        let two_families = matches!(family, Family::Inet | Family::Bridge | Family::Netdev);
+        if two_families && !matches!(with, With::Code(Kind::Icmpx, _)) {
+            from.implied(Base::Network);
+        }
+        let plain = match with {
+            With::Code(Kind::Icmpx, code) => code == Kind::Icmpx.port_unreachable(),
+            With::Code(kind, code) => !two_families && code == kind.port_unreachable(),
+            With::TcpReset => false,
+        };
+        Reject { with: Some(with).filter(|_| !plain) }
     }
 }

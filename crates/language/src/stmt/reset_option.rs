@@ -8,7 +8,7 @@ use crate::expr::tcpopt::OptionKind;
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
-use crate::proto::tcp_option_by_name;
+use crate::proto::{tcp_option_by_name, tcp_options_by_number};
 use crate::source::Span;
 
 /// Which option is taken off.
@@ -59,5 +59,15 @@ impl ResetOption {
             action: Action::Strip,
         }));
         Ok(())
+    }
+}
+
+impl ResetOption {
+    pub(crate) fn raise(exthdr: &Exthdr) -> ResetOption {
+        let option = match tcp_options_by_number(exthdr.header).next() {
+            Some(option) => OptionKind::Name(option.name.into()),
+            None => OptionKind::Number(exthdr.header),
+        };
+        ResetOption { option }
     }
 }

@@ -4,14 +4,18 @@ use ironweir_expr::dynset::{Dynset, Op};
 use ironweir_expr::{Expr as Code, SetRef};
 
 use super::Stmt;
+use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
 use crate::expr::set::SetName;
 use crate::lex::Sign;
 use crate::lower::Lower;
+use crate::lower::set_of;
 use crate::parse::Parser;
 use crate::print::Printer;
+use crate::raise::{Raise, raise_stateful};
 use crate::source::Span;
+use crate::typed::Shape;
 
 /// `OP @set { KEY [timeout T] [expires T] [comment TEXT] [STATEFUL...] [: DATA] }`, also `set OP KEY @set`.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,5 +167,27 @@ impl SetUpdate {
             exprs: self.element.stmts.iter().filter_map(Stmt::stateful_code).collect(),
         }));
         Ok(())
+    }
+}
+
+impl SetUpdate {
+    pub(crate) fn raise(dynset: &Dynset, from: &mut Raise<'_>) -> SetUpdate {
+        let shapes = from.scope.sets.set(&dynset.set.name).map(set_of);
+        let unknown = Shape::new(Type::Integer, 32, Order::Big);
+        let key = match &shapes {
+            Some(shapes) => from.operands(dynset.key, &shapes.key),
+            None => from.operand(dynset.key, unknown),
+        };
+        let data =
+            dynset.data.map(|register| match shapes.as_ref().and_then(|shapes| shapes.data.as_ref()) {
+                Some(data) => from.operands(register, data),
+                None => from.operand(register, unknown),
+            });
+        let stmts = dynset.exprs.iter().filter_map(|expr| raise_stateful(from, expr)).collect();
+        SetUpdate {
+            op: dynset.op,
+            set: SetName { name: dynset.set.name.clone() },
+            element: Entry { key, timeout: Some(dynset.timeout).filter(|timeout| *timeout > 0), data, stmts },
+        }
     }
 }

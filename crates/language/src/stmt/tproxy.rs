@@ -12,6 +12,7 @@ use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::Proto;
+use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{Shape, Typed};
 
@@ -104,4 +105,15 @@ fn load_one(to: &mut Lower<'_>, typed: &Typed, no_range: &str) -> Parsed<Registe
     let register = to.allocate(4, typed.span)?;
     to.load_into(typed, register)?;
     Ok(register)
+}
+
+impl Tproxy {
+    pub(crate) fn raise(tproxy: &tproxy::Tproxy, from: &mut Raise<'_>) -> Tproxy {
+        let in_inet = from.scope.family == Family::Inet;
+        Tproxy {
+            family: Some(tproxy.family).filter(|family| in_inet && *family != Family::Inet),
+            address: tproxy.address.map(|register| from.operand(register, address_shape(tproxy.family))),
+            port: tproxy.port.map(|register| from.operand(register, Shape::of(Type::InetService))),
+        }
+    }
 }
