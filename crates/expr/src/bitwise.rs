@@ -154,3 +154,69 @@ impl Bitwise {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run(op: Op, bytes: &[u8]) -> Vec<u8> {
+        let mut registers = Registers::default();
+        registers.store(Register::R1, bytes);
+        let len = bytes.len() as u32;
+        let expr = Bitwise { source: Register::R1, destination: Register::R2, len, op };
+        assert_eq!(expr.eval(&mut registers), Outcome::Next);
+        registers.get(Register::R2, bytes.len()).to_vec()
+    }
+
+    /// Sixteen bytes as the number whose 32-bit words are of host order, the most significant word first.
+    fn number(words: &[u8]) -> u128 {
+        words.chunks(4).fold(0, |number, chunk| number << 32 | u128::from(word(chunk)))
+    }
+
+    fn bytes(number: u128) -> Vec<u8> {
+        (0..4).rev().flat_map(|i| ((number >> (32 * i)) as u32).to_ne_bytes()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn shifts_are_those_of_a_number_of_all_words(value: u128, bits in 0u32..32) {
+            prop_assert_eq!(number(&run(Op::Lshift(bits), &bytes(value))), value << bits);
+            prop_assert_eq!(number(&run(Op::Rshift(bits), &bytes(value))), value >> bits);
+        }
+
+        #[test]
+        fn boolean_operations_are_those_of_big_numbers(a: u128, b: u128, c: u128) {
+            let value = |number: u128| Value::from(number.to_be_bytes());
+            let got = |op| {
+                let bytes = run(op, &a.to_be_bytes());
+                u128::from_be_bytes(bytes.try_into().expect("16 bytes"))
+            };
+            prop_assert_eq!(got(Op::MaskXor { mask: value(b), xor: value(c) }), (a & b) ^ c);
+            prop_assert_eq!(got(Op::And(Operand::Value(value(b)))), a & b);
+            prop_assert_eq!(got(Op::Or(Operand::Value(value(b)))), a | b);
+            prop_assert_eq!(got(Op::Xor(Operand::Value(value(b)))), a ^ b);
+        }
+    }
+
+    #[test]
+    fn a_second_register_is_an_operand() {
+        let mut registers = Registers::default();
+        registers.store(Register::R1, &[0b1100]);
+        registers.store(Register::R2, &[0b1010]);
+        let op = Op::Or(Operand::Register(Register::R2));
+        let expr = Bitwise { source: Register::R1, destination: Register::R1, len: 1, op };
+        assert_eq!(expr.eval(&mut registers), Outcome::Next);
+        assert_eq!(registers.get(Register::R1, 4), [0b1110, 0, 0, 0]);
+    }
+
+    #[test]
+    fn shifts_by_a_word_and_masks_of_another_length_are_refused() {
+        let expr = |op| Bitwise { source: Register::R1, destination: Register::R1, len: 4, op };
+        assert!(expr(Op::Lshift(31)).validate().is_ok());
+        assert!(expr(Op::Lshift(32)).validate().is_err());
+        let (mask, xor) = (Value::zeroed(4), Value::zeroed(2));
+        assert!(expr(Op::MaskXor { mask, xor }).validate().is_err());
+    }
+}

@@ -69,3 +69,23 @@ impl Byteorder {
         when(!matches!(self.size, 2 | 4 | 8), "numbers that are neither 2, 4 nor 8 bytes wide")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_each_size_are_swapped() {
+        for (size, swapped) in
+            [(2, [2, 1, 4, 3, 6, 5, 8, 7]), (4, [4, 3, 2, 1, 8, 7, 6, 5]), (8, [8, 7, 6, 5, 4, 3, 2, 1])]
+        {
+            let mut registers = Registers::default();
+            registers.store(Register::R1, &[1, 2, 3, 4, 5, 6, 7, 8]);
+            let (source, destination) = (Register::R1, Register::R2);
+            let expr = Byteorder { source, destination, op: Op::Hton, len: 8, size };
+            assert_eq!(expr.eval(&mut registers), Outcome::Next);
+            let want = if cfg!(target_endian = "little") { swapped } else { [1, 2, 3, 4, 5, 6, 7, 8] };
+            assert_eq!(registers.get(Register::R2, 8), want, "size {size}");
+        }
+    }
+}

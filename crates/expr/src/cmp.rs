@@ -70,3 +70,24 @@ impl Cmp {
         write!(f, "cmp {} reg {} {data}", self.op.name(), self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn comparison_of_network_order_is_that_of_numbers(a: u64, b: u64) {
+            let mut registers = Registers::default();
+            registers.store(Register::R1, &a.to_be_bytes());
+            for (op, holds) in
+                [(Op::Eq, a == b), (Op::Neq, a != b), (Op::Lt, a < b), (Op::Lte, a <= b), (Op::Gt, a > b), (Op::Gte, a >= b)]
+            {
+                let expr = Cmp { source: Register::R1, op, data: b.to_be_bytes().into() };
+                prop_assert_eq!(expr.eval(&registers), Outcome::next_if(holds));
+            }
+        }
+    }
+}

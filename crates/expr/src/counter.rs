@@ -65,3 +65,18 @@ impl fmt::Display for Counter {
         write!(f, "counter pkts {packets} bytes {bytes}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ipv4, udp, with_packet};
+
+    #[test]
+    fn bytes_are_counted_from_the_network_header_on() {
+        let counter = Counter::default();
+        with_packet(&mut ipv4(17, 0, &[], &udp(53, &[0; 72])), |packet, _| counter.eval(packet));
+        assert_eq!(counter.totals(), (1, 100));
+        assert_eq!(counter.take(), (1, 100));
+        assert_eq!(counter.totals(), (0, 0));
+    }
+}

@@ -245,3 +245,41 @@ impl Set {
         register(self.source, self.key.width().unwrap_or(4))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expr;
+    use crate::testing::{World, ipv4, loaded, udp};
+
+    #[test]
+    fn without_a_connection_only_the_state_is_known() {
+        let frame = ipv4(17, 0, &[], &udp(53, &[]));
+        for key in Key::ALL {
+            let expr = Expr::CtGet(Get { key, direction: None, destination: Register::R1 });
+            let got = loaded(&expr, &frame, &mut World::default(), 4);
+            assert_eq!(got, (key == Key::State).then(|| 1u32.to_ne_bytes().into()), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_by_packets_are_the_average() {
+        let mut world = World::default();
+        world.connection.insert(Key::Bytes, 1000u64.to_ne_bytes().into());
+        world.connection.insert(Key::Packets, 3u64.to_ne_bytes().into());
+        let expr = Expr::CtGet(Get { key: Key::AvgPkt, direction: None, destination: Register::R1 });
+        let frame = ipv4(17, 0, &[], &udp(53, &[]));
+        assert_eq!(loaded(&expr, &frame, &mut world, 8), Some(333u64.to_ne_bytes().into()));
+    }
+
+    #[test]
+    fn directions_are_demanded_and_refused_by_key() {
+        let ctx = ValidateCtx { family: Family::Ip, base: None };
+        let get = |key, direction| Get { key, direction, destination: Register::R1 }.validate(&ctx).is_ok();
+        assert!(get(Key::SrcIp, Some(Direction::Reply)) && !get(Key::SrcIp, None));
+        assert!(get(Key::Mark, None) && !get(Key::Mark, Some(Direction::Original)));
+        assert!(get(Key::Zone, None) && get(Key::Zone, Some(Direction::Original)));
+        let arp = ValidateCtx { family: Family::Arp, base: None };
+        assert!(Get { key: Key::State, direction: None, destination: Register::R1 }.validate(&arp).is_err());
+    }
+}

@@ -318,3 +318,125 @@ impl Exthdr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expr;
+    use crate::testing::{World, eval, ipv4, ipv6, loaded, tcp, tcp_sum, udp};
+
+    fn expr(kind: Kind, header: u8, offset: u32, len: u32, action: Action) -> Expr {
+        Expr::Exthdr(Exthdr { kind, header, offset, len, action })
+    }
+
+    /// MSS 1460, a no-operation, window scale 7, selective acknowledgement, padding.
+    const OPTIONS: [u8; 12] = [2, 4, 5, 0xb4, 1, 3, 3, 7, 4, 2, 0, 0];
+
+    /// Name, frame, kind, header, offset, length, whether only its presence is asked, result.
+    type Case<'a> = (&'a str, &'a [u8], Kind, u8, u32, u32, bool, Option<&'a [u8]>);
+
+    #[test]
+    fn headers_and_options_are_found_or_break() {
+        use Kind::*;
+        let (r1, present) = (Register::R1, true);
+        let syn = ipv4(6, 0, &[], &tcp(&OPTIONS));
+        let odd = ipv4(6, 0, &[], &tcp(&[2, 0, 2, 9, 1, 1, 1, 1]));
+        let alert = ipv4(17, 0, &[148, 4, 0, 0], &udp(53, &[]));
+        let hop = [&[44, 0, 5, 2, 0, 0, 1, 0][..], &[17, 0, 0, 0, 0, 0, 0, 9], &udp(53, &[])].concat();
+        let v6 = ipv6(0, &hop);
+        let later = [&[44, 0, 5, 2, 0, 0, 1, 0][..], &[60, 0, 0, 8, 0, 0, 0, 9], &[0; 16]].concat();
+        let fragment = ipv6(0, &later);
+        let sctp = ipv4(
+            132,
+            0,
+            &[],
+            &[
+                &[0, 9, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 5, 1, 0, 0, 0][..],
+                &[0, 7, 0, 8, 0xaa, 0xbb, 0xcc, 0xdd],
+            ]
+            .concat(),
+        );
+        let cases: [Case<'_>; 17] = [
+            ("maximum segment size", &syn, Tcpopt, 2, 2, 2, false, Some(&[5, 0xb4])),
+            ("window scale behind a no-operation", &syn, Tcpopt, 3, 2, 1, false, Some(&[7])),
+            ("an option that is not there", &syn, Tcpopt, 8, 2, 4, false, None),
+            ("its presence", &syn, Tcpopt, 8, 0, 1, present, Some(&[0])),
+            ("presence of one that is", &syn, Tcpopt, 4, 0, 1, present, Some(&[1])),
+            ("a field beyond the option", &syn, Tcpopt, 3, 2, 2, false, None),
+            (
+                "of two, the first that can be told apart: length 0 is one byte",
+                &odd,
+                Tcpopt,
+                2,
+                2,
+                2,
+                false,
+                None,
+            ),
+            ("TCP option of UDP", &alert, Tcpopt, 2, 0, 1, present, Some(&[0])),
+            ("router alert", &alert, Ipv4, 148, 0, 4, false, Some(&[148, 4, 0, 0])),
+            ("no record route", &alert, Ipv4, 7, 0, 1, present, Some(&[0])),
+            ("IPv4 option of IPv6", &v6, Ipv4, 7, 0, 1, present, None),
+            ("hop-by-hop", &v6, Ipv6, 0, 0, 2, false, Some(&[44, 0])),
+            ("fragment behind it", &v6, Ipv6, 44, 4, 4, false, Some(&[0, 0, 0, 9])),
+            ("no routing header", &v6, Ipv6, 43, 0, 1, present, Some(&[0])),
+            ("nothing behind a later fragment's header", &fragment, Ipv6, 60, 0, 1, present, Some(&[0])),
+            ("but the fragment header itself", &fragment, Ipv6, 44, 0, 1, present, Some(&[1])),
+            (
+                "an SCTP chunk behind a padded one",
+                &sctp,
+                Sctp,
+                0,
+                4,
+                4,
+                false,
+                Some(&[0xaa, 0xbb, 0xcc, 0xdd]),
+            ),
+        ];
+        for (name, frame, kind, header, offset, len, ask, want) in cases {
+            let action = if ask { Action::Present(r1) } else { Action::Load(r1) };
+            let got =
+                loaded(&expr(kind, header, offset, len, action), frame, &mut World::default(), len as usize);
+            assert_eq!(got.as_deref(), want, "{name}");
+        }
+    }
+
+    fn write_mss(mss: u16, frame: &mut [u8]) -> Outcome {
+        let mut registers = Registers::default();
+        registers.store(Register::R1, &mss.to_be_bytes());
+        let expr = expr(Kind::Tcpopt, 2, 2, 2, Action::Write(Register::R1));
+        eval(&expr, frame, &mut registers, &mut World::default())
+    }
+
+    #[test]
+    fn a_maximum_segment_size_only_shrinks() {
+        let mut frame = ipv4(6, 0, &[], &tcp(&OPTIONS));
+        assert_eq!(write_mss(9000, &mut frame), Outcome::Next);
+        assert_eq!(frame[54..58], [2, 4, 5, 0xb4]);
+        assert_eq!(write_mss(1200, &mut frame), Outcome::Next);
+        assert_eq!(frame[54..58], [2, 4, 4, 0xb0]);
+        assert_eq!(tcp_sum(&frame[34..]), 0);
+    }
+
+    #[test]
+    fn an_option_taken_out_leaves_no_operations_and_a_right_checksum() {
+        for (kind, range) in [(3, 59..62), (4, 62..64), (2, 54..58)] {
+            let mut frame = ipv4(6, 0, &[], &tcp(&OPTIONS));
+            let strip = expr(Kind::Tcpopt, kind, 0, 0, Action::Strip);
+            assert_eq!(
+                eval(&strip, &mut frame, &mut Registers::default(), &mut World::default()),
+                Outcome::Next
+            );
+            assert!(frame[range].iter().all(|byte| *byte == NOP));
+            assert_eq!(tcp_sum(&frame[34..]), 0, "kind {kind}");
+        }
+    }
+
+    #[test]
+    fn an_option_cut_short_drops_the_packet() {
+        let mut frame = ipv4(6, 0, &[], &tcp(&[8, 10, 0, 0]));
+        let strip = expr(Kind::Tcpopt, 8, 0, 0, Action::Strip);
+        let outcome = eval(&strip, &mut frame, &mut Registers::default(), &mut World::default());
+        assert_eq!(outcome, Outcome::Verdict(Decision::Drop));
+    }
+}

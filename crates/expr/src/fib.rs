@@ -243,3 +243,47 @@ impl Fib {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expr;
+    use crate::env::Route;
+    use crate::testing::{World, ipv4, loaded, udp};
+
+    fn ask(result: Outcome, flags: Flags, route: Option<Route>) -> (Option<Vec<u8>>, World) {
+        let mut world = World { route, ..World::default() };
+        let expr = Expr::Fib(Fib { destination: Register::R1, result, flags });
+        let got = loaded(&expr, &ipv4(17, 0, &[], &udp(53, &[])), &mut world, 4);
+        (got, world)
+    }
+
+    #[test]
+    fn answers_are_numbers_and_no_route_is_zero() {
+        let number = |number: u32| Some(number.to_ne_bytes().to_vec());
+        let by = |oif, kind| Some(Route { kind, oif: IfIndex(oif) });
+        let reverse = Flags::SADDR | Flags::IIF;
+        let cases = [
+            ("the way back is the way in", Outcome::Oif, reverse, by(3, 1), number(3)),
+            ("it is another", Outcome::Oif, reverse, by(4, 1), number(0)),
+            ("no route", Outcome::Oif, reverse, None, number(0)),
+            ("exists", Outcome::Oif, Flags::SADDR | Flags::PRESENT, by(9, 1), number(1)),
+            ("is missing", Outcome::Oif, Flags::SADDR | Flags::PRESENT, None, number(0)),
+            ("blackhole is no interface", Outcome::Oif, Flags::DADDR, by(9, 6), number(0)),
+            ("local", Outcome::Addrtype, Flags::DADDR, by(1, 2), number(2)),
+            ("unknown addresses are unicast", Outcome::Addrtype, Flags::DADDR, None, number(1)),
+        ];
+        for (name, result, flags, route, want) in cases {
+            assert_eq!(ask(result, flags, route).0, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_source_is_looked_up_as_destination() {
+        let (_, world) = ask(Outcome::Oif, Flags::SADDR | Flags::IIF, None);
+        let asked = world.asked.expect("asked");
+        assert_eq!(asked.destination, IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(asked.interface, IfIndex(3));
+        assert_eq!(asked.tos, 0x10);
+    }
+}

@@ -119,3 +119,17 @@ impl Hash {
         modulus(self.modulus, self.offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jhash_gives_the_numbers_published_with_lookup3() {
+        // Bob Jenkins' lookup3.c, driver5: hashlittle of these strings and initial values.
+        assert_eq!(jhash(b"", 0), 0xdeadbeef);
+        assert_eq!(jhash(b"", 0xdeadbeef), 0xbd5b7dde);
+        assert_eq!(jhash(b"Four score and seven years ago", 0), 0x17770551);
+        assert_eq!(jhash(b"Four score and seven years ago", 1), 0xcd628161);
+    }
+}

@@ -214,3 +214,46 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, ipv4, loaded, udp};
+
+    fn ask(
+        kind: Kind,
+        header_size: u32,
+        flags: Flags,
+        expr: Expr,
+        frame: &[u8],
+        len: usize,
+    ) -> Option<Vec<u8>> {
+        let inner = Expr::Inner(Inner { kind, header_size, flags, expr: Box::new(expr) });
+        loaded(&inner, frame, &mut World::default(), len)
+    }
+
+    fn load(base: Base, offset: u32, len: u32) -> Expr {
+        Expr::PayloadLoad(payload::Load { base, offset, len, destination: Register::R1 })
+    }
+
+    #[test]
+    fn the_packet_inside_is_read() {
+        let inside = ipv4(17, 0, &[], &udp(99, &[]));
+        let vxlan = ipv4(17, 0, &[], &udp(4789, &[&[8, 0, 0, 0, 0, 0, 0x2a, 0][..], &inside].concat()));
+        // One option of 8 bytes: length 2 in units of 4.
+        let geneve_header = [2, 0, 0x65, 0x58, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let geneve = ipv4(17, 0, &[], &udp(6081, &[&geneve_header[..], &inside].concat()));
+        let gre = ipv4(47, 0, &[], &[&[0, 0, 8, 0][..], &inside[14..]].concat());
+        let all = Flags::all();
+        let layer3 = Flags::NETWORK | Flags::TRANSPORT;
+        let dport = load(Base::Transport, 2, 2);
+        assert_eq!(ask(Kind::Vxlan, 8, all, dport.clone(), &vxlan, 2), Some(vec![0, 99]));
+        assert_eq!(ask(Kind::Vxlan, 8, all, load(Base::Tunnel, 4, 3), &vxlan, 3), Some(vec![0, 0, 0x2a]));
+        assert_eq!(ask(Kind::Geneve, 8, all, dport.clone(), &geneve, 2), Some(vec![0, 99]));
+        assert_eq!(ask(Kind::Gre, 4, layer3, dport.clone(), &gre, 2), Some(vec![0, 99]));
+        let proto = Expr::MetaGet(meta::Get { key: meta::Key::L4proto, destination: Register::R1 });
+        assert_eq!(ask(Kind::Vxlan, 8, all, proto, &vxlan, 1), Some(vec![17]));
+        let short = ipv4(17, 0, &[], &udp(4789, &[8, 0, 0, 0, 0, 0, 0x2a, 0, 1, 2, 3]));
+        assert_eq!(ask(Kind::Vxlan, 8, all, dport, &short, 2), None);
+    }
+}

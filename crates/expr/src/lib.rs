@@ -12,6 +12,8 @@ mod data;
 mod eval;
 mod family;
 mod register;
+#[cfg(test)]
+mod testing;
 pub mod text;
 mod validate;
 

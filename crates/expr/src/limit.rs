@@ -154,3 +154,50 @@ impl Limit {
         when(self.rate.checked_add(u64::from(self.burst)).is_none(), "rate and burst exceed 64 bits")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of `count` packets of `len` bytes pass, one each `gap` nanoseconds.
+    fn passed(limit: &Limit, count: u64, gap: u64, len: u64) -> u64 {
+        let start = 1_700_000_000_000_000_000;
+        (0..count).filter(|i| limit.take(len, Instant::from_nanos(start + i * gap))).count() as u64
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let limit = Limit::new(10, 1, 5, Kind::Packets, false);
+        assert_eq!(passed(&limit, 20, 0, 100), 5);
+        // Full after 500 ms; one each 50 ms then: 5 of the burst are there, and every second one earns its token.
+        let limit = Limit::new(10, 1, 5, Kind::Packets, false);
+        assert_eq!(passed(&limit, 100, 50_000_000, 100), 54);
+    }
+
+    #[test]
+    fn no_burst_is_a_burst_of_five_packets() {
+        assert_eq!(passed(&Limit::new(1, 3600, 0, Kind::Packets, false), 20, 0, 100), 5);
+    }
+
+    #[test]
+    fn bytes_may_come_for_a_unit_and_a_burst() {
+        // 1000 bytes per second and 500 more: 15 packets of 100 bytes.
+        assert_eq!(passed(&Limit::new(1000, 1, 500, Kind::Bytes, false), 20, 0, 100), 15);
+    }
+
+    #[test]
+    fn a_packet_that_did_not_pass_takes_nothing() {
+        let limit = Limit::new(1, 1, 1, Kind::Packets, false);
+        let at = |millis: u64| limit.take(100, Instant::from_millis(1_000_000 + millis));
+        assert_eq!([at(0), at(400), at(800), at(1000), at(1200)], [true, false, false, true, false]);
+    }
+
+    #[test]
+    fn rates_without_meaning_are_refused() {
+        for (rate, unit, burst, ok) in
+            [(0, 1, 0, false), (u64::MAX, 1, 1, false), (1, u64::MAX, 0, false), (1, 604_800, 0, true)]
+        {
+            assert_eq!(Limit::new(rate, unit, burst, Kind::Packets, false).validate().is_ok(), ok);
+        }
+    }
+}

@@ -381,3 +381,60 @@ impl Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expr;
+    use crate::testing::{World, ethernet, ipv4, loaded, udp};
+    use ironweir_wire::Instant;
+
+    /// Name, frame, key, result.
+    type Case<'a> = (&'a str, &'a [u8], Key, Option<Vec<u8>>);
+
+    #[test]
+    fn keys_load_what_is_known_beside_the_packet() {
+        let dns = ipv4(17, 0, &[], &udp(53, &[]));
+        let later = ipv4(17, 9, &[], &[0; 8]);
+        let arp = ethernet(0x0806, &[0; 28]);
+        let name = *b"eth0\0\0\0\0\0\0\0\0\0\0\0\0";
+        let cases: [Case<'_>; 14] = [
+            ("len without link header", &dns, Key::Len, Some(28u32.to_ne_bytes().into())),
+            ("protocol", &dns, Key::Protocol, Some(vec![8, 0])),
+            ("nfproto", &dns, Key::Nfproto, Some(vec![2])),
+            ("l4proto", &dns, Key::L4proto, Some(vec![17])),
+            ("l4proto of a later fragment", &later, Key::L4proto, Some(vec![17])),
+            ("no l4proto in ARP", &arp, Key::L4proto, None),
+            ("iif", &dns, Key::Iif, Some(3u32.to_ne_bytes().into())),
+            ("iifname", &dns, Key::Iifname, Some(name.into())),
+            ("oifname before routing is empty", &dns, Key::Oifname, Some(vec![0; 16])),
+            ("no oif has no group", &dns, Key::Oifgroup, None),
+            ("iifgroup", &dns, Key::Iifgroup, Some(7u32.to_ne_bytes().into())),
+            ("no socket, no user", &dns, Key::Skuid, None),
+            ("no IPsec path is a number", &dns, Key::Secpath, Some(vec![0])),
+            ("no bridge", &dns, Key::BriIifname, None),
+        ];
+        for (name, frame, key, want) in cases {
+            let expr = Expr::MetaGet(Get { key, destination: Register::R1 });
+            let got = loaded(&expr, frame, &mut World::default(), key.width() as usize);
+            assert_eq!(got, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn day_and_hour_are_local() {
+        // 2026-02-25 23:30:00 UTC was a Wednesday; two hours east it is Thursday, 01:30.
+        let now = Instant::from_secs(1_772_062_200);
+        let frame = ipv4(17, 0, &[], &udp(53, &[]));
+        for (utc_offset, day, hour) in
+            [(0, 3, 23 * 3600 + 1800), (7200, 4, 3600 + 1800), (-86_400, 2, 84_600)]
+        {
+            let mut world = World { now, utc_offset, ..World::default() };
+            let mut get = |key, len| {
+                loaded(&Expr::MetaGet(Get { key, destination: Register::R1 }), &frame, &mut world, len)
+            };
+            assert_eq!(get(Key::TimeDay, 1), Some(vec![day]));
+            assert_eq!(get(Key::TimeHour, 4), Some(u32::to_ne_bytes(hour).into()));
+        }
+    }
+}

@@ -190,3 +190,78 @@ pub(crate) fn validate_range(range: Option<(Register, Option<Register>)>, len: u
     register(first, len)?;
     last.map_or(Ok(()), |last| register(last, len))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expr;
+    use crate::testing::{World, eval, ipv4, udp};
+    use crate::validate::ChainKind;
+
+    fn run(nat: Nat, world: &mut World) -> Outcome {
+        let mut registers = Registers::default();
+        registers.store(Register::R1, &[198, 51, 100, 0]);
+        registers.store(Register::R2, &[198, 51, 100, 255]);
+        let third = Register::at_word(8).expect("third");
+        registers.store(third, &[0x1f, 0x90]);
+        eval(&Expr::Nat(nat), &mut ipv4(17, 0, &[], &udp(53, &[])), &mut registers, world)
+    }
+
+    #[test]
+    fn addresses_and_ports_come_from_registers() {
+        let mut world = World::default();
+        let nat = Nat {
+            kind: Kind::Dnat,
+            family: Family::Ip,
+            addresses: Some((Register::R1, Some(Register::R2))),
+            ports: Register::at_word(8).map(|port| (port, None)),
+            flags: Flags::PERSISTENT,
+        };
+        run(nat, &mut world);
+        let range = world.nat.expect("asked");
+        let last: IpAddr = [198, 51, 100, 255].into();
+        assert_eq!(range.addresses, Some(([198, 51, 100, 0].into(), last)));
+        assert_eq!(range.ports, Some((8080, 8080)));
+        assert_eq!(range.flags, Flags::PERSISTENT | Flags::MAP_IPS | Flags::PROTO_SPECIFIED);
+    }
+
+    #[test]
+    fn a_prefix_keeps_the_host_part() {
+        let mut world = World::default();
+        let addresses = Some((Register::R1, Some(Register::R2)));
+        run(
+            Nat { kind: Kind::Dnat, family: Family::Ip, addresses, ports: None, flags: Flags::NETMAP },
+            &mut world,
+        );
+        // The packet goes to 192.0.2.7.
+        let mapped: IpAddr = [198, 51, 100, 7].into();
+        assert_eq!(world.nat.and_then(|range| range.addresses), Some((mapped, mapped)));
+    }
+
+    #[test]
+    fn packets_of_the_other_family_pass_by() {
+        let mut world = World { family: Family::Ip, ..World::default() };
+        let nat = Nat {
+            kind: Kind::Snat,
+            family: Family::Ip6,
+            addresses: None,
+            ports: None,
+            flags: Flags::empty(),
+        };
+        assert_eq!(run(nat, &mut world), Outcome::Next);
+        assert!(world.nat.is_none());
+    }
+
+    #[test]
+    fn nat_stands_in_nat_chains_at_its_hooks() {
+        let nat =
+            Nat { kind: Kind::Snat, family: Family::Ip, addresses: None, ports: None, flags: Flags::empty() };
+        let check = |family, base| nat.validate(&ValidateCtx { family, base }).is_ok();
+        assert!(check(Family::Ip, Some((ChainKind::Nat, Hook::Postrouting))));
+        assert!(check(Family::Inet, Some((ChainKind::Nat, Hook::Input))));
+        assert!(!check(Family::Ip, Some((ChainKind::Nat, Hook::Prerouting))));
+        assert!(!check(Family::Ip, Some((ChainKind::Filter, Hook::Postrouting))));
+        assert!(!check(Family::Ip6, None));
+        assert!(check(Family::Ip, None));
+    }
+}

@@ -82,3 +82,27 @@ impl fmt::Display for Numgen {
         if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[test]
+    fn an_incremental_generator_counts_from_its_offset_and_begins_again() {
+        let expr = Numgen::new(Register::R1, 3, Kind::Inc, 100);
+        let next = || {
+            let mut registers = Registers::default();
+            expr.eval(&mut registers, &mut World::default());
+            registers.get(Register::R1, 4).try_into().map_or(0, u32::from_ne_bytes)
+        };
+        assert_eq!([next(), next(), next(), next()], [100, 101, 102, 100]);
+    }
+
+    #[test]
+    fn random_numbers_are_scaled_into_the_modulus() {
+        for (random, want) in [(0, 0), (0x7fff_ffff, 4), (0x8000_0000, 5), (u32::MAX, 9)] {
+            assert_eq!(scale(random, 10), want, "{random:#x}");
+        }
+    }
+}

@@ -270,3 +270,111 @@ impl Write {
         register(self.source, self.len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ironweir_wire::{IfIndex, VlanTag};
+
+    use super::*;
+    use crate::Expr;
+    use crate::testing::{World, eval, internet_sum, ipv4, ipv6, loaded, tcp, tcp_sum, udp, with_packet};
+
+    fn load(base: Base, offset: u32, len: u32) -> Expr {
+        Expr::PayloadLoad(Load { base, offset, len, destination: Register::R1 })
+    }
+
+    /// Name, frame, base, offset, length, result.
+    type Case<'a> = (&'a str, &'a [u8], Base, u32, u32, Option<&'a [u8]>);
+
+    #[test]
+    fn loads_count_from_their_base_and_break_beyond_the_packet() {
+        use Base::*;
+        let dns = ipv4(17, 0, &[], &udp(53, &[0xab, 0xcd]));
+        let later = ipv4(17, 5, &[], &udp(53, &[0xab, 0xcd]));
+        let syn = ipv4(6, 0, &[], &[tcp(&[1, 1, 1, 1]), vec![0x77]].concat());
+        let arp = crate::testing::ethernet(0x0806, &[0; 28]);
+        let cases: [Case<'_>; 10] = [
+            ("link header", &dns, Link, 12, 2, Some(&[8, 0])),
+            ("network header", &dns, Network, 16, 4, Some(&[192, 0, 2, 7])),
+            ("transport header", &dns, Transport, 2, 2, Some(&[0, 53])),
+            ("behind UDP", &dns, Inner, 0, 2, Some(&[0xab, 0xcd])),
+            ("a byte beyond the end", &dns, Inner, 0, 3, None),
+            ("far beyond the end", &dns, Transport, u32::MAX, 4, None),
+            ("network header of a later fragment", &later, Network, 9, 1, Some(&[17])),
+            ("no transport header in a later fragment", &later, Transport, 2, 2, None),
+            ("behind TCP with options", &syn, Inner, 0, 1, Some(&[0x77])),
+            ("no transport header in ARP", &arp, Transport, 0, 1, None),
+        ];
+        for (name, frame, base, offset, len, want) in cases {
+            let got = loaded(&load(base, offset, len), frame, &mut World::default(), len as usize);
+            assert_eq!(got.as_deref(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_was_taken_off_is_seen_at_its_place() {
+        let mut frame = ipv4(17, 0, &[], &udp(53, &[]));
+        let tagged: Vec<u8> = [&frame[..12], &[0x81, 0, 0x20, 0x7b], &frame[12..]].concat();
+        with_packet(&mut frame, |packet, info| {
+            packet.meta.vlan = Some(VlanTag { protocol: 0x8100, tci: 0x207b });
+            packet.meta.iif = IfIndex(3);
+            let mut world = World { info, ..World::default() };
+            for offset in 0..24 {
+                for len in 1..=16 {
+                    let mut registers = Registers::default();
+                    let expr = load(Base::Link, offset, len);
+                    assert_eq!(expr.eval(&mut registers, packet, &mut world), Outcome::Next);
+                    let want = &tagged[offset as usize..(offset + len) as usize];
+                    assert_eq!(registers.get(Register::R1, len as usize), want, "{len} at {offset}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn short_loads_zero_the_rest_of_their_word() {
+        let mut registers = Registers::default();
+        registers.store(Register::R1, &[9; 16]);
+        let mut frame = ipv4(17, 0, &[], &udp(53, &[]));
+        eval(&load(Base::Transport, 2, 2), &mut frame, &mut registers, &mut World::default());
+        assert_eq!(registers.get(Register::R1, 8), [0, 53, 0, 0, 9, 9, 9, 9]);
+    }
+
+    fn write(base: Base, offset: u32, bytes: &[u8], checksum: Checksum, frame: &mut [u8]) -> Outcome {
+        let mut registers = Registers::default();
+        registers.store(Register::R1, bytes);
+        let len = bytes.len() as u32;
+        let expr = Expr::PayloadWrite(Write { base, offset, len, source: Register::R1, checksum });
+        eval(&expr, frame, &mut registers, &mut World::default())
+    }
+
+    #[test]
+    fn writes_mend_header_and_transport_checksums() {
+        let mut frame = ipv4(6, 0, &[], &tcp(&[]));
+        assert_eq!(tcp_sum(&frame[34..]), 0);
+        // ip daddr set 198.51.100.9, as the corpus compiles it
+        let checksum = Checksum { kind: ChecksumKind::Inet, offset: 10, pseudo_header: true };
+        assert_eq!(write(Base::Network, 16, &[198, 51, 100, 9], checksum, &mut frame), Outcome::Next);
+        assert_eq!(frame[30..34], [198, 51, 100, 9]);
+        assert_eq!(internet_sum(&frame[14..34]), 0);
+        let pseudo = [&[10, 0, 0, 1, 198, 51, 100, 9, 0, 6, 0, 20][..], &frame[34..]].concat();
+        assert_eq!(internet_sum(&pseudo), 0);
+    }
+
+    #[test]
+    fn udp_without_checksum_stays_without() {
+        let mut frame = ipv4(17, 0, &[], &udp(53, &[]));
+        let checksum = Checksum { kind: ChecksumKind::None, offset: 0, pseudo_header: true };
+        assert_eq!(write(Base::Transport, 2, &[0x12, 0x34], checksum, &mut frame), Outcome::Next);
+        assert_eq!(frame[34..42], [0x0f, 0xa0, 0x12, 0x34, 0, 8, 0, 0]);
+    }
+
+    #[test]
+    fn writes_beyond_the_packet_break_and_change_nothing() {
+        let mut frame = ipv6(17, &udp(53, &[]));
+        let before = frame.clone();
+        let checksum = Checksum { kind: ChecksumKind::None, offset: 0, pseudo_header: true };
+        assert_eq!(write(Base::Transport, 7, &[1, 2], checksum, &mut frame), Outcome::Break);
+        assert_eq!(frame, before);
+    }
+}

@@ -67,3 +67,24 @@ impl fmt::Display for Quota {
         write!(f, "quota bytes {} consumed {} flags {}", self.bytes, self.consumed(), u32::from(self.over))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expr;
+    use crate::testing::{World, eval, ipv4, udp};
+
+    #[test]
+    fn a_quota_ends_with_the_packet_beyond_it() {
+        // 20 bytes of IPv4, 8 of UDP, 72 of payload: 100 from the network header on.
+        let mut frame = ipv4(17, 0, &[], &udp(53, &[0; 72]));
+        for (over, want) in [
+            (false, [Outcome::Next, Outcome::Next, Outcome::Break]),
+            (true, [Outcome::Break, Outcome::Break, Outcome::Next]),
+        ] {
+            let expr = Expr::Quota(Quota::new(200, over, 0));
+            let mut one = || eval(&expr, &mut frame, &mut Default::default(), &mut World::default());
+            assert_eq!([one(), one(), one()], want, "over: {over}");
+        }
+    }
+}

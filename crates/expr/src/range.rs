@@ -33,3 +33,23 @@ impl Range {
         write!(f, "range {op} reg {} {from} {to}", self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_range_holds_both_its_ends(value: u16, a: u16, b: u16, negated: bool) {
+            let (low, high) = (a.min(b), a.max(b));
+            let mut registers = Registers::default();
+            registers.store(Register::R1, &value.to_be_bytes());
+            let (from, to) = (low.to_be_bytes().into(), high.to_be_bytes().into());
+            let expr = Range { source: Register::R1, negated, from, to };
+            let holds = (low..=high).contains(&value) != negated;
+            prop_assert_eq!(expr.eval(&registers), Outcome::next_if(holds));
+        }
+    }
+}
