@@ -1,0 +1,169 @@
+//! Connections, their translation, and flowtables.
+
+mod support;
+
+use ironweir_engine::Engine;
+use ironweir_expr::env::NatKind;
+use ironweir_expr::flow_offload::FlowOffload;
+use ironweir_expr::masq::Masq;
+use ironweir_expr::nat::{Flags, Kind, Nat};
+use ironweir_expr::{Register, connlimit::Connlimit};
+use ironweir_ruleset::{ChainType, Change, Expr, Family, Hook, Policy};
+use support::*;
+
+fn masquerade() -> Expr {
+    Expr::Masq(Masq { flags: Flags::empty(), ports: None })
+}
+
+fn dnat(to: [u8; 4], port: u16) -> Vec<Expr> {
+    let second = Register::from_number(9).unwrap();
+    vec![
+        value(Register::R1, &to),
+        value(second, &port.to_be_bytes()),
+        Expr::Nat(Nat {
+            kind: Kind::Dnat,
+            family: Family::Ip,
+            addresses: Some((Register::R1, None)),
+            ports: Some((second, None)),
+            flags: Flags::MAP_IPS | Flags::PROTO_SPECIFIED,
+        }),
+    ]
+}
+
+fn gateway(more: Vec<Change>) -> Engine {
+    let _ = NatKind::Snat;
+    let mut changes = vec![
+        table(),
+        base("pre", ChainType::Nat, Hook::Prerouting, -100, Policy::Accept),
+        base("post", ChainType::Nat, Hook::Postrouting, 100, Policy::Accept),
+        base("fwd", ChainType::Filter, Hook::Forward, 0, Policy::Accept),
+        rule("post", [oif(WAN), vec![counter(), masquerade()]].concat()),
+        rule("pre", [dport(8080), dnat([192, 168, 1, 20], 80)].concat()),
+    ];
+    changes.extend(more);
+    engine(changes)
+}
+
+#[test]
+fn masqueraded_packets_and_their_replies_are_translated_with_right_checksums() {
+    let mut engine = gateway(vec![]);
+    let out = send(&mut engine, 0, &udp(LAN, CLIENT, 5000, SERVER, 53));
+    assert!(out.forwarded() && out.sums_up());
+    assert_eq!((out.src(), out.sport()), (PUBLIC, 5000));
+    let back = send(&mut engine, 10, &udp(WAN, SERVER, 53, PUBLIC, 5000));
+    assert!(back.forwarded() && back.sums_up());
+    assert_eq!((back.dst(), back.dport(), back.src()), (CLIENT, 5000, SERVER));
+    // The nat chain is asked once.
+    send(&mut engine, 20, &udp(LAN, CLIENT, 5000, SERVER, 53));
+    assert_eq!(counts(&engine, "post"), [1]);
+    // Another client with the same port gets another one.
+    let other = send(&mut engine, 30, &udp(LAN, [192, 168, 1, 11], 5000, SERVER, 53));
+    assert_eq!(other.src(), PUBLIC);
+    assert_ne!(other.sport(), 5000);
+    assert_eq!(engine.conntrack().iter().count(), 2);
+}
+
+#[test]
+fn a_forwarded_port_leads_inside_and_back() {
+    let mut engine = gateway(vec![]);
+    let syn = send(&mut engine, 0, &tcp(WAN, SERVER, 4000, PUBLIC, 8080, (2, 100, 0)));
+    assert!(syn.forwarded() && syn.sums_up(), "{:?}", syn.disposition);
+    assert_eq!((syn.dst(), syn.dport()), ([192, 168, 1, 20], 80));
+    let answer = send(&mut engine, 1, &tcp(LAN, [192, 168, 1, 20], 80, SERVER, 4000, (0x12, 500, 101)));
+    assert!(answer.forwarded() && answer.sums_up());
+    assert_eq!((answer.src(), answer.sport()), (PUBLIC, 8080));
+}
+
+#[test]
+fn a_dropped_first_packet_leaves_no_connection() {
+    let mut engine = gateway(vec![
+        base("late", ChainType::Filter, Hook::Postrouting, 300, Policy::Drop),
+        rule("fwd", [ct_state(NEW), vec![counter()]].concat()),
+    ]);
+    for at in 0..3 {
+        assert!(send(&mut engine, at, &udp(LAN, CLIENT, 5000, SERVER, 53)).dropped());
+    }
+    assert_eq!((engine.conntrack().len(), counts(&engine, "fwd")), (0, vec![3]));
+}
+
+fn offloading() -> Engine {
+    gateway(vec![
+        flowtable(),
+        rule("fwd", vec![counter()]),
+        rule(
+            "fwd",
+            [ct_state(ESTABLISHED), vec![Expr::FlowOffload(FlowOffload { flowtable: "f".into() })]].concat(),
+        ),
+    ])
+}
+
+fn handshake(engine: &mut Engine) {
+    let to = |flags, seq, ack| tcp(LAN, CLIENT, 5000, SERVER, 80, (flags, seq, ack));
+    let from = |flags, seq, ack| tcp(WAN, SERVER, 80, PUBLIC, 5000, (flags, seq, ack));
+    assert!(!send(engine, 0, &to(2, 100, 0)).offloaded());
+    assert!(!send(engine, 1, &from(0x12, 900, 101)).offloaded());
+    assert!(!send(engine, 2, &to(0x10, 101, 901)).offloaded());
+}
+
+#[test]
+fn an_established_connection_takes_the_short_way_until_it_closes() {
+    let mut engine = offloading();
+    handshake(&mut engine);
+    assert_eq!(engine.flows().count(), 1);
+    let classic = counts(&engine, "fwd")[0];
+    let out = send(&mut engine, 3, &tcp(LAN, CLIENT, 5000, SERVER, 80, (0x10, 101, 901)));
+    assert!(out.offloaded() && out.sums_up(), "{:?}", out.disposition);
+    assert_eq!((out.src(), out.sport(), out.ttl()), (PUBLIC, 5000, 63));
+    let back = send(&mut engine, 4, &tcp(WAN, SERVER, 80, PUBLIC, 5000, (0x10, 901, 101)));
+    assert!(back.offloaded() && back.sums_up());
+    assert_eq!((back.dst(), back.dport()), (CLIENT, 5000));
+    assert_eq!(counts(&engine, "fwd")[0], classic);
+    let stats = engine.flowtable_stats(0, 0);
+    assert_eq!((stats.entries, stats.packets, stats.bytes), (1, 2, 80));
+    // Too large, or about to expire: the classic way, and the entry stays.
+    let last_hop = Frame { ttl: 1, ..tcp(LAN, CLIENT, 5000, SERVER, 80, (0x10, 101, 901)) };
+    assert!(send(&mut engine, 5, &last_hop).dropped());
+    let large = Frame { payload: 1480, ..tcp(LAN, CLIENT, 5000, SERVER, 80, (0x10, 101, 901)) };
+    let large = send(&mut engine, 5, &large);
+    assert!(large.forwarded() && !large.offloaded());
+    assert_eq!(engine.flows().count(), 1);
+    let fin = send(&mut engine, 6, &tcp(LAN, CLIENT, 5000, SERVER, 80, (0x11, 1541, 901)));
+    assert!(fin.forwarded() && !fin.offloaded());
+    assert_eq!(engine.flows().count(), 0);
+    assert_eq!(engine.flowtable_stats(0, 0).torn_down, 1);
+}
+
+#[test]
+fn an_entry_ends_by_timeout_by_another_route_and_with_its_flowtable() {
+    let mut engine = offloading();
+    handshake(&mut engine);
+    engine.collect(ironweir_wire::Instant::from_millis(1_000_000 + 29_000));
+    assert_eq!(engine.flows().count(), 1);
+    engine.collect(ironweir_wire::Instant::from_millis(1_000_000 + 31_000));
+    assert_eq!((engine.flows().count(), engine.flowtable_stats(0, 0).expired), (0, 1));
+
+    let mut engine = offloading();
+    handshake(&mut engine);
+    engine.change_host(|host| host.remove_route("0.0.0.0".parse().unwrap(), 0));
+    assert!(!send(&mut engine, 3, &tcp(LAN, CLIENT, 5000, SERVER, 80, (0x10, 101, 901))).offloaded());
+    assert_eq!(engine.flows().count(), 0);
+
+    let mut engine = offloading();
+    handshake(&mut engine);
+    commit(&mut engine, vec![Change::FlushRuleset { family: None }]);
+    assert_eq!(engine.flows().count(), 0);
+}
+
+#[test]
+fn ct_count_counts_live_connections() {
+    let limit = Expr::Connlimit(Connlimit::new(2, true));
+    let mut engine = engine(vec![
+        table(),
+        base("f", ChainType::Filter, Hook::Forward, 0, Policy::Accept),
+        rule("f", vec![limit, counter(), drop()]),
+    ]);
+    let mut open = |millis, port| send(&mut engine, millis, &udp(LAN, CLIENT, port, SERVER, 53)).forwarded();
+    assert_eq!([1, 2, 3, 1, 4].map(|port| open(0, port)), [true, true, false, true, false]);
+    // UDP connections without an answer end after 30 seconds.
+    assert!(open(31_000, 5));
+}
