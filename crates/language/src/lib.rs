@@ -20,6 +20,7 @@ pub mod proto;
 pub mod raise;
 pub mod resolve;
 pub mod scope;
+pub mod session;
 pub mod source;
 pub mod stmt;
 pub mod typed;

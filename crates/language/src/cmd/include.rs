@@ -39,6 +39,13 @@ impl Parser<'_> {
         Ok(true)
     }
 
+    /// Takes what a definition stands for, up to the end of the text.
+    pub(crate) fn definition(&mut self) -> Parsed<Expr> {
+        let value = self.nested(initializer)?;
+        self.separators();
+        if self.at_end() { Ok(value) } else { Err(self.unexpected("end of the value")) }
+    }
+
     fn unknown(&self, name: &str, span: Span) -> Box<Diagnostic> {
         let error = Diagnostic::error(span, format!("undefined symbol '{}'", short(name)));
         match nearest(name, self.scopes.names()) {
@@ -151,7 +158,7 @@ fn missing(name: &str, span: Span) -> Box<Diagnostic> {
 }
 
 /// What a definition stands for: a value, a list, a set, nothing (`{ }`), or a negative number.
-pub(crate) fn initializer(p: &mut Parser<'_>) -> Parsed<Expr> {
+fn initializer(p: &mut Parser<'_>) -> Parsed<Expr> {
     let start = p.peek().span;
     if p.is(Sign::BraceOpen) || p.is(Sign::At) {
         return Expr::parse_set_or_name(p);
