@@ -1,22 +1,25 @@
 //! The program under test: this crate over a ruleset in memory.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ironweir_language::ast::Rule;
 use ironweir_language::datatype::Names;
-use ironweir_language::define::Scopes;
 use ironweir_language::files::NoFiles;
-use ironweir_language::lower::lower_rule;
-use ironweir_language::parse::Parser;
-use ironweir_language::scope::{NoSets, Scope};
+use ironweir_language::list::Lister;
+use ironweir_language::print::Options;
+use ironweir_language::session::{Memory, Session};
 use ironweir_language::source::Sources;
-use ironweir_ruleset::debug::print_batch;
-use ironweir_ruleset::{Batch, ChainRef, Change, Family, TableId};
+use ironweir_ruleset::{Family, TableId};
+use ironweir_wire::Instant;
 
 /// A ruleset in memory and what a command does to it.
-#[derive(Clone, Default)]
-pub(crate) struct World {}
+#[derive(Clone)]
+pub(crate) struct World(Memory);
+
+impl Default for World {
+    fn default() -> World {
+        World(Memory::new(Instant::from_nanos(1_750_000_000_000_000_000)))
+    }
+}
 
 /// What a run printed.
 #[derive(Debug, Default)]
@@ -40,50 +43,49 @@ impl Refusal {
     /// The first line of it.
     pub(crate) fn first_line(&self) -> String {
         match self {
-            Refusal::Error(text) => text.lines().next().unwrap_or("no message").to_string(),
+            Refusal::Error(text) => {
+                let mut lines = text.lines();
+                let first = lines.next().unwrap_or("no message");
+                let help = lines.find(|line| line.starts_with("help:")).unwrap_or_default();
+                format!("{first} {help}")
+            }
             Refusal::Crash(text) => format!("CRASH: {text}"),
         }
     }
 }
 
 impl World {
-    /// Runs a file's text as one transaction. Options are those of `-s -p`.
+    /// Runs a file's text as one transaction, listing as `-s -p` do.
     pub(crate) fn run(&mut self, text: &str) -> Result<Output, Refusal> {
         catch_unwind(AssertUnwindSafe(|| self.run_unguarded(text)))
             .unwrap_or_else(|panic| Err(Refusal::Crash(panic_text(&*panic))))
     }
 
     fn run_unguarded(&mut self, text: &str) -> Result<Output, Refusal> {
-        let Some(rest) = text.strip_prefix("add rule ") else {
-            return Ok(Output::default());
-        };
-        let mut words = rest.splitn(4, ' ');
-        let (family, table, chain) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
-        let rule = words.next().unwrap_or_default().trim_end();
-        let mut sources = Sources::new();
-        let source = sources.add("rule", rule, None).expect("short");
-        let mut parser = Parser::new(&mut sources, source, &NoFiles, Scopes::default());
-        let parsed = Rule::parse(&mut parser).and_then(|rule| parser.end_of_statement().map(|()| rule));
-        let parsed = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                drop(parser);
-                return Err(Refusal::Error(error.render(&sources)));
-            }
-        };
-        drop(parser);
-        let family = Family::from_name(family).expect("a family");
         let mut names = Names::default();
         names.interfaces.insert("lo", 1);
+        // The suite runs with TZ=UTC-2.
         names.utc_offset = 7200;
-        let scope = Scope { family, names: &names, sets: &NoSets };
-        let table = TableId::new(family, table);
-        let lowered = lower_rule(&parsed, scope, &table, &Cell::new(0))
-            .map_err(|error| Refusal::Error(error.render(&sources)))?;
-        let mut batch = Batch { changes: lowered.changes };
-        let chain = ChainRef::new(chain);
-        batch.changes.push(Change::NewRule { table, chain, rule: lowered.rule, place: Default::default() });
-        Ok(Output { listing: String::new(), bytecode: print_batch(&batch, &|_, _| None) })
+        let options =
+            Options { stateless: true, numeric_protocol: true, utc_offset: 7200, ..Options::default() };
+        if let Some(place) = text.strip_prefix("list table ") {
+            return Ok(Output { listing: self.list(place.trim(), options, &names), bytecode: String::new() });
+        }
+        let mut session = Session { options, names, debug_netlink: true, ..Session::default() };
+        let mut sources = Sources::new();
+        let source = sources.add("in", text, None).expect("texts of the corpus are short");
+        let outcome = session.run(&mut sources, source, &NoFiles, &mut self.0);
+        if !outcome.ok() {
+            return Err(Refusal::Error(outcome.render(&sources)));
+        }
+        Ok(Output { listing: String::new(), bytecode: outcome.output })
+    }
+
+    fn list(&self, place: &str, options: Options, names: &Names) -> String {
+        let (family, table) = place.split_once(' ').unwrap_or_default();
+        let lister = Lister { ruleset: &self.0.ruleset, options, names, now: self.0.now };
+        let family = Family::from_name(family).expect("the corpus names families");
+        lister.table(&TableId::new(family, table)).unwrap_or_default()
     }
 }
 
