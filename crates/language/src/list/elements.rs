@@ -12,7 +12,17 @@ use crate::raise::{raise_elements, raise_stateful};
 impl Lister<'_> {
     /// `elements = { ... }`, where there are any.
     pub(super) fn elements(&self, table: &TableState, state: &SetState, out: &mut String) {
-        let elements: Vec<Element> = state.dump(self.now).collect();
+        self.these_elements(table, state, state.dump(self.now).collect(), out);
+    }
+
+    /// `elements = { ... }` with some of a set's elements.
+    pub(super) fn these_elements(
+        &self,
+        table: &TableState,
+        state: &SetState,
+        elements: Vec<Element>,
+        out: &mut String,
+    ) {
         if elements.is_empty() {
             return;
         }

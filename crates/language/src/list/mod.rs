@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 
 use ironweir_expr::objref::ObjectType;
 use ironweir_ruleset::store::{SetState, TableState};
-use ironweir_ruleset::{Family, Handle, Ruleset, SetFlags, TableId};
+use ironweir_ruleset::{Element, Family, Handle, Ruleset, SetFlags, TableId};
 use ironweir_wire::Instant;
 
 use crate::datatype::Names;
@@ -109,6 +109,18 @@ impl<'a> Lister<'a> {
         Some(self.in_table(table, |out| self.chain_block(table, chain, out)))
     }
 
+    /// `reset rule`: a chain with one of its rules alone.
+    pub fn rule(&self, id: &TableId, chain: &str, handle: Handle) -> Found {
+        let table = self.ruleset.table(id)?;
+        let chain = table.chain(chain)?;
+        let rule = chain.rule(handle)?;
+        Some(self.in_table(table, |out| {
+            let _ = write!(out, "\tchain {} {{\n\t\t{}", chain.chain.name, self.rule_text(table, &rule.rule));
+            self.handle(rule.handle, out);
+            out.push_str("\n\t}\n");
+        }))
+    }
+
     /// `list sets`, `list maps`, `list meters`, of one table or all.
     pub fn sets(&self, family: Option<Family>, only: Option<&TableId>, kind: SetKind) -> String {
         self.by_table(family, only, true, |table, out| {
@@ -123,6 +135,13 @@ impl<'a> Lister<'a> {
         let table = self.ruleset.table(id)?;
         let set = table.set(name)?;
         Some(self.in_table(table, |out| self.set_block(table, set, out)))
+    }
+
+    /// `get element`: a set with those of its elements alone.
+    pub fn set_with(&self, id: &TableId, name: &str, elements: Vec<Element>) -> Found {
+        let table = self.ruleset.table(id)?;
+        let set = table.set(name)?;
+        Some(self.in_table(table, |out| self.set_block_with(table, set, Some(elements), out)))
     }
 
     /// `list counters`, `list quotas`, ..., of one table or all.

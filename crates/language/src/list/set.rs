@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ironweir_ruleset::set::{SetData, SetPolicy};
 use ironweir_ruleset::store::{SetState, TableState};
 use ironweir_ruleset::userdata::{SET_COMMENT, SET_DATA_INTERVAL, SET_MERGE_ELEMENTS};
-use ironweir_ruleset::{Set, SetFlags};
+use ironweir_ruleset::{Element, Set, SetFlags};
 
 use super::Lister;
 use crate::datatype::{Type, concat_types};
@@ -14,6 +14,17 @@ use crate::print::time;
 impl Lister<'_> {
     /// A set or map with its elements.
     pub(super) fn set_block(&self, table: &TableState, state: &SetState, out: &mut String) {
+        self.set_block_with(table, state, None, out);
+    }
+
+    /// A set or map with some of its elements, or with all.
+    pub(super) fn set_block_with(
+        &self,
+        table: &TableState,
+        state: &SetState,
+        only: Option<Vec<Element>>,
+        out: &mut String,
+    ) {
         let set = &state.set;
         let word = if set.data.is_some() { "map" } else { "set" };
         let _ = write!(out, "\t{word} {} {{", set.name);
@@ -42,8 +53,10 @@ impl Lister<'_> {
         }
         self.set_stmts(table, set, out);
         super::comment(set.userdata.get_str(SET_COMMENT), out);
-        if !self.options.terse {
-            self.elements(table, state, out);
+        match only {
+            Some(elements) => self.these_elements(table, state, elements, out),
+            None if !self.options.terse => self.elements(table, state, out),
+            None => {}
         }
         out.push_str("\t}\n");
     }

@@ -6,11 +6,8 @@ use ironweir_wire::Instant;
 
 /// A ruleset somewhere.
 pub trait Backend {
-    /// What is committed.
+    /// What is committed. What it counts can be reset through it.
     fn ruleset(&self) -> &Ruleset;
-
-    /// What is committed, to reset what it counted.
-    fn ruleset_mut(&mut self) -> &mut Ruleset;
 
     /// The time there.
     fn now(&self) -> Instant;
@@ -49,10 +46,6 @@ impl Memory {
 impl Backend for Memory {
     fn ruleset(&self) -> &Ruleset {
         &self.ruleset
-    }
-
-    fn ruleset_mut(&mut self) -> &mut Ruleset {
-        &mut self.ruleset
     }
 
     fn now(&self) -> Instant {

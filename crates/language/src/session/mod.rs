@@ -165,11 +165,15 @@ impl Session {
         }
     }
 
-    fn read(&self, command: &Command, backend: &mut dyn Backend) -> Result<String, Box<Diagnostic>> {
+    fn read(&self, command: &Command, backend: &dyn Backend) -> Result<String, Box<Diagnostic>> {
         match &command.kind {
             CommandKind::List(listing) => self.list(listing, backend, command.span),
-            CommandKind::Reset(listing) => self.reset(listing, backend, command.span),
-            CommandKind::Get(elements) => self.get(elements, backend, command.span),
+            CommandKind::Reset(listing) => {
+                let text = self.list(listing, backend, command.span)?;
+                self.reset(listing, backend)?;
+                Ok(text)
+            }
+            CommandKind::Get(elements) => self.get(elements, backend),
             CommandKind::Describe(expr) => describe::describe(expr, &self.names),
             CommandKind::Monitor(_) => Err(Diagnostic::error(
                 command.span,

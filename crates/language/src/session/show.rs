@@ -1,22 +1,256 @@
 //! `list`, `reset` and `get`.
 
-use crate::cmd::Listing;
-use crate::decl::element::ElementsDecl;
-use crate::diag::{Diagnostic, Parsed};
-use crate::source::Span;
+use ironweir_ruleset::store::{SetState, TableState};
+use ironweir_ruleset::{Element, ElementFlags, Expr, ObjectKind, Ruleset, SetFlags, TableId};
 
 use super::{Backend, Session};
+use crate::cmd::{self, Listing};
+use crate::compile::Compiler;
+use crate::decl::element::ElementsDecl;
+use crate::decl::{Name, TableName};
+use crate::diag::{Diagnostic, Parsed, nearest, short};
+use crate::interval::{self, Member};
+use crate::list::{Lister, SetKind};
+use crate::source::Span;
+
+impl From<cmd::SetKind> for SetKind {
+    fn from(kind: cmd::SetKind) -> SetKind {
+        match kind {
+            cmd::SetKind::Set => SetKind::Set,
+            cmd::SetKind::Map => SetKind::Map,
+            cmd::SetKind::Meter => SetKind::Meter,
+        }
+    }
+}
 
 impl Session {
-    pub(super) fn list(&self, _listing: &Listing, _backend: &dyn Backend, span: Span) -> Parsed<String> {
-        Err(Diagnostic::error(span, "listing is not supported yet"))
+    fn lister<'a>(&'a self, backend: &'a dyn Backend) -> Lister<'a> {
+        Lister { ruleset: backend.ruleset(), options: self.options, names: &self.names, now: backend.now() }
     }
 
-    pub(super) fn reset(&self, _listing: &Listing, _backend: &mut dyn Backend, span: Span) -> Parsed<String> {
-        Err(Diagnostic::error(span, "reset is not supported yet"))
+    /// The text of a listing.
+    pub(super) fn list(&self, listing: &Listing, backend: &dyn Backend, span: Span) -> Parsed<String> {
+        let lister = self.lister(backend);
+        let ruleset = backend.ruleset();
+        let in_table = |table: &TableName, name: &Name, what: &str, found: Option<String>| {
+            found.ok_or_else(|| missing(ruleset, table, name, what))
+        };
+        let exists = |table: &Option<TableName>| match table {
+            Some(table) if ruleset.table(&table.id).is_none() => Err(no_table(ruleset, table)),
+            _ => Ok(()),
+        };
+        match listing {
+            Listing::Ruleset(family) => Ok(lister.ruleset(*family)),
+            Listing::Tables(family) => Ok(lister.tables(*family)),
+            Listing::Table(table) => lister.table(&table.id).ok_or_else(|| no_table(ruleset, table)),
+            Listing::Chains(family) => Ok(lister.chains(*family)),
+            Listing::Chain(table, name) => {
+                in_table(table, name, "chain", lister.chain(&table.id, &name.text))
+            }
+            Listing::Sets(kind, family, table) => {
+                exists(table)?;
+                Ok(lister.sets(*family, table.as_ref().map(|table| &table.id), (*kind).into()))
+            }
+            Listing::Set(kind, table, name) => {
+                let found = lister.set(&table.id, &name.text).filter(|_| {
+                    let set = ruleset.table(&table.id).and_then(|table| table.set(&name.text));
+                    let is_map = set.is_some_and(|set| set.set.data.is_some());
+                    is_map == (*kind == cmd::SetKind::Map)
+                });
+                in_table(table, name, "set", found)
+            }
+            Listing::Flowtables(family) => Ok(lister.flowtables(*family, None)),
+            Listing::Flowtable(table, name) => {
+                in_table(table, name, "flowtable", lister.flowtable(&table.id, &name.text))
+            }
+            Listing::Objects(kind, family, table) => {
+                exists(table)?;
+                Ok(lister.objects(*family, table.as_ref().map(|table| &table.id), *kind))
+            }
+            Listing::Object(kind, table, name) => {
+                in_table(table, name, kind.name(), lister.object(&table.id, *kind, &name.text))
+            }
+            Listing::Hooks(..) => {
+                Err(Diagnostic::error(span, "hooks are the kernel's: there are none to list here"))
+            }
+            Listing::Rules(_, Some(table), Some(chain)) => {
+                in_table(table, chain, "chain", lister.chain(&table.id, &chain.text))
+            }
+            Listing::Rules(_, Some(table), None) => {
+                lister.table(&table.id).ok_or_else(|| no_table(ruleset, table))
+            }
+            Listing::Rules(family, None, _) => Ok(lister.ruleset(*family)),
+            Listing::Rule(table, chain, handle) => {
+                let found = ruleset.table(&table.id).and_then(|table| table.chain(&chain.text));
+                let Some(found) = found else { return Err(missing(ruleset, table, chain, "chain")) };
+                if found.rule(*handle).is_none() {
+                    let message =
+                        format!("there is no rule with handle {handle} in chain {}", short(&chain.text));
+                    return Err(Diagnostic::error(span, message));
+                }
+                in_table(table, chain, "chain", lister.rule(&table.id, &chain.text, *handle))
+            }
+            Listing::Elements(elements) => self.get(elements, backend),
+        }
     }
 
-    pub(super) fn get(&self, _elements: &ElementsDecl, _backend: &dyn Backend, span: Span) -> Parsed<String> {
-        Err(Diagnostic::error(span, "get is not supported yet"))
+    /// Sets to zero what a listing showed.
+    pub(super) fn reset(&self, listing: &Listing, backend: &dyn Backend) -> Parsed<()> {
+        let ruleset = backend.ruleset();
+        let tables = |family: Option<ironweir_ruleset::Family>, only: Option<&TableId>| {
+            let only = only.cloned();
+            ruleset.tables().filter(move |table| {
+                let id = &table.table.id;
+                family.is_none_or(|family| id.family == family) && only.as_ref().is_none_or(|only| id == only)
+            })
+        };
+        match listing {
+            Listing::Objects(kind, family, table) => {
+                for table in tables(*family, table.as_ref().map(|table| &table.id)) {
+                    table
+                        .objects()
+                        .filter(|object| object.object.object_type() == *kind)
+                        .for_each(|object| reset_object(&object.object.kind));
+                }
+            }
+            Listing::Object(kind, table, name) => {
+                let object = ruleset.table(&table.id).and_then(|table| table.object(*kind, &name.text));
+                object.into_iter().for_each(|object| reset_object(&object.object.kind));
+            }
+            Listing::Set(_, table, name) => {
+                let set = ruleset.table(&table.id).and_then(|table| table.set(&name.text));
+                set.into_iter()
+                    .flat_map(SetState::elements)
+                    .filter_map(|element| element.more)
+                    .for_each(|more| reset_exprs(&more.exprs));
+            }
+            Listing::Rules(family, table, chain) => {
+                for table in tables(*family, table.as_ref().map(|table| &table.id)) {
+                    reset_rules(table, chain.as_ref().map(|chain| &*chain.text));
+                }
+            }
+            Listing::Rule(table, chain, handle) => {
+                let chain = ruleset.table(&table.id).and_then(|table| table.chain(&chain.text));
+                if let Some(rule) = chain.and_then(|chain| chain.rule(*handle)) {
+                    reset_exprs(&rule.rule.exprs);
+                }
+            }
+            Listing::Elements(decl) => {
+                let (_, asked) = Compiler::new(ruleset, &self.names, backend.now()).asked(decl)?;
+                let set = ruleset.table(&decl.table.id).and_then(|table| table.set(&decl.set.text));
+                for member in asked {
+                    let found = set.and_then(|set| set.lookup(&member.first, backend.now()));
+                    if let Some((_, entry)) = found {
+                        reset_exprs(entry.element.exprs());
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `get element`: the elements that hold the keys asked for.
+    pub(super) fn get(&self, decl: &ElementsDecl, backend: &dyn Backend) -> Parsed<String> {
+        let ruleset = backend.ruleset();
+        let Some(state) = ruleset.table(&decl.table.id).and_then(|table| table.set(&decl.set.text)) else {
+            return Err(missing(ruleset, &decl.table, &decl.set, "set"));
+        };
+        let (set, asked) = Compiler::new(ruleset, &self.names, backend.now()).asked(decl)?;
+        let stored: Vec<Element> = state.dump(backend.now()).collect();
+        let mut found: Vec<Element> = Vec::new();
+        let segments = set.flags.contains(SetFlags::INTERVAL) && !set.flags.contains(SetFlags::CONCAT);
+        let intervals = if segments { interval::intervals(stored.clone()) } else { Vec::new() };
+        for member in &asked {
+            let before = found.len();
+            if member.element.flags.contains(ElementFlags::CATCHALL) {
+                found.extend(stored.iter().find(|e| e.flags.contains(ElementFlags::CATCHALL)).cloned());
+            } else if segments {
+                let holds = |known: &&Member| known.first <= member.first && member.last <= known.last;
+                if let Some(known) = intervals.iter().find(holds) {
+                    found.push(known.element.clone());
+                    found.extend(interval::after(&known.last).map(|end| Element::interval_end(end.into())));
+                }
+            } else {
+                found.extend(stored.iter().find(|known| holds(known, member, &set.fields)).cloned());
+            }
+            if found.len() == before {
+                let message = "Could not process rule: No such file or directory";
+                return Err(
+                    Diagnostic::error(member.span, message).help("the set does not hold that element")
+                );
+            }
+        }
+        found.dedup();
+        let text = self.lister(backend).set_with(&decl.table.id, &decl.set.text, found);
+        text.ok_or_else(|| missing(ruleset, &decl.table, &decl.set, "set"))
+    }
+}
+
+/// Whether a stored key, or every field of a stored concatenation of intervals, holds what is asked for.
+fn holds(known: &Element, asked: &Member, fields: &[u32]) -> bool {
+    let Some(end) = known.key_end() else { return *known.key == *asked.first };
+    let mut at = 0;
+    !fields.is_empty()
+        && fields.iter().all(|len| {
+            let field = at..at + *len as usize;
+            at += len.next_multiple_of(4) as usize;
+            let part = |bytes: &[u8]| bytes.get(field.clone()).map(<[u8]>::to_vec);
+            part(&known.key) <= part(&asked.first) && part(&asked.last) <= part(end)
+        })
+}
+
+fn reset_rules(table: &TableState, chain: Option<&str>) {
+    for state in table.chains().filter(|state| chain.is_none_or(|chain| *state.chain.name == *chain)) {
+        state.rules().for_each(|rule| reset_exprs(&rule.rule.exprs));
+    }
+}
+
+fn reset_exprs(exprs: &[Expr]) {
+    for expr in exprs {
+        match expr {
+            Expr::Counter(counter) => drop(counter.take()),
+            Expr::Quota(quota) => drop(quota.take()),
+            Expr::Last(last) => drop(last.take()),
+            _ => {}
+        }
+    }
+}
+
+fn reset_object(kind: &ObjectKind) {
+    match kind {
+        ObjectKind::Counter(counter) => drop(counter.take()),
+        ObjectKind::Quota(quota) => drop(quota.take()),
+        _ => {}
+    }
+}
+
+const MISSING: &str = "No such file or directory";
+
+fn no_table(ruleset: &Ruleset, table: &TableName) -> Box<Diagnostic> {
+    let error = Diagnostic::error(table.span, MISSING);
+    let same = ruleset.tables().map(|known| &known.table.id).find(|known| known.name == table.id.name);
+    if let Some(same) = same {
+        return error.help(format!("did you mean table '{}' in family {}?", same.name, same.family));
+    }
+    let names = ruleset.tables().map(|known| &*known.table.id.name);
+    match nearest(&table.id.name, names) {
+        Some(near) => error.help(format!("did you mean table '{near}'?")),
+        None => error.help(format!("there is no table {}", table.id)),
+    }
+}
+
+fn missing(ruleset: &Ruleset, table: &TableName, name: &Name, what: &str) -> Box<Diagnostic> {
+    let Some(state) = ruleset.table(&table.id) else { return no_table(ruleset, table) };
+    let error = Diagnostic::error(name.span, MISSING);
+    let names: Vec<&str> = match what {
+        "chain" => state.chains().map(|known| &*known.chain.name).collect(),
+        "set" => state.sets().map(|known| &*known.set.name).collect(),
+        "flowtable" => state.flowtables().map(|known| &*known.flowtable.name).collect(),
+        _ => state.objects().map(|known| &*known.object.name).collect(),
+    };
+    match nearest(&name.text, names.into_iter().filter(|known| **known != *name.text)) {
+        Some(near) => error.help(format!("did you mean {what} '{near}' in table {}?", table.id)),
+        None => error.help(format!("there is no {what} {} in table {}", short(&name.text), table.id)),
     }
 }
