@@ -73,13 +73,13 @@ impl Registers {
     /// `len` bytes from a register on; shorter when they would reach beyond the last one.
     pub fn get(&self, register: Register, len: usize) -> &[u8] {
         let from = register.offset();
-        &self.bytes.0[from..(from + len).min(Register::BYTES)]
+        &self.bytes.0[from..from.saturating_add(len).min(Register::BYTES)]
     }
 
     /// `len` bytes from a register on, to be written; shorter when they would reach beyond the last one.
     pub fn get_mut(&mut self, register: Register, len: usize) -> &mut [u8] {
         let from = register.offset();
-        &mut self.bytes.0[from..(from + len).min(Register::BYTES)]
+        &mut self.bytes.0[from..from.saturating_add(len).min(Register::BYTES)]
     }
 
     /// Writes `bytes` and zeroes the rest of the last 4 bytes they reach into, as the kernel's

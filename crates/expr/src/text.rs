@@ -201,16 +201,34 @@ fn ct_shape(key: ct::Key) -> (usize, Order) {
     }
 }
 
-/// What an expression does with the value that an immediate put into a register; `None` where it does nothing with it.
-fn consumes(expr: &Expr, register: Register) -> Option<(usize, Order)> {
+/// How the value that an immediate put into a register is first used: the order it must have for that. `None` where an
+/// expression leaves the register alone. What overwrites it, unused, counts as network order.
+fn used_by(expr: &Expr, register: Register) -> Option<Order> {
+    let network = |used: bool| used.then_some(Order::Network);
+    let host = |used: bool| used.then_some(Order::Host);
+    let within = |range: Option<(Register, Option<Register>)>| {
+        range.is_some_and(|(first, last)| first == register || last == Some(register))
+    };
     match expr {
-        Expr::MetaSet(set) if set.source == register => Some(meta_shape(set.key)),
-        Expr::CtSet(set) if set.source == register => Some(ct_shape(set.key)),
-        Expr::Dup(dup) if dup.device == Some(register) => Some((4, Order::Host)),
-        Expr::Fwd(fwd) if fwd.device == register => Some((4, Order::Host)),
-        Expr::Queue(queue) if queue.to == queue::Number::Register(register) => Some((4, Order::Host)),
-        Expr::Nat(_) | Expr::Masq(_) | Expr::Redir(_) | Expr::PayloadWrite(_) | Expr::Tproxy(_) => None,
-        _ => None,
+        Expr::MetaSet(set) if set.source == register => Some(meta_shape(set.key).1),
+        Expr::CtSet(set) if set.source == register => Some(ct_shape(set.key).1),
+        Expr::Byteorder(swap) if swap.source == register => Some(match swap.op {
+            byteorder::Op::Hton => Order::Host,
+            byteorder::Op::Ntoh => Order::Network,
+        }),
+        Expr::Dup(dup) if dup.address == Some(register) => Some(Order::Network),
+        Expr::Dup(dup) => host(dup.device == Some(register)),
+        Expr::Fwd(fwd) if fwd.device == register => Some(Order::Host),
+        Expr::Fwd(fwd) => network(fwd.neighbour.is_some_and(|(address, _)| address == register)),
+        Expr::Queue(queue) => host(queue.to == queue::Number::Register(register)),
+        Expr::PayloadWrite(write) => network(write.source == register),
+        Expr::Exthdr(exthdr) if exthdr.action == exthdr::Action::Write(register) => Some(Order::Network),
+        Expr::Nat(nat) => network(within(nat.addresses) || within(nat.ports)),
+        Expr::Masq(masq) => network(within(masq.ports)),
+        Expr::Redir(redir) => network(within(redir.ports)),
+        Expr::Tproxy(tproxy) => network([tproxy.address, tproxy.port].contains(&Some(register))),
+        Expr::Immediate(immediate::Immediate::Value { destination, .. }) => network(*destination == register),
+        _ => network(loads(expr).is_some_and(|(destination, ..)| destination == register)),
     }
 }
 
@@ -224,8 +242,8 @@ pub fn write_rule(
     let mut orders = Orders::default();
     for (i, expr) in exprs.iter().enumerate() {
         if let Expr::Immediate(immediate::Immediate::Value { destination, value }) = expr {
-            let (_, order) =
-                exprs[i + 1..].iter().find_map(|later| through(later, *destination)).unwrap_or_default();
+            let order =
+                exprs[i + 1..].iter().find_map(|later| used_by(later, *destination)).unwrap_or_default();
             orders.set(*destination, value.len(), order);
         }
         writeln!(f, "  [ {} ]", expr.text(&orders))?;
@@ -236,20 +254,6 @@ pub fn write_rule(
         }
     }
     Ok(())
-}
-
-/// As [`consumes`], looking also through what computes with the register.
-fn through(expr: &Expr, register: Register) -> Option<(usize, Order)> {
-    match expr {
-        Expr::Byteorder(swap) if swap.source == register => Some((
-            swap.len as usize,
-            match swap.op {
-                byteorder::Op::Hton => Order::Host,
-                byteorder::Op::Ntoh => Order::Network,
-            },
-        )),
-        _ => consumes(expr, register),
-    }
 }
 
 impl Expr {

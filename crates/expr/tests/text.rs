@@ -286,7 +286,18 @@ fn plain() -> Vec<(&'static str, Expr)> {
 fn ordered() -> Vec<(Vec<Expr>, Vec<&'static str>)> {
     let set_mark = |register| Expr::MetaSet(meta::Set { key: meta::Key::Mark, source: reg(register) });
     let number = |number: u32| number.to_ne_bytes();
+    let write_port = write(payload::Base::Transport, 2, 2, payload::ChecksumKind::None, 0, true);
     vec![
+        (
+            // tcp dport set 100, then a mark: the register serves twice, in two orders
+            vec![value(1, &[0, 0x64]), write_port, value(1, &number(1)), set_mark(1)],
+            vec![
+                "immediate reg 1 0x0064",
+                "payload write reg 1 => 2b @ transport header + 2 csum_type 0 csum_off 0 csum_flags 0x1",
+                "immediate reg 1 0x00000001",
+                "meta set mark with reg 1",
+            ],
+        ),
         (
             vec![value(1, &number(1)), set_mark(1)],
             vec!["immediate reg 1 0x00000001", "meta set mark with reg 1"],
