@@ -33,7 +33,9 @@ impl Orders {
     pub fn set(&mut self, register: Register, len: usize, order: Order) {
         let first = register.offset() / 4;
         for (i, number) in self.numbers.iter_mut().skip(first).take(len.div_ceil(4)).enumerate() {
-            *number = if i == 0 && order == Order::Host { len.min(Register::BYTES) as u8 } else { 0 };
+            // One byte has no order, but what is computed with it in a wider operation has the machine's
+            let host = order == Order::Host || len == 1;
+            *number = if i == 0 && host { len.min(Register::BYTES) as u8 } else { 0 };
         }
     }
 
@@ -79,7 +81,8 @@ impl Orders {
                     at += 4;
                     continue;
                 }
-                let end = (at + usize::from(number)).min(shown.len());
+                let width = usize::from(number).max(4);
+                let end = (at + width).min(shown.len());
                 if cfg!(target_endian = "little") {
                     shown[at..end].reverse();
                 }
@@ -181,12 +184,13 @@ fn meta_shape(key: meta::Key) -> (usize, Order) {
     match key {
         Iiftype | Oiftype | BriIifpvid => (2, Order::Host),
         Protocol | BriIifvproto => (2, Order::Network),
+        Prandom => (4, Order::Network),
         TimeNs => (8, Order::Host),
         Nftrace | Nfproto | L4proto | Pkttype | Secpath | TimeDay | BriBroute => (1, Order::Network),
         Iifname | Oifname | BriIifname | BriOifname | Iifkind | Oifkind | Sdifname => (16, Order::Network),
         BriIifhwaddr => (6, Order::Network),
         Len | Priority | Mark | Iif | Oif | Skuid | Skgid | Rtclassid | Secmark | Cpu | Iifgroup
-        | Oifgroup | Cgroup | Prandom | TimeHour | Sdif => (4, Order::Host),
+        | Oifgroup | Cgroup | TimeHour | Sdif => (4, Order::Host),
     }
 }
 

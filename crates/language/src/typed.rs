@@ -263,8 +263,8 @@ pub fn inner_of(tunnel: Proto) -> Option<(inner::Kind, u32, inner::Flags)> {
     match tunnel {
         Proto::Vxlan => Some((inner::Kind::Vxlan, 8, Flags::HEADER | Flags::LINK | below)),
         Proto::Geneve => Some((inner::Kind::Geneve, 8, Flags::HEADER | Flags::LINK | below)),
-        Proto::Gre => Some((inner::Kind::Unspecified, 4, Flags::HEADER | below)),
-        Proto::Gretap => Some((inner::Kind::Unspecified, 4, Flags::HEADER | Flags::LINK | below)),
+        Proto::Gre => Some((inner::Kind::Gre, 4, below)),
+        Proto::Gretap => Some((inner::Kind::Gretap, 4, Flags::LINK | below)),
         _ => None,
     }
 }

@@ -147,6 +147,7 @@ impl Compiler<'_> {
         let scope = Scope { family: table.family, names: self.names, sets: &sets };
         let mut lower = Lower::new(scope, table.clone(), &self.next_id);
         let shapes = set_of(set);
+        let ranges = set.userdata.get_u32(userdata::SET_DATA_INTERVAL).is_some_and(|interval| interval != 0);
         let mut members = Vec::with_capacity(literal.elements.len());
         for element in &literal.elements {
             let made = lower.resolve_element(element, &shapes.key, shapes.data.as_deref()).and_then(|mut typed| {
@@ -157,7 +158,7 @@ impl Compiler<'_> {
                     let message = "the set has no flag 'timeout', its elements cannot have one";
                     return Err(Diagnostic::error(element.span, message));
                 }
-                let made = member(&typed)?;
+                let made = member(&typed, ranges)?;
                 if made.first != made.last && !set.flags.contains(SetFlags::INTERVAL) {
                     let message = "You must add 'flags interval' to your set declaration if you want to add range elements";
                     return Err(Diagnostic::error(element.key.span, message));

@@ -75,6 +75,8 @@ pub enum Type {
     Hour = 44,
     Day = 45,
     Cgroupv2 = 46,
+    /// Subtypes of the MPTCP option: integers with words, not a datatype that sets know.
+    MptcpSubtype = 47,
 }
 
 /// One row of the table of datatypes.
@@ -147,6 +149,14 @@ impl Type {
         match number {
             0 => None,
             n => Type::ALL.get(usize::try_from(n).ok()?).copied(),
+        }
+    }
+
+    /// Its number in sets (`NFTA_SET_KEY_TYPE`).
+    pub fn number(self) -> u32 {
+        match self {
+            Type::MptcpSubtype => Type::Integer as u32,
+            known => known as u32,
         }
     }
 
@@ -265,6 +275,7 @@ impl Type {
             Hour => row("hour", "Hour of day of packet reception", 32, Host, int),
             Day => row("day", "Day of week of packet reception", 8, Host, int),
             Cgroupv2 => row("cgroupsv2", "cgroupsv2 path", 64, Host, int),
+            MptcpSubtype => row("integer", "mptcp option subtype", 4, Big, int),
         }
     }
 }
@@ -279,7 +290,7 @@ pub const CONCAT_TYPE_BITS: u32 = 6;
 ///
 /// Only as many as 32 bits hold are told apart: more fields shift the first ones out, as in nft.
 pub fn concat_number(types: &[Type]) -> u32 {
-    types.iter().fold(0u32, |number, t| (number << CONCAT_TYPE_BITS) | *t as u32)
+    types.iter().fold(0u32, |number, t| (number << CONCAT_TYPE_BITS) | t.number())
 }
 
 /// The types of a concatenation's number; `None` if one of them is unknown.

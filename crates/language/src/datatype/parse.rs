@@ -105,7 +105,11 @@ pub fn parse_symbol(t: Type, text: &str, names: &Names) -> Result<Datum, SymbolE
     let not_one = SymbolError::NotOne(t.description());
     let value = match t {
         Type::String | Type::Ifname => return Ok(Datum::Text(text.as_bytes().to_vec())),
-        Type::Ipv4Addr => u128::from(text.parse::<Ipv4Addr>().map_err(|_| SymbolError::Host)?.to_bits()),
+        Type::Ipv4Addr => match text.parse::<Ipv4Addr>() {
+            Ok(address) => u128::from(address.to_bits()),
+            // As inet_aton(3): one number is the whole address
+            Err(_) => number().filter(|n| *n <= u128::from(u32::MAX)).ok_or(SymbolError::Host)?,
+        },
         Type::Ipv6Addr => match text.parse::<Ipv6Addr>() {
             Ok(address) => address.to_bits(),
             Err(_) => return Err(SymbolError::Host),

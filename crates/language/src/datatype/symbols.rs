@@ -176,6 +176,7 @@ pub fn symbols(t: Type) -> &'static [Symbol] {
             ("Friday", 5),
             ("Saturday", 6),
         ],
+        Type::MptcpSubtype => crate::proto::MPTCP_SUBTYPES,
         _ => &[],
     }
 }

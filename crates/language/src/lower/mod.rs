@@ -25,12 +25,12 @@ use crate::source::Span;
 use crate::typed::{Shape, Typed};
 
 use relational::Match;
+pub(crate) use relational::{natural, transfer};
 
 pub use constant::{constant_bytes, constant_data};
-pub(crate) use relational::natural;
 pub use rule::{LoweredRule, lower_rule};
 pub(crate) use sets::member;
-pub use sets::{SetShapes, lower_elements, set_of};
+pub use sets::{SetShapes, set_of};
 
 /// A rule being lowered.
 pub struct Lower<'a> {
@@ -101,12 +101,13 @@ impl<'a> Lower<'a> {
     /// # Errors
     /// Where the statement has used up all sixteen.
     pub fn allocate(&mut self, words: u32, span: Span) -> Parsed<Register> {
-        let at = self.words;
+        // nft hands out registers of 16 bytes
+        let at = self.words.next_multiple_of(4);
         let register = Register::at_word(at).filter(|_| at + words <= 16);
         let Some(register) = register else {
             return Err(Diagnostic::error(span, "the expression needs more registers than there are"));
         };
-        self.words += words;
+        self.words = at + words;
         Ok(register)
     }
 

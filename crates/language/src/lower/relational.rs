@@ -46,7 +46,10 @@ impl Lower<'_> {
                 }
                 right
             }
-            _ => self.resolve_right(&node.right, &natural(&left))?,
+            _ => {
+                self.ask_presence(&mut left, &node.right);
+                self.resolve_right(&node.right, &natural(&left))?
+            }
         };
         if matches!(right.kind, Kind::Masked(..)) {
             return Err(Diagnostic::error(right.span, "a mask stands only beside a single value"));
@@ -71,6 +74,18 @@ impl Lower<'_> {
         let (left, right) = transfer(left, right, span)?;
         self.pending.push(Match { left, op, right });
         Ok(())
+    }
+
+    /// `fib saddr oif exists` asks, as `fib saddr check exists` does, whether there is a route.
+    fn ask_presence(&self, left: &mut Typed, right: &crate::expr::Expr) {
+        let ExprKind::Symbol(symbol) = &right.kind else { return };
+        if let Kind::Fib(x::fib::Outcome::Oif | x::fib::Outcome::Oifname, flags) = &mut left.kind
+            && !symbol.quoted
+            && matches!(&*symbol.text, "exists" | "missing")
+        {
+            *flags |= x::fib::Flags::PRESENT;
+            left.shape = Shape::of(Type::Boolean);
+        }
     }
 
     fn check(&self, left: &Typed, op: RelOp, right: &Typed, span: Span) -> Parsed<()> {
@@ -219,12 +234,21 @@ impl Lower<'_> {
 
     /// Emits the matches collected so far: a statement that is no match follows.
     pub fn flush(&mut self) {
+        self.emit_matches(false);
+    }
+
+    /// The same at the end of the rule.
+    pub(crate) fn finish(&mut self) {
+        self.emit_matches(true);
+    }
+
+    fn emit_matches(&mut self, last: bool) {
         let matches = std::mem::take(&mut self.pending);
         if matches.is_empty() {
             return;
         }
         let words = std::mem::replace(&mut self.words, 0);
-        for one in reduce(matches, self.scope.family) {
+        for one in reduce(matches, self.scope.family, last) {
             self.words = 0;
             if let Err(error) = self.emit_match(one) {
                 self.failure.get_or_insert(error);
@@ -350,8 +374,8 @@ impl Typed {
 }
 
 /// Moves reversible operations with constants to the right side (`binop_transfer`).
-fn transfer(mut left: Typed, mut right: Typed, span: Span) -> Parsed<(Typed, Typed)> {
-    if matches!(right.kind, Kind::SetRef(..)) {
+pub(crate) fn transfer(mut left: Typed, mut right: Typed, span: Span) -> Parsed<(Typed, Typed)> {
+    if matches!(right.kind, Kind::SetRef(..) | Kind::Prefix(..)) {
         return Ok((left, right));
     }
     loop {
@@ -432,7 +456,8 @@ fn shifted(right: Typed, op: BinaryOp, by: u128, shape: Shape, span: Span) -> Pa
 }
 
 /// Leaves out matches the family makes true, and merges equalities of neighbouring bytes (`stmt_reduce`).
-fn reduce(matches: Vec<Match>, family: Family) -> Vec<Match> {
+fn reduce(matches: Vec<Match>, family: Family, last: bool) -> Vec<Match> {
+    let count = matches.len();
     let mut matches: Vec<Option<Match>> = matches.into_iter().map(Some).collect();
     let mut payloads: Vec<(Base, u32, usize)> = Vec::new();
     for (at, slot) in matches.iter_mut().enumerate() {
@@ -443,7 +468,8 @@ fn reduce(matches: Vec<Match>, family: Family) -> Vec<Match> {
         let Some(value) = one.right.value() else { continue };
         match &one.left.kind {
             Kind::Meta(x::meta::Key::Protocol, None)
-                if (family, value) == (Family::Ip, 0x0800) || (family, value) == (Family::Ip6, 0x86dd) =>
+                if ((family, value) == (Family::Ip, 0x0800) || (family, value) == (Family::Ip6, 0x86dd))
+                    && !(last && at + 1 == count) =>
             {
                 *slot = None;
             }

@@ -39,7 +39,7 @@ pub fn lower_rule(
         end = Some(stmt).filter(|stmt| stmt.is_terminal());
         stmt.lower(&mut lower)?;
     }
-    lower.flush();
+    lower.finish();
     if let Some(failure) = lower.failure.take() {
         return Err(failure);
     }

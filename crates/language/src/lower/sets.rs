@@ -2,14 +2,15 @@
 
 use ironweir_expr::SetRef;
 use ironweir_ruleset::set::{ElementData, SetData, SetPolicy};
-use ironweir_ruleset::{Data, Element, ElementFlags, Set, SetFlags, Userdata, Value, userdata};
+use ironweir_ruleset::{Element, Set, SetFlags, Userdata, Value, userdata};
 
 use super::Lower;
 use super::constant::{bounds, constant_bytes, constant_data};
 use super::relational::natural;
 use crate::datatype::{Order, Type, concat_number, concat_types};
 use crate::diag::{Diagnostic, Parsed};
-use crate::interval::Member;
+use crate::interval::{self, Member, Style};
+use crate::resolve::is_interval;
 use crate::typed::{Element as TypedElement, Kind, SetLiteral, Shape, Typed};
 use crate::typeof_data;
 
@@ -129,12 +130,18 @@ impl Lower<'_> {
                 Kind::Verdict(_) => SetData::Verdict,
                 Kind::Object(_) => SetData::Object(ironweir_expr::objref::ObjectType::Counter),
                 _ => {
-                    let shapes = first.fields();
+                    let shapes = match &first.kind {
+                        Kind::Prefix(base, _) => base.fields(),
+                        _ => first.fields(),
+                    };
                     let types: Vec<Type> = shapes.iter().map(|shape| shape.datatype).collect();
-                    let len = constant_data(first).map_or(0, |data| match data {
-                        Data::Value(value) => value.len() as u32,
-                        Data::Verdict(_) => 0,
-                    });
+                    let len = match &shapes[..] {
+                        [one] => one.bytes() as u32,
+                        parts => parts.iter().map(|shape| shape.words() * 4).sum(),
+                    };
+                    if has_ranges(&literal.elements) {
+                        fits &= user.push_u32(userdata::SET_DATA_INTERVAL, 1);
+                    }
                     fits &= user.push_u32(
                         userdata::SET_DATA_BYTEORDER,
                         order_number(shapes.first().map_or(Order::None, |shape| shape.order)),
@@ -177,7 +184,17 @@ impl Lower<'_> {
             userdata: user,
         };
         let _ = whole;
-        let elements = lower_elements(flags, &literal.elements, true, true)?;
+        let ranges = has_ranges(&literal.elements);
+        let members =
+            literal.elements.iter().map(|element| member(element, ranges)).collect::<Parsed<Vec<_>>>()?;
+        let style = Style {
+            interval: literal.interval,
+            concat: fields.len() > 1,
+            merge: !is_map,
+            fresh: true,
+            anonymous: true,
+        };
+        let elements = interval::elements(members, style)?;
         Ok(self.anonymous_set(set, elements))
     }
 }
@@ -190,63 +207,36 @@ fn order_number(order: Order) -> u32 {
     }
 }
 
-/// Elements as the kernel takes them. Intervals without concatenation become a start and, at the first value beyond, an
-/// end; `first` adds the end at zero that a new set begins with, `merge` joins what touches instead of refusing overlaps.
-///
-/// # Errors
-/// Where intervals overlap and are not to be merged.
-pub fn lower_elements(
-    flags: SetFlags,
-    elements: &[TypedElement],
-    first: bool,
-    merge: bool,
-) -> Parsed<Vec<Element>> {
-    let concat = elements.iter().any(|element| matches!(element.key.kind, Kind::Concat(_)));
-    if flags.contains(SetFlags::INTERVAL) && !concat {
-        return intervals(elements, first, merge);
-    }
-    let mut out = Vec::new();
-    for element in elements {
-        if let Kind::Wildcard = element.key.kind {
-            out.push(dressed(Element::catchall(), element));
-            continue;
-        }
-        let bad = || Diagnostic::error(element.key.span, "a constant is expected here");
-        if flags.contains(SetFlags::INTERVAL) {
-            let (from, to) = bounds(&element.key).ok_or_else(bad)?;
-            let mut made = Element::new(constant_bytes(&from).ok_or_else(bad)?);
-            made.more_mut().key_end = Some(constant_bytes(&to).ok_or_else(bad)?);
-            out.push(dressed(made, element));
-        } else {
-            out.push(dressed(Element::new(constant_bytes(&element.key).ok_or_else(bad)?), element));
-        }
-    }
-    Ok(out)
-}
-
 /// An element with its keys worked out, for [`crate::interval`].
-pub(crate) fn member(element: &TypedElement) -> Parsed<Member> {
+///
+/// `ranges` says that the map's data are ranges: what is none has the same value at both ends.
+pub(crate) fn member(element: &TypedElement, ranges: bool) -> Parsed<Member> {
     let bad = || Diagnostic::error(element.key.span, "a constant is expected here");
     let span = element.key.span;
     if let Kind::Wildcard = element.key.kind {
         return Ok(Member {
             first: Vec::new(),
             last: Vec::new(),
-            element: dressed(Element::catchall(), element),
+            element: dressed(Element::catchall(), element, ranges),
             span,
         });
     }
     let (from, to) = bounds(&element.key).ok_or_else(bad)?;
     let first = constant_bytes(&from).ok_or_else(bad)?.to_vec();
     let last = constant_bytes(&to).ok_or_else(bad)?.to_vec();
-    Ok(Member { first, last, element: dressed(Element::new(Value::new(&[])), element), span })
+    Ok(Member { first, last, element: dressed(Element::new(Value::new(&[])), element, ranges), span })
 }
 
-fn dressed(mut made: Element, from: &TypedElement) -> Element {
+/// Whether some element maps to a range: then all of them have both ends of one.
+fn has_ranges(elements: &[TypedElement]) -> bool {
+    elements.iter().filter_map(|element| element.data.as_ref()).any(is_interval)
+}
+
+fn dressed(mut made: Element, from: &TypedElement, ranges: bool) -> Element {
     if let Some(data) = &from.data {
         let data = match &data.kind {
             Kind::Object(name) => Some(ElementData::Object(name.clone())),
-            Kind::Prefix(..) => bounds(data).and_then(|(low, high)| {
+            _ if ranges => bounds(data).and_then(|(low, high)| {
                 let shape = data.shape;
                 constant_data(&Typed::new(Kind::Range(low.into(), high.into()), shape)).map(ElementData::Data)
             }),
@@ -267,77 +257,4 @@ fn dressed(mut made: Element, from: &TypedElement) -> Element {
         made.more_mut().exprs = from.exprs.clone();
     }
     made
-}
-
-fn intervals(elements: &[TypedElement], first: bool, merge: bool) -> Parsed<Vec<Element>> {
-    let mut catchall = Vec::new();
-    let mut spans: Vec<(Vec<u8>, Vec<u8>, &TypedElement)> = Vec::new();
-    for element in elements {
-        if let Kind::Wildcard = element.key.kind {
-            catchall.push(dressed(Element::catchall(), element));
-            continue;
-        }
-        let bad = || Diagnostic::error(element.key.span, "a constant is expected here");
-        let (from, to) = bounds(&element.key).ok_or_else(bad)?;
-        let (from, to) =
-            (constant_bytes(&from).ok_or_else(bad)?.to_vec(), constant_bytes(&to).ok_or_else(bad)?.to_vec());
-        spans.push((from, to, element));
-    }
-    spans.sort_by(|a, b| (&a.0, &b.1).cmp(&(&b.0, &a.1)));
-    let mut merged: Vec<(Vec<u8>, Vec<u8>, &TypedElement)> = Vec::new();
-    for (from, to, element) in spans {
-        if let Some((_, last, before)) = merged.last_mut() {
-            let touches = next_of(last).is_none_or(|next| from <= next);
-            if from <= *last
-                && (!merge || element.data.is_some())
-                && before.data.as_ref() != element.data.as_ref()
-            {
-                return Err(Diagnostic::error(element.key.span, "conflicting intervals specified")
-                    .and(before.key.span, "the other interval"));
-            }
-            if (from <= *last || merge && touches) && element.data.is_none() || from <= *last {
-                if !merge
-                    && from <= *last
-                    && element.data.is_none()
-                    && !(to <= *last && element.key == before.key)
-                {
-                    return Err(Diagnostic::error(element.key.span, "conflicting intervals specified")
-                        .and(before.key.span, "the other interval"));
-                }
-                if to > *last {
-                    *last = to;
-                }
-                continue;
-            }
-        }
-        merged.push((from, to, element));
-    }
-    let mut out = Vec::new();
-    for (at, (from, to, element)) in merged.iter().enumerate() {
-        if at == 0 && first && from.iter().any(|byte| *byte != 0) {
-            out.push(Element::interval_end(Value::zeroed(from.len())));
-        }
-        out.push(dressed(Element::new(Value::new(from)), element));
-        if let Some(next) = next_of(to) {
-            let adjacent = merged.get(at + 1).is_some_and(|(from, ..)| *from == next);
-            if !adjacent {
-                out.push(Element { key: Value::new(&next), flags: ElementFlags::INTERVAL_END, more: None });
-            }
-        }
-    }
-    out.extend(catchall);
-    Ok(out)
-}
-
-/// The value after a big-endian one; `None` after the last.
-fn next_of(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut next = bytes.to_vec();
-    for byte in next.iter_mut().rev() {
-        let (value, carried) = byte.overflowing_add(1);
-        *byte = value;
-        if !carried {
-            return Some(next);
-        }
-    }
-    None
 }

@@ -71,8 +71,8 @@ impl Lower<'_> {
             }
             _ => return Err(Diagnostic::error(node.map.span, "a verdict map is expected here")),
         };
-        let _ = span;
         let map = self.with_left_orders(map, &key);
+        let (key, map) = super::transfer(key, map, span)?;
         self.flush();
         let (set, key) = self.map_reference(&key, &map)?;
         let source = self.load(&key)?;

@@ -49,6 +49,7 @@ pub(super) const IP: Header = Header {
         (6, Proto::Tcp),
         (33, Proto::Dccp),
         (132, Proto::Sctp),
+        (58, Proto::Icmpv6),
         (47, Proto::Gre),
     ],
     fields: &[

@@ -90,6 +90,6 @@ const OPTIONS: &[TcpOption] = &[
         fields: &[KIND, LENGTH, field("tsval", Integer, 16, 32), field("tsecr", Integer, 48, 32)],
     },
     TcpOption { name: "md5sig", number: 19, fields: &[KIND, LENGTH] },
-    TcpOption { name: "mptcp", number: 30, fields: &[KIND, LENGTH, field("subtype", Integer, 16, 4)] },
+    TcpOption { name: "mptcp", number: 30, fields: &[KIND, LENGTH, field("subtype", MptcpSubtype, 16, 4)] },
     TcpOption { name: "fastopen", number: 34, fields: &[KIND, LENGTH] },
 ];

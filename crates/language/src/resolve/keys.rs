@@ -173,7 +173,7 @@ pub const SOCKET_KEYS: &[&str] = &["transparent", "mark", "wildcard", "cgroupv2"
 /// Type of a `socket` key (`socket_templates`).
 pub fn socket_shape(key: socket::Key) -> Shape {
     match key {
-        socket::Key::Transparent | socket::Key::Wildcard => Shape::new(Type::Integer, 8, Order::Host),
+        socket::Key::Transparent | socket::Key::Wildcard => Shape::new(Type::Integer, 1, Order::Host),
         socket::Key::Mark => Shape::of(Type::Mark),
         socket::Key::Cgroupv2 { .. } => Shape::of(Type::Cgroupv2),
     }

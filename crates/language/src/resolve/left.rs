@@ -131,7 +131,6 @@ impl Lower<'_> {
                 typed(Kind::Exthdr(kind), shape).map(whole_bytes)
             }
             ExprKind::SctpChunk(node) => {
-                self.transport_dependency(Proto::Sctp, span)?;
                 let chunk = sctp_chunk_by_name(&node.chunk)
                     .ok_or_else(|| unknown(span, "SCTP chunk", &node.chunk))?;
                 let (field, shape) = match &node.field {
@@ -189,8 +188,8 @@ impl Lower<'_> {
                         .ok_or_else(|| unknown(span, "rt key", word))?,
                 };
                 match key {
-                    rt::Key::Nexthop4 => self.network_dependency(Proto::Ip, span)?,
-                    rt::Key::Nexthop6 => self.network_dependency(Proto::Ip6, span)?,
+                    rt::Key::Nexthop4 => self.agrees_with_network(Proto::Ip, span)?,
+                    rt::Key::Nexthop6 => self.agrees_with_network(Proto::Ip6, span)?,
                     _ => {}
                 }
                 typed(Kind::Rt(key), rt_shape(key))
@@ -289,12 +288,14 @@ impl Lower<'_> {
             },
             ExprKind::Binary(node) => {
                 let left = self.resolve_load(&node.left, inner)?;
-                self.operation(node.op, left, &node.right, span)
+                self.operation(node.op, left, &node.right, 0, span)
             }
             ExprKind::Concat(node) => {
                 let mut parts = Vec::new();
                 for part in &node.0 {
-                    parts.push(self.resolve_load(part, inner)?);
+                    let part = self.resolve_load(part, inner)?;
+                    has_family(&part)?;
+                    parts.push(part);
                 }
                 let bits = parts.iter().map(|part| part.shape.words() * 32).sum();
                 if bits > 512 {
@@ -314,13 +315,20 @@ impl Lower<'_> {
         }
     }
 
-    /// `left op right`, the type taken from the left.
-    pub(crate) fn operation(&mut self, op: BinaryOp, left: Typed, right: &Expr, span: Span) -> Parsed<Typed> {
+    /// `left op right`, the type taken from the left, at least `bits` wide.
+    pub(crate) fn operation(
+        &mut self,
+        op: BinaryOp,
+        left: Typed,
+        right: &Expr,
+        bits: u32,
+        span: Span,
+    ) -> Parsed<Typed> {
         if matches!(left.kind, Kind::Concat(_)) {
             return Err(Diagnostic::error(span, "Binary operation is undefined for concatenations"));
         }
-        let shape = left.shape;
-        if shape.datatype.is_string() {
+        if left.shape.datatype.is_string() {
+            let shape = left.shape;
             return Err(Diagnostic::error(
                 span,
                 format!(
@@ -330,6 +338,8 @@ impl Lower<'_> {
                 ),
             ));
         }
+        let mut shape = left.shape;
+        shape.bits = shape.bits.max(bits);
         let is_shift = matches!(op, BinaryOp::Lshift | BinaryOp::Rshift);
         if is_shift {
             let by = self.resolve_right(right, &[Shape::new(Type::Integer, 32, Order::Host)])?;
@@ -346,7 +356,7 @@ impl Lower<'_> {
                 ));
             }
             let left = self.in_order(left, Order::Host);
-            let shape = left.shape;
+            let shape = Shape { bits: shape.bits, ..left.shape };
             return Ok(Typed::new(Kind::Binary(op, left.into(), by.into()), shape).at(span));
         }
         let right = self.resolve_argument(right, shape)?;
@@ -464,39 +474,20 @@ impl Lower<'_> {
                     ));
                 }
             },
-            SrcIp | DstIp => self.ct_network(Proto::Ip, direction, span)?,
-            SrcIp6 | DstIp6 => self.ct_network(Proto::Ip6, direction, span)?,
-            ProtoSrc | ProtoDst => {
-                // Ports make sense only where the protocol has some; nft implies nothing here
-            }
+            SrcIp | DstIp => self.agrees_with_network(Proto::Ip, span)?,
+            SrcIp6 | DstIp6 => self.agrees_with_network(Proto::Ip6, span)?,
             _ => {}
         }
         Ok(Typed::new(Kind::Ct(key, direction), shape).at(span))
     }
 
-    fn ct_network(&mut self, proto: Proto, direction: Option<ct::Direction>, span: Span) -> Parsed<()> {
+    fn agrees_with_network(&mut self, proto: Proto, span: Span) -> Parsed<()> {
         match self.protocols.at(Base::Network) {
-            Some(known) if known == proto => Ok(()),
-            Some(known) if known != Proto::Unknown => Err(Diagnostic::error(
+            Some(known) if known != proto && known != Proto::Unknown => Err(Diagnostic::error(
                 span,
                 format!("conflicting dependencies: {} vs. {}", proto.name(), known.name()),
             )),
-            _ => {
-                let left =
-                    Typed::new(Kind::Ct(ct::Key::L3Protocol, direction), ct_shape(ct::Key::L3Protocol));
-                let number = Proto::Inet.number_of(proto).unwrap_or_default();
-                if self.protocols.family == Family::Inet {
-                    let meta = ironweir_expr::meta::Key::Nfproto;
-                    self.imply(
-                        Typed::new(Kind::Meta(meta, None), meta_shape(meta)),
-                        u128::from(number),
-                        span,
-                    );
-                } else {
-                    self.imply(left, u128::from(number), span);
-                }
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
@@ -517,13 +508,16 @@ impl Lower<'_> {
         Ok(whole_bytes(Typed::new(Kind::Payload(payload), shape).at(span)))
     }
 
-    /// VXLAN and Geneve run over UDP; GRE is a transport protocol itself.
+    /// VXLAN and Geneve run over UDP on some port, which must have been matched; GRE is a transport protocol itself.
     fn tunnel_dependency(&mut self, tunnel: Proto, span: Span) -> Parsed<()> {
-        let carrier = match tunnel {
-            Proto::Vxlan | Proto::Geneve => Proto::Udp,
-            _ => Proto::Gre,
-        };
-        self.transport_dependency(carrier, span)
+        match (tunnel, self.protocols.at(Base::Transport)) {
+            (Proto::Vxlan | Proto::Geneve, None) => Err(Diagnostic::error(
+                span,
+                "no transport protocol specified: a match of the UDP port must come before",
+            )),
+            (Proto::Vxlan | Proto::Geneve, _) => self.transport_dependency(Proto::Udp, span),
+            _ => self.transport_dependency(Proto::Gre, span),
+        }
     }
 
     /// An expression inside a tunnel: the same rules, beginning from nothing.
@@ -543,6 +537,17 @@ impl Lower<'_> {
 }
 
 use super::Protocols;
+
+/// Addresses of `ct` in keys need their family said.
+pub(crate) fn has_family(typed: &Typed) -> Parsed<()> {
+    match typed.kind {
+        Kind::Ct(ct::Key::Src | ct::Key::Dst, _) => Err(Diagnostic::error(
+            typed.span,
+            "this has no type as a key, use \"ip saddr\" or \"ip6 saddr\" instead",
+        )),
+        _ => Ok(()),
+    }
+}
 
 fn check_modulus(modulus: u32, offset: u32, span: Span) -> Parsed<()> {
     if modulus == 0 {

@@ -46,6 +46,13 @@ impl Lower<'_> {
         if in_ip && inner.is_none() && proto != Proto::Ether && self.protocols.at(base).is_none() {
             self.imply_ether(span)?;
         }
+        if base == Base::Link
+            && matches!(inner, Some(tunnel) if tunnel != Proto::Gre)
+            && proto != Proto::Ether
+            && self.protocols.at(base).is_none()
+        {
+            self.protocols.set(base, Proto::Ether);
+        }
         let Some(known) = self.protocols.at(base) else { return self.imply_protocol(proto, inner, span) };
         if let Some(other) = self.protocols.conflict(base, proto) {
             return Err(conflict(other, proto, span));
@@ -71,7 +78,7 @@ impl Lower<'_> {
             payload.offset += self.protocols.stacked_bits(Some(proto));
             return Ok(());
         }
-        if self.protocols.at(Base::Network).is_some() {
+        if self.protocols.learned(Base::Network) {
             return Err(conflict(known, proto, span));
         }
         let Some(number) = below.number_of(proto) else { return Err(conflict(known, proto, span)) };
@@ -157,7 +164,11 @@ impl Lower<'_> {
     fn imply_icmp_network(&mut self, proto: Proto, inner: Option<Proto>, span: Span) -> Parsed<()> {
         let network = if proto == Proto::Icmpv6 { Proto::Ip6 } else { Proto::Ip };
         let below = match (inner, self.protocols.at(Base::Link), self.protocols.family) {
-            (Some(_), ..) => Proto::Ether,
+            (Some(Proto::Gre), ..) => Proto::Ether,
+            (Some(_), ..) => {
+                self.protocols.set(Base::Link, Proto::Ether);
+                Proto::Ether
+            }
             (None, Some(below), _) => below,
             (None, None, Family::Bridge) => Proto::Ether,
             (None, None, family) => Proto::of_family(family).1,
@@ -169,6 +180,8 @@ impl Lower<'_> {
         let Some(number) = below.number_of(upper) else { return Err(conflict(below, upper, span)) };
         let meta_key = match below {
             Proto::Inet => Some(meta::Key::Nfproto),
+            // Once Ethernet is known to be there its own field tells; a bridge has nothing else, and asks the packet
+            Proto::Ether if self.knows_ether(inner) => None,
             Proto::Netdev | Proto::Ether => Some(meta::Key::Protocol),
             Proto::Ip | Proto::Ip6 | Proto::InetService => Some(meta::Key::L4proto),
             _ => None,
@@ -196,6 +209,11 @@ impl Lower<'_> {
         // A value that means no protocol by itself still answers for the layer
         self.protocols.set(upper.header().base, upper);
         Ok(())
+    }
+
+    fn knows_ether(&self, inner: Option<Proto>) -> bool {
+        self.protocols.at(Base::Link) == Some(Proto::Ether)
+            && (inner.is_some() || self.protocols.family != Family::Bridge)
     }
 
     /// Emits an equality and learns from it.
@@ -266,10 +284,16 @@ pub(crate) fn whole_bytes(typed: Typed) -> Typed {
     let mask = ones(bits) << shift;
     let span = typed.span;
     let load = Typed { shape: wide, ..typed };
-    let masked =
+    let mut masked =
         Typed::new(Kind::Binary(BinaryOp::And, load.into(), Typed::number(mask, wide).into()), wide).at(span);
     if shift == 0 {
         return masked;
+    }
+    let mut wide = wide;
+    if total > 8 {
+        // Shifts are those of the machine's numbers
+        wide.order = Order::Host;
+        masked = Typed::new(Kind::Swap(masked.into()), wide).at(span);
     }
     let by = Typed::number(u128::from(shift), Shape::new(Type::Integer, 32, Order::Host));
     Typed::new(Kind::Binary(BinaryOp::Rshift, masked.into(), by.into()), wide).at(span)

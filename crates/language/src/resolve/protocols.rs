@@ -13,6 +13,7 @@ pub struct Protocols {
     /// Family of the table.
     pub family: Family,
     layers: [Option<Proto>; 5],
+    learned: [bool; 5],
     transports: Vec<Proto>,
     /// Link-layer headers that lie below the one known now: Ethernet below a VLAN tag.
     pub stacked: Vec<Proto>,
@@ -31,7 +32,14 @@ impl Protocols {
 
     /// Nothing known: inside a tunnel.
     pub fn nothing(family: Family) -> Protocols {
-        Protocols { family, layers: [None; 5], transports: Vec::new(), stacked: Vec::new(), icmp_type: None }
+        Protocols {
+            family,
+            layers: [None; 5],
+            learned: [false; 5],
+            transports: Vec::new(),
+            stacked: Vec::new(),
+            icmp_type: None,
+        }
     }
 
     /// The protocol at a layer.
@@ -45,6 +53,12 @@ impl Protocols {
             self.transports.push(proto);
         }
         self.layers[base as usize] = Some(proto);
+        self.learned[base as usize] = true;
+    }
+
+    /// Whether matches told the protocol at a layer, rather than the family.
+    pub fn learned(&self, base: Base) -> bool {
+        self.learned[base as usize]
     }
 
     /// A protocol other than `proto` that the transport layer may have, where several are possible.

@@ -9,7 +9,7 @@ use crate::expr::set::SetLiteral as AstSet;
 use crate::expr::symbol::Symbol;
 use crate::expr::verdict::{Target, Verdict as AstVerdict};
 use crate::expr::{Expr, ExprKind};
-use crate::lower::{Lower, set_of};
+use crate::lower::{Lower, natural, set_of, transfer};
 use crate::source::Span;
 use crate::typed::{BinaryOp, Element, Kind, SetLiteral, Shape, Typed};
 use ironweir_ruleset::{ChainRef, Verdict};
@@ -21,7 +21,7 @@ impl Lower<'_> {
             ExprKind::Binary(node) if has_load(&node.left) => {
                 let left = self.resolve_argument(&node.left, want)?;
                 let left = if left.is_load() { self.in_order(left, want.order) } else { left };
-                self.operation(node.op, left, &node.right, expr.span)
+                self.operation(node.op, left, &node.right, want.bits, expr.span)
             }
             ExprKind::Map(node) => {
                 let typed = self.resolve_map_to(node, Some(&[want]), expr.span)?;
@@ -29,7 +29,11 @@ impl Lower<'_> {
             }
             _ if has_load(expr) => {
                 let typed = self.resolve_left(expr)?;
-                Ok(typed)
+                Ok(if typed.shape.datatype == Type::Invalid {
+                    typed
+                } else {
+                    self.in_order(typed, want.order)
+                })
             }
             _ => self.resolve_right(expr, &[want]),
         }
@@ -383,7 +387,8 @@ impl Lower<'_> {
     /// A map expression that gives what a statement wants.
     pub(crate) fn resolve_map_to(&mut self, node: &Map, want: Option<&[Shape]>, span: Span) -> Parsed<Typed> {
         let key = self.resolve_left(&node.key)?;
-        let fields = key.fields();
+        super::left::has_family(&key)?;
+        let fields = natural(&key);
         match &node.map.kind {
             ExprKind::SetRef(reference) => {
                 let map = self.resolve_set_ref(&reference.name, &fields, node.map.span)?;
@@ -418,6 +423,8 @@ impl Lower<'_> {
                     return Err(Diagnostic::error(span, "a map without a name has no type here"));
                 };
                 let map = self.resolve_set(set, &fields, Some(want), node.map.span)?;
+                let map = self.with_left_orders(map, &key);
+                let (key, map) = transfer(key, map, span)?;
                 let shape = match want {
                     [one] => *one,
                     parts => {
