@@ -288,7 +288,7 @@ impl<O: Observer> Way<'_, O> {
         let on_loopback = host
             .interface(packet.meta.iif)
             .is_some_and(|interface| interface.kind == crate::context::LOOPBACK);
-        if (martian && !on_loopback) || (!on_loopback && host.local_interface(from).is_some()) {
+        if !on_loopback && (martian || host.local_interface(from).is_some()) {
             return dropped(DropReason::Martian);
         }
         if group || host.local_interface(to).is_some() {

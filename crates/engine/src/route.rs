@@ -32,8 +32,11 @@ pub struct Routes {
 #[derive(Clone, Debug, Default)]
 struct Family<N> {
     /// Prefix lengths, descending, each with its routes.
-    lengths: Vec<(u8, HashMap<N, (u32, Route)>)>,
+    lengths: Vec<(u8, ByPrefix<N>)>,
 }
+
+/// Routes by prefix, with their metric.
+type ByPrefix<N> = HashMap<N, (u32, Route)>;
 
 impl<N: std::hash::Hash + Eq> Family<N> {
     fn insert(&mut self, len: u8, prefix: N, route: Route, metric: u32) {

@@ -136,22 +136,19 @@ impl Transaction<'_> {
                 continue;
             }
             let mut end: Option<Value> = None;
-            if set.elements.has_interval_ends() && !element.flags.contains(ElementFlags::CATCHALL) {
-                if let Some((_, next)) = elements.peek() {
-                    if next.key.len() == element.key.len() && next.key > element.key {
-                        end = Some(next.key.clone());
+            if set.elements.has_interval_ends()
+                && !element.flags.contains(ElementFlags::CATCHALL)
+                && let Some((_, next)) = elements.peek()
+            {
+                if next.key.len() == element.key.len() && next.key > element.key {
+                    end = Some(next.key.clone());
+                }
+                if next.flags.contains(ElementFlags::INTERVAL_END) {
+                    if end.is_none() {
+                        let reason = "its interval ends before it begins";
+                        return Err(ErrorKind::BadElement { table: id, set: name(), element: index, reason });
                     }
-                    if next.flags.contains(ElementFlags::INTERVAL_END) {
-                        if end.is_none() {
-                            return Err(ErrorKind::BadElement {
-                                table: id,
-                                set: name(),
-                                element: index,
-                                reason: "its interval ends before it begins",
-                            });
-                        }
-                        elements.next();
-                    }
+                    elements.next();
                 }
             }
             let mut element = element.clone();

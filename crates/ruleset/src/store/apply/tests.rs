@@ -369,3 +369,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_expression_is_refused_where_a_base_chain_of_the_wrong_kind_reaches_it() {
+    let mut ruleset = Ruleset::default();
+    let masq =
+        || Expr::Masq(ironweir_expr::masq::Masq { flags: ironweir_expr::nat::Flags::empty(), ports: None });
+    let base = vec![
+        table(),
+        chain("in", Some((ChainType::Filter, Hook::Input, 0))),
+        chain("post", Some((ChainType::Nat, Hook::Postrouting, 100))),
+        chain("c", None),
+    ];
+    commit(&mut ruleset, base).expect("chains");
+    assert_eq!(commit(&mut ruleset, vec![rule("in", vec![masq()])]), Err(vec![(0, Errno::EOPNOTSUPP)]));
+    commit(&mut ruleset, vec![rule("post", vec![masq()]), rule("c", vec![masq()])]).expect("a nat chain");
+    commit(&mut ruleset, vec![rule("post", vec![jump("c")])]).expect("from a nat chain");
+    assert_eq!(commit(&mut ruleset, vec![rule("in", vec![jump("c")])]), Err(vec![(0, Errno::EOPNOTSUPP)]));
+}
