@@ -35,7 +35,14 @@ pub fn print_datum(
     options: &PrintOptions,
 ) -> String {
     match datum {
-        Datum::Text(bytes) => format!("\"{}\"", String::from_utf8_lossy(bytes)),
+        Datum::Text(bytes) => {
+            // A name that ends in an asterisk is no pattern.
+            let text = String::from_utf8_lossy(bytes);
+            match text.strip_suffix('*') {
+                Some(head) if t == Type::Ifname => format!("\"{head}\\*\""),
+                _ => format!("\"{text}\""),
+            }
+        }
         Datum::Number(value) => print_number(t, *value, bits, hex, names, options),
     }
 }
@@ -49,6 +56,8 @@ fn print_number(t: Type, value: u128, bits: u32, hex: bool, names: &Names, optio
         }
         Type::Ipv6Addr => return print_ipv6(value),
         Type::LlAddr | Type::EtherAddr => return print_lladdr(value, if bits == 0 { 48 } else { bits }),
+        // Their meaning depends on the type of the message, so that nft lists numbers.
+        Type::IcmpCode | Type::Icmpv6Code => None,
         Type::Classid => return print_classid(value),
         Type::Time if options.numeric_time => return (value / 1000).to_string(),
         Type::Time => return print_time(value),
@@ -117,7 +126,6 @@ fn print_classid(value: u128) -> String {
         0xffff_ffff => "root".into(),
         0 => "none".into(),
         _ if major == 0 => format!(":{minor:x}"),
-        _ if minor == 0 => format!("{major:x}:"),
         _ => format!("{major:x}:{minor:x}"),
     }
 }

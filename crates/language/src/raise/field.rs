@@ -8,7 +8,7 @@ use crate::proto::{
     Exthdr as Ipv6Header, Field, Proto, exthdr_by_name, ip_option_by_number, sctp_chunk_by_number,
     tcp_options_by_number,
 };
-use crate::typed::{Exthdr, Kind, Payload, Typed};
+use crate::typed::{Exthdr, Kind, Payload, Shape, Typed};
 
 /// Words for the headers that share the number of the routing header.
 const ROUTING: [&str; 4] = ["rt", "rt0", "rt2", "srh"];
@@ -84,7 +84,7 @@ impl Raise<'_> {
     fn payload_field(&self, payload: Payload, typed: Typed) -> Typed {
         match self.field_at(&payload, payload.offset, typed.shape.bits) {
             Some((proto, field)) => field_typed(payload, proto, field, &typed),
-            None => typed,
+            None => Typed { shape: Shape { hex: true, ..typed.shape }, ..typed },
         }
     }
 
@@ -205,8 +205,7 @@ impl Raise<'_> {
 pub(super) fn field_typed(payload: Payload, proto: Proto, field: &Field, typed: &Typed) -> Typed {
     let mut typed = typed.clone();
     typed.kind = Kind::Payload(Payload { field: Some((proto, field.name)), ..payload });
-    typed.shape.datatype = field.datatype;
-    typed.shape.bits = field.bits;
+    typed.shape = Shape { datatype: field.datatype, bits: field.bits, hex: false, ..typed.shape };
     typed
 }
 

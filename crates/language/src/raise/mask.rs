@@ -78,6 +78,7 @@ impl Raise<'_> {
                 }
                 let mut raw = load.clone();
                 raw.shape.bits = bits;
+                raw.shape.hex = true;
                 raw.kind = Kind::Payload(crate::typed::Payload { offset, ..*payload });
                 (payload.base == Base::Inner && payload.inner.is_none()).then_some((raw, low))
             }

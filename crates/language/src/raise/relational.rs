@@ -180,7 +180,14 @@ impl Raise<'_> {
             }
             typed
         };
-        let right = Typed::new(Kind::Range(end(&from).into(), end(&to).into()), left.shape);
+        let (mut from, mut to, mut negated) = (end(&from), end(&to), negated);
+        // Hours are written in local time and compared in universal time: a range that runs around midnight there is
+        // compared as what it leaves out.
+        if negated && left.shape.datatype == Type::Hour {
+            std::mem::swap(&mut from, &mut to);
+            negated = false;
+        }
+        let right = Typed::new(Kind::Range(from.into(), to.into()), left.shape);
         let right = self.syntax(&right);
         self.relational(&left, if negated { RelOp::Ne } else { RelOp::Implicit }, right);
     }
