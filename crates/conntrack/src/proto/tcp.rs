@@ -34,6 +34,12 @@ pub enum TcpStatus {
 }
 
 impl TcpStatus {
+    /// Whether the connection is past its life, so that it may be dropped early (`tcp_can_early_drop`).
+    pub const fn is_closing(self) -> bool {
+        use TcpStatus::{Close, CloseWait, FinWait, LastAck, TimeWait};
+        matches!(self, FinWait | LastAck | TimeWait | Close | CloseWait)
+    }
+
     /// The word `conntrack -L` prints.
     pub const fn name(self) -> &'static str {
         match self {
@@ -373,9 +379,13 @@ impl Tcp {
         old: TcpStatus,
         config: &Config,
     ) -> Reset {
+        // When closing, the ports may be in use again already, and what was noted is out of date.
+        if old.is_closing() {
+            return Reset::Possible { keeps_state: false, certain: true };
+        }
         let header = &seen.header;
         let receiver = &self.sides[direction.opposite() as usize];
-        let established = self.status == TcpStatus::Established;
+        let established = old == TcpStatus::Established && status.contains(Status::ASSURED);
         let mut keeps_state = false;
         if receiver.has(side::MAX_ACK_SET) {
             // Sequence number 0 outside of an established connection answers a SYN let through earlier.
@@ -574,7 +584,7 @@ impl Tcp {
                 // one of data never seen.
                 sender.end = end;
                 sender.flags |= side::DATA_UNACKNOWLEDGED;
-                return Window::Accept;
+                return or_liberal(Window::Ignore);
             }
             return or_liberal(Window::Invalid);
         }

@@ -1,0 +1,345 @@
+//! The kernel of this machine as the judge: random segments go through a network namespace with nf_conntrack in it, and
+//! through [`Conntrack`]; each packet's state and each connection's line must be the same.
+//!
+//! ```text
+//!  sender --- v0 | v1 --- forward --- d0, no ARP        all in one new namespace
+//!                  prerouting: a set per state takes the packet's number (its IPv4 id)
+//! ```
+//!
+//! Needs root, `unshare`, `ip`, `nft`, `conntrack` and `python3`, and is asked for by `IRONWEIR_LIVE=1`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use ironweir_conntrack::{Config, Confirm, Conntrack, CtInfo, PacketIn, Template, Tracking};
+use ironweir_wire::checksum::Sum;
+use ironweir_wire::tcp::flag::{ACK, FIN, PSH, RST, SYN, URG};
+use ironweir_wire::{Address, Instant, L3, LinkType, Packet, dissect, ipv4, tcp};
+
+const SCRIPT: &str = r#"
+set -e
+ip link add v0 type veth peer name v1
+ip link add d0 type veth peer name d1
+ip link set d0 arp off
+ip link set v1 address 02:00:00:00:00:01
+for dev in lo v0 v1 d0 d1; do ip link set $dev up; done
+for dev in all default v1 d0; do echo 0 > /proc/sys/net/ipv4/conf/$dev/rp_filter; done
+echo 1 > /proc/sys/net/ipv4/ip_forward
+ip addr add 192.0.2.1/24 dev v1
+ip addr add 10.0.255.254/16 dev d0
+{
+  echo 'table ip t {'
+  for s in inv newo esto estr relo relr; do
+    echo "set $s { typeof ip id; flags dynamic; size 65535; }"
+  done
+  echo 'chain c { type filter hook prerouting priority 0; iif != v1 return;
+    ct state invalid add @inv { ip id }
+    ct state new add @newo { ip id }
+    ct state established ct direction original add @esto { ip id }
+    ct state established ct direction reply add @estr { ip id }
+    ct state related ct direction original add @relo { ip id }
+    ct state related ct direction reply add @relr { ip id }
+  }
+  }'
+} | nft -f -
+taskset -c 0 python3 -c '
+import socket, sys
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind(("v0", 0))
+mac = bytes.fromhex("020000000001")
+for line in sys.stdin:
+    out.send(mac + bytes(6) + b"\x08\x00" + bytes.fromhex(line.strip()))
+'
+sleep 0.5
+for s in inv newo esto estr relo relr; do echo "set $s"; nft -n list set ip t $s | tr ',{}' '\n\n\n' | grep -E '^[[:space:]]*[0-9]+[[:space:]]*$' || true; done
+echo lines
+conntrack -L -o extended 2>/dev/null
+"#;
+
+/// A small generator: the same seed, the same packets.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// One end of a connection as it sees itself.
+#[derive(Clone, Copy)]
+struct Peer {
+    next: u32,
+    seen: u32,
+}
+
+/// Segments of one connection: mostly what two hosts would send, now and then what they would not.
+fn conversation(random: &mut Random, flow: u16) -> Vec<Vec<u8>> {
+    let mut peers =
+        [Peer { next: random.next() as u32, seen: 0 }, Peer { next: random.next() as u32, seen: 0 }];
+    let normal = [(0, SYN), (1, SYN | ACK), (0, ACK), (0, ACK | PSH), (1, ACK | PSH), (1, ACK)];
+    let closing = [(0, FIN | ACK), (1, ACK), (1, FIN | ACK), (0, ACK), (0, SYN), (1, SYN | ACK), (0, ACK)];
+    let (strange_at, skip) =
+        (random.below(14) as usize, if random.chance(15) { random.below(4) as usize } else { 0 });
+    let strangeness = random.pick(&[0, 5, 20, 60]);
+    let mut segments = Vec::new();
+    for (at, (side, flags)) in normal.iter().chain(&closing).copied().enumerate().skip(skip) {
+        let strange = at == strange_at || random.chance(strangeness);
+        let (side, flags) = if strange && random.chance(60) {
+            let any = [SYN, SYN | ACK, ACK, FIN | ACK, RST, RST | ACK, ACK | URG, FIN, SYN | FIN, 0];
+            (random.below(2) as usize, random.pick(&any))
+        } else {
+            (side, flags)
+        };
+        let off = |random: &mut Random| -> u32 {
+            if !(strange && random.chance(50)) {
+                return 0;
+            }
+            random.pick(&[
+                1,
+                u32::MAX,
+                100,
+                0u32.wrapping_sub(100),
+                5000,
+                70_000,
+                0u32.wrapping_sub(70_000),
+                1 << 20,
+                1 << 31,
+            ])
+        };
+        let data = if flags & SYN == 0 && flags & PSH != 0 { random.below(200) as u32 } else { 0 };
+        let options: &[u8] = match (flags & SYN != 0, random.below(4)) {
+            (true, 0) => &[],
+            (true, 1) => &[3, 3, 7, 1],
+            (true, _) => &[3, 3, 2, 4, 2, 1, 1, 1],
+            (false, 0) => &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
+            _ => &[],
+        };
+        let mut sack = Vec::new();
+        if flags == ACK && random.chance(10) {
+            let edge = peers[1 - side].next.wrapping_add(random.pick(&[0, 10, 100_000]));
+            sack.extend([1, 1, 5, 10]);
+            sack.extend(edge.wrapping_sub(10).to_be_bytes());
+            sack.extend(edge.to_be_bytes());
+        }
+        let options = if sack.is_empty() { options } else { &sack };
+        let zero = strange && random.chance(10);
+        let header = tcp::Header {
+            src: if side == 0 { flow } else { 80 },
+            dst: if side == 0 { 80 } else { flow },
+            seq: if zero { 0 } else { peers[side].next.wrapping_add(off(random)) },
+            ack: if flags & ACK != 0 && !zero { peers[side].seen.wrapping_add(off(random)) } else { 0 },
+            flags,
+            window: random.pick(&[0, 1, 500, 4096, 29_200, 65_535, 65_535]),
+            ..Default::default()
+        };
+        if !strange {
+            let counted = data + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+            peers[side].next = peers[side].next.wrapping_add(counted);
+            peers[1 - side].seen = peers[side].next;
+        }
+        segments.push(segment(side, &header, options, data as usize));
+        if random.chance(8) {
+            segments.push(segments[random.below(segments.len() as u64) as usize].clone());
+        }
+    }
+    segments
+}
+
+fn segment(side: usize, header: &tcp::Header, options: &[u8], data: usize) -> Vec<u8> {
+    let hosts = [Address::v4([10, 0, 0, 1]), Address::v4([10, 0, 0, 2])];
+    let (src, dst) = (hosts[side], hosts[1 - side]);
+    let mut body = header.emit().to_vec();
+    body.extend(options);
+    body[12] = ((body.len() / 4) as u8) << 4;
+    body.resize(body.len() + data, 0x55);
+    let sum = Sum::ZERO.pseudo(L3::V4, &src, &dst, body.len(), 6).bytes(&body).finish();
+    body[16..18].copy_from_slice(&sum.to_be_bytes());
+    let network = ipv4::Header {
+        header_len: 20,
+        version: 4,
+        tos: 0,
+        total_length: (20 + body.len()) as u16,
+        id: 0,
+        flags_offset: ipv4::FLAG_DONT_FRAGMENT,
+        ttl: 64,
+        protocol: 6,
+        checksum: 0,
+        src,
+        dst,
+    };
+    let mut bytes = network.emit().to_vec();
+    bytes.extend(body);
+    bytes
+}
+
+/// Numbers the packet, in its IPv4 id.
+fn number(bytes: &mut [u8], id: u16) {
+    bytes[4..6].copy_from_slice(&id.to_be_bytes());
+    bytes[10..12].fill(0);
+    let sum = Sum::ZERO.bytes(&bytes[..20]).finish();
+    bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The kernel's sets by packet number, and its connections by client port.
+fn ask_kernel(packets: &[Vec<u8>]) -> (BTreeMap<u16, String>, BTreeMap<u16, String>) {
+    let mut child = Command::new("unshare")
+        .args(["-n", "sh", "-c", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("unshare runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let text: String = packets
+        .iter()
+        .map(|packet| packet.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
+        .collect();
+    stdin.write_all(text.as_bytes()).expect("the script reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the script ends");
+    assert!(output.status.success(), "the script failed");
+    let (mut states, mut lines, mut set) = (BTreeMap::new(), BTreeMap::new(), String::new());
+    for line in String::from_utf8(output.stdout).expect("text").lines() {
+        if let Some(name) = line.strip_prefix("set ") {
+            set = name.to_owned();
+        } else if line == "lines" {
+            set.clear();
+        } else if let (false, Ok(id)) = (set.is_empty(), line.trim().parse()) {
+            states.insert(id, set.clone());
+        } else if line.contains(" tcp ") {
+            lines.insert(client_port(line), line.to_owned());
+        }
+    }
+    (states, lines)
+}
+
+fn client_port(line: &str) -> u16 {
+    let words = line
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("sport=").or(word.strip_prefix("dport=")));
+    words.filter_map(|port| port.parse().ok()).find(|port| *port != 80).unwrap_or(0)
+}
+
+fn name_of(tracking: Tracking) -> &'static str {
+    match tracking.flow().map(|(_, info)| info) {
+        None => "inv",
+        Some(CtInfo::New) => "newo",
+        Some(CtInfo::Established) => "esto",
+        Some(CtInfo::EstablishedReply) => "estr",
+        Some(CtInfo::Related) => "relo",
+        Some(CtInfo::RelatedReply) => "relr",
+    }
+}
+
+/// What of a line does not depend on the moment it was printed: state, tuples, flags; and the seconds left.
+fn essence(line: &str) -> (String, i64) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let seconds = words[4].parse().expect("seconds");
+    let kept = words[5..].iter().filter(|word| {
+        !["packets=", "bytes=", "mark=", "use=", "secctx="].iter().any(|prefix| word.starts_with(prefix))
+    });
+    (kept.copied().collect::<Vec<_>>().join(" "), seconds)
+}
+
+#[test]
+fn tcp_is_tracked_as_the_kernel_tracks_it() {
+    if std::env::var_os("IRONWEIR_LIVE").is_none_or(|live| live != "1") {
+        eprintln!("skipped: it needs root and a network namespace (set IRONWEIR_LIVE=1)");
+        return;
+    }
+    let seed = std::env::var("IRONWEIR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let mut random = Random(seed);
+    let mut packets: Vec<Vec<u8>> = Vec::new();
+    let mut flows: Vec<u16> = Vec::new();
+    for flow in 1024.. {
+        for mut packet in conversation(&mut random, flow) {
+            number(&mut packet, packets.len() as u16);
+            packets.push(packet);
+            flows.push(flow);
+        }
+        if packets.len() > 40_000 {
+            break;
+        }
+    }
+
+    let (states, lines) = ask_kernel(&packets);
+    let now = Instant::from_secs(1_000_000);
+    let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
+    let (mut wrong, mut shown) = (0, 0);
+    let mut history: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for (id, packet) in packets.iter_mut().enumerate() {
+        let len = packet.len();
+        let mut packet = Packet::new(packet, 0, len, LinkType::None);
+        let info = dissect(&mut packet).expect("sound");
+        let PacketIn::Pass(tracking) = ct.packet_in(now, &packet, &info, &Template::default()) else {
+            panic!("dropped")
+        };
+        let ours = name_of(tracking);
+        let Confirm::Pass(_) = ct.confirm(now, tracking) else { panic!("dropped") };
+        let kernel = states.get(&(id as u16)).map_or("none", String::as_str);
+        let header = tcp::Header::read(&packet, 20).expect("sound");
+        let mark = if ours == kernel { ' ' } else { '!' };
+        let state = tracking
+            .flow()
+            .and_then(|(flow, _)| ct.entry(flow))
+            .and_then(|entry| entry.tcp_status())
+            .map_or("-", |status| status.name());
+        history.entry(flows[id]).or_default().push(format!(
+            "{mark} {id} {} {:02x} seq {} ack {} win {} len {} {kernel} / {ours} {state}",
+            if header.dst == 80 { '>' } else { '<' },
+            header.flags,
+            header.seq,
+            header.ack,
+            header.window,
+            info.transport_len() - header.header_len,
+        ));
+        wrong += usize::from(ours != kernel);
+    }
+    let mut strays = 0;
+    let mut mine: BTreeMap<u16, String> = BTreeMap::new();
+    for (_, entry) in ct.iter() {
+        let line = entry.display(now).to_string();
+        mine.insert(client_port(&line), line);
+    }
+    for flow in flows.iter().collect::<std::collections::BTreeSet<_>>() {
+        let (ours, kernel) =
+            (mine.get(flow).map(|line| essence(line)), lines.get(flow).map(|line| essence(line)));
+        let same = match (&ours, &kernel) {
+            (Some((ours, left)), Some((kernel, kernel_left))) => {
+                ours == kernel && (left - kernel_left).abs() <= 5
+            }
+            (None, None) => true,
+            // A closed connection may have left the kernel's table while it was listed.
+            (Some((_, left)), None) => *left <= 10,
+            (None, Some(_)) => false,
+        };
+        strays += usize::from(!same);
+        let bad_packet = history[flow].iter().any(|line| line.starts_with('!'));
+        if (!same || bad_packet) && shown < 12 {
+            shown += 1;
+            println!("{}\n  ours   {ours:?}\n  kernel {kernel:?}", history[flow].join("\n"));
+        }
+    }
+    println!(
+        "{} packets, {wrong} judged otherwise; {} connections, {strays} listed otherwise",
+        packets.len(),
+        mine.len()
+    );
+    assert_eq!((wrong, strays), (0, 0));
+}
