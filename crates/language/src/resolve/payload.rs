@@ -303,7 +303,7 @@ impl Typed {
     /// The bits that [`whole_bytes`] was made of, as they are named when they are written.
     pub(crate) fn as_written(self) -> Typed {
         match self.kind {
-            Kind::Binary(BinaryOp::Rshift, inner, _) => inner.as_written(),
+            Kind::Binary(BinaryOp::Rshift, inner, _) | Kind::Swap(inner) => inner.as_written(),
             Kind::Binary(BinaryOp::And, load, mask) => {
                 let bits = mask.value().map_or(load.shape.bits, u128::count_ones);
                 Typed { shape: Shape { bits, ..load.shape }, ..*load }

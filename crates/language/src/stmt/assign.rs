@@ -6,7 +6,6 @@ use ironweir_expr::{Expr as Code, Register, Value, ct, exthdr, meta};
 
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
-use crate::expr::binary::Binary;
 use crate::expr::{Expr, ExprKind};
 use crate::lower::Lower;
 use crate::print::Printer;
@@ -104,28 +103,32 @@ impl Assign {
     }
 
     /// A value as bits of the field that stay and bits that are flipped then: `x` is `(field & 0) ^ x`, `field | x` is
-    /// `(field & ~x) ^ x`.
+    /// `(field & ~x) ^ x`. `None` where it is not made of the field and constants.
     fn patch(&self, to: &mut Lower<'_>, shape: Shape) -> Parsed<(u128, u128)> {
-        let all = ones(shape.bits);
-        if let ExprKind::Binary(binary) = &self.value.kind
-            && let Some((op, operand)) = self.own_change(binary)
-        {
-            let operand = to.argument(operand, shape)?.value().ok_or_else(|| self.not_constant())?;
-            return Ok(match op {
-                BinaryOp::And => (operand, 0),
-                BinaryOp::Or => (all ^ operand, operand),
-                _ => (all, operand),
-            });
+        match self.own_change(&self.value, to, shape)? {
+            Some(patch) => Ok(patch),
+            None => {
+                let value = to.argument(&self.value, shape)?.value().ok_or_else(|| self.not_constant())?;
+                Ok((0, value))
+            }
         }
-        let value = to.argument(&self.value, shape)?.value().ok_or_else(|| self.not_constant())?;
-        Ok((0, value))
     }
 
-    /// `target | a | b`, which the parser read as `(target | a) | b`, is no change by one constant, but
-    /// `target | (a | b)` is; nft reads the first as the second.
-    fn own_change<'a>(&self, binary: &'a Binary) -> Option<(BinaryOp, &'a Expr)> {
-        let plain = !matches!(binary.op, BinaryOp::Lshift | BinaryOp::Rshift);
-        (plain && *binary.left == self.target).then_some((binary.op, &*binary.right))
+    fn own_change(&self, value: &Expr, to: &mut Lower<'_>, shape: Shape) -> Parsed<Option<(u128, u128)>> {
+        if *value == self.target {
+            return Ok(Some((ones(shape.bits), 0)));
+        }
+        let ExprKind::Binary(binary) = &value.kind else { return Ok(None) };
+        if matches!(binary.op, BinaryOp::Lshift | BinaryOp::Rshift) {
+            return Ok(None);
+        }
+        let Some((keep, flip)) = self.own_change(&binary.left, to, shape)? else { return Ok(None) };
+        let operand = to.argument(&binary.right, shape)?.value().ok_or_else(|| self.not_constant())?;
+        Ok(Some(match binary.op {
+            BinaryOp::And => (keep & operand, flip & operand),
+            BinaryOp::Or => (keep & !operand, flip & !operand | operand),
+            _ => (keep, flip ^ operand),
+        }))
     }
 
     fn not_constant(&self) -> Box<Diagnostic> {
