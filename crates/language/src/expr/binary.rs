@@ -91,31 +91,24 @@ fn climb(p: &mut Parser<'_>, operand: fn(&mut Parser<'_>) -> Parsed<Expr>, least
 }
 
 impl Binary {
-    /// In nft's canonical form: parentheses only where the tree would be read differently without them.
+    /// In nft's canonical form: parentheses only around what binds less (`binop_arg_print`). Of operations of the same
+    /// strength the right one may be nested without showing it.
     pub fn print(&self, out: &mut Printer) {
-        self.left.print_operand(out, self.op, false);
+        self.left.print_operand(out, self.op);
         out.text(" ").text(self.op.sign()).text(" ");
-        self.right.print_operand(out, self.op, true);
+        self.right.print_operand(out, self.op);
     }
 }
 
 impl Expr {
-    fn print_operand(&self, out: &mut Printer, parent: BinaryOp, right: bool) {
-        let needs = match &self.kind {
-            ExprKind::Binary(binary) => {
-                binary.op.strength() < parent.strength()
-                    || (right && binary.op.strength() == parent.strength())
-                    // nft puts parentheses around every other operation below, as `(a & b) | c`.
-                    || binary.op.strength() != parent.strength()
+    fn print_operand(&self, out: &mut Printer, parent: BinaryOp) {
+        match &self.kind {
+            ExprKind::Binary(binary) if binary.op.strength() < parent.strength() => {
+                out.text("(");
+                self.print(out);
+                out.text(")");
             }
-            _ => false,
-        };
-        if needs {
-            out.text("(");
-        }
-        self.print(out);
-        if needs {
-            out.text(")");
+            _ => self.print(out),
         }
     }
 }

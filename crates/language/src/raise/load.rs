@@ -148,13 +148,19 @@ impl Raise<'_> {
             }
             None => self.registers.take(bitwise.source, 0),
         };
-        let shape = left.shape;
+        let mut shape = left.shape;
+        if shape.bits < bits(bitwise.len) {
+            // A number in a wider register, as a field that is written to a mark.
+            shape = Shape { bits: bits(bitwise.len), order: Order::Host, ..shape };
+        }
         let constant = |bytes: &[u8]| super::value::typed_constant(bytes, &[shape]);
         let binary =
             |op, left: Typed, right: Typed| Typed::new(Kind::Binary(op, left.into(), right.into()), shape);
         let shift = |by: &u32| Typed::number(u128::from(*by), Shape::new(Type::Integer, 32, Order::Host));
         let typed = match &bitwise.op {
-            bitwise::Op::MaskXor { mask, xor } => super::mask::mask_xor(left, constant(mask), constant(xor)),
+            bitwise::Op::MaskXor { mask, xor } => {
+                super::mask::mask_xor(left, constant(mask), constant(xor), shape)
+            }
             bitwise::Op::Lshift(by) => binary(BinaryOp::Lshift, left, shift(by)),
             bitwise::Op::Rshift(by) => binary(BinaryOp::Rshift, left, shift(by)),
             bitwise::Op::And(operand) => binary(BinaryOp::And, left, self.operand_of(operand, shape)),

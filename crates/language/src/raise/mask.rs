@@ -5,6 +5,7 @@ use ironweir_expr::payload::Base;
 use super::Raise;
 use super::field::{exthdr_typed, field_typed};
 use super::load::number;
+use crate::datatype::Type;
 use crate::typed::{BinaryOp, Kind, Shape, Typed};
 
 /// All bits of a width.
@@ -14,8 +15,7 @@ pub(super) fn ones(bits: u32) -> u128 {
 
 /// `(left & mask) ^ xor` as it was written: with `|` where the mask clears what the xor sets
 /// (`netlink_parse_bitwise_mask_xor`).
-pub(super) fn mask_xor(left: Typed, mask: Typed, xor: Typed) -> Typed {
-    let shape = left.shape;
+pub(super) fn mask_xor(left: Typed, mask: Typed, xor: Typed, shape: Shape) -> Typed {
     let (Some(mask), Some(xor)) = (number(&mask), number(&xor)) else { return left };
     let all = ones(shape.bits);
     let or = (mask & xor) ^ xor;
@@ -32,8 +32,11 @@ pub(super) fn mask_xor(left: Typed, mask: Typed, xor: Typed) -> Typed {
 
 /// A binary operation whose constant operand has the type of the other one.
 pub(super) fn binary_of(op: BinaryOp, left: Typed, mut right: Typed, shape: Shape) -> Typed {
-    let mut shape = Shape { datatype: left.shape.datatype, ..shape };
-    if matches!(right.kind, Kind::Value(_)) && !matches!(op, BinaryOp::Lshift | BinaryOp::Rshift) {
+    let shifts = matches!(op, BinaryOp::Lshift | BinaryOp::Rshift);
+    // What is shifted is a number, whatever it was.
+    let datatype = if shifts { Type::Integer } else { left.shape.datatype };
+    let mut shape = Shape { datatype, ..shape };
+    if matches!(right.kind, Kind::Value(_)) && !shifts {
         right.shape.datatype = left.shape.datatype;
         right.shape.hex = true;
     }
