@@ -1,6 +1,6 @@
 //! One packet of a capture, in a buffer that is used again for the next.
 
-use ironweir_wire::{Instant, LinkType, Meta, Packet};
+use ironweir_wire::{Instant, LinkType, Meta, Packet, Segments};
 
 use super::link::{LinkNumber, Stripped};
 
@@ -11,6 +11,24 @@ pub const MAX_PACKET: usize = 1 << 20;
 pub const HEADROOM: usize = 128;
 /// Bytes free behind each packet, for an answer built in its place.
 const TAILROOM: usize = 256;
+
+/// The end of a packet that the capture cut off: its length is known, its bytes are not, so loads from it fail.
+#[derive(Debug)]
+struct Missing(usize);
+
+impl Segments for Missing {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn read(&self, _: usize, out: &mut [u8]) -> bool {
+        out.is_empty()
+    }
+
+    fn write(&mut self, _: usize, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+    }
+}
 
 /// Which way a packet went, seen from the capturing host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +50,7 @@ pub struct Frame {
     block: usize,
     link: LinkNumber,
     stripped: Stripped,
+    missing: Missing,
     /// Its place in the capture, from 1.
     pub number: u64,
     /// When it was captured.
@@ -53,6 +72,7 @@ impl Default for Frame {
             block: 0,
             link: LinkNumber::ETHERNET,
             stripped: Stripped::ethernet(),
+            missing: Missing(0),
             number: 0,
             time: Instant::ZERO,
             interface: 0,
@@ -84,9 +104,9 @@ impl Frame {
         if self.link == LinkNumber::NFLOG { LinkNumber::RAW } else { self.link }
     }
 
-    /// Whether the capture holds less than was on the wire.
-    pub fn is_cut(&self) -> bool {
-        (self.original_len as usize) > self.end - self.start
+    /// Bytes that were on the wire and that the capture does not hold.
+    pub fn missing(&self) -> usize {
+        (self.original_len as usize).saturating_sub(self.end - self.start)
     }
 
     /// Whether the link header says more bytes than there are.
@@ -95,9 +115,10 @@ impl Frame {
     }
 
     /// The packet as an engine takes it: Ethernet frames whole, of everything else the network header on, with its
-    /// EtherType in [`Meta::protocol`].
+    /// EtherType in [`Meta::protocol`]. What the capture cut off belongs to its length, but cannot be loaded.
     pub fn packet(&mut self) -> Packet<'_> {
         let header = self.stripped.header.min(self.end - self.start);
+        self.missing.0 = self.missing();
         let end = match self.stripped.len {
             Some(len) => (self.start + header + len).min(self.end),
             None => self.end,
@@ -111,7 +132,7 @@ impl Frame {
             vlan: self.stripped.vlan,
             ..Meta::default()
         };
-        packet
+        if self.missing.0 > 0 { packet.with_tail(&mut self.missing) } else { packet }
     }
 
     /// Makes this frame a packet that came from elsewhere than a capture.

@@ -103,7 +103,7 @@ impl Capture {
     /// The interface of a packet, by [`Frame::interface`].
     pub fn interface(&self, index: usize) -> Option<&Interface> {
         match &self.format {
-            Format::Pcap(pcap) => Some(&pcap.interface),
+            Format::Pcap(pcap) => (index == 0).then_some(&pcap.interface),
             Format::Pcapng(pcapng) => pcapng.interface(index),
         }
     }

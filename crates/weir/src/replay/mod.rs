@@ -1,11 +1,47 @@
 //! `weir replay`: packets of captures through a ruleset.
+//!
+//! ```text
+//!  captures ─ interfaces ─► engine ─► outputs (--out, --dropped)
+//!                             │ tally (an observer): hits, drops, traces
+//!                             ▼
+//!                    collect ─► report ─► human | JSON | html
+//! ```
+
+pub mod collect;
+pub mod human;
+pub mod interfaces;
+pub mod listing;
+pub mod options;
+pub mod output;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod tally;
+pub mod trace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+pub use options::Options;
+pub use run::{ReplayError, run};
+
+use crate::cli::{complain, print};
+
 /// Runs the command line.
 pub fn main(arguments: &[OsString]) -> ExitCode {
-    let _ = arguments;
-    crate::cli::complain("weir replay: not built yet\n");
-    ExitCode::from(1)
+    let options = match options::parse(arguments) {
+        Ok(options) => options,
+        Err(error) if error.use_stderr() => {
+            complain(&error.to_string());
+            return ExitCode::from(1);
+        }
+        Err(help) => return print(&help.to_string()),
+    };
+    match run(&options) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            complain(&format!("weir replay: {error}\n"));
+            ExitCode::from(1)
+        }
+    }
 }
