@@ -1,7 +1,9 @@
 //! The weir program as a library: command lines, the host file, replay and its reports.
 
+pub mod backend;
 pub mod cli;
 pub mod files;
 pub mod host_file;
+pub mod machine;
 pub mod nft;
 pub mod replay;

@@ -51,7 +51,7 @@ impl Context<'_> {
 
 impl<'a> Lister<'a> {
     /// A rule as text, of several lines where it has an anonymous chain.
-    pub(super) fn rule_text(&self, table: &TableState, rule: &Rule) -> String {
+    pub fn rule_text(&self, table: &TableState, rule: &Rule) -> String {
         let context = Context { lister: self, table, depth: 0 };
         let mut printer = Printer::new(self.options);
         printer.indent = 2;

@@ -5,21 +5,97 @@ mod options;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use options::{Engine, Input, Options, parse};
+use ironweir_engine::Engine;
+use ironweir_language::print;
+use ironweir_language::session::Session;
+use ironweir_language::source::Sources;
 
+pub use options::{Input, Options, Parsed, Place, parse};
+
+use crate::backend::InProcess;
 use crate::cli::complain;
+use crate::files::{self, DiskFiles};
+use crate::machine;
 
 /// Runs nft's command line.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match parse(arguments) {
-        Ok(options::Parsed::Run(_)) => {
-            complain("weir nft: not built yet\n");
-            ExitCode::from(1)
-        }
-        Ok(options::Parsed::Print(text)) => crate::cli::print(&text),
+        Ok(Parsed::Run(options)) => run(&options),
+        Ok(Parsed::Print(text)) => crate::cli::print(&text),
         Err(error) => {
             complain(&format!("{error}\n"));
             ExitCode::from(1)
         }
     }
+}
+
+fn run(options: &Options) -> ExitCode {
+    let (name, text) = match &options.input {
+        Input::Words(text) => ("<cmdline>".to_owned(), Ok(text.clone())),
+        Input::Stdin => {
+            ("/dev/stdin".to_owned(), files::text_of(std::io::stdin()).map_err(|e| e.to_string()))
+        }
+        Input::File(path) => {
+            (path.display().to_string(), files::read_text(path).map_err(|error| error.to_string()))
+        }
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => {
+            complain(&format!("Error: Could not open file \"{name}\": {error}\n"));
+            return ExitCode::from(1);
+        }
+    };
+    match options.place {
+        Place::New => {
+            let host = machine::host();
+            let mut session = session(options, &host);
+            // The engine keeps its own time; sets with timeouts need one to begin with.
+            let mut engine = Engine::new(host, 1);
+            engine.advance(machine::now());
+            run_in(&mut session, options, &name, &text, &mut engine)
+        }
+    }
+}
+
+fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
+    let names = machine::names(host);
+    Session {
+        options: print::Options {
+            stateless: options.stateless,
+            handles: options.handles,
+            numeric: options.numeric,
+            numeric_priority: options.numeric_priority,
+            numeric_protocol: options.numeric_protocol,
+            numeric_time: options.numeric_time,
+            service: options.service,
+            reverse_dns: options.reverse_dns,
+            guid: options.guid,
+            terse: options.terse,
+            utc_offset: names.utc_offset,
+        },
+        names,
+        check: options.check,
+        debug_netlink: options.debug_netlink,
+        ..Session::default()
+    }
+}
+
+fn run_in(session: &mut Session, options: &Options, name: &str, text: &str, engine: &mut Engine) -> ExitCode {
+    let mut sources = Sources::new();
+    for (define, value) in &options.defines {
+        if let Err(error) = session.define(define, value, &mut sources) {
+            complain(&error.render(&sources));
+            return ExitCode::from(1);
+        }
+    }
+    let Some(source) = sources.add(name, text, None) else {
+        complain(&format!("Error: {name} is longer than 4 GiB\n"));
+        return ExitCode::from(1);
+    };
+    let files = DiskFiles { include_paths: options.include_paths.clone() };
+    let outcome = session.run(&mut sources, source, &files, &mut InProcess(engine));
+    complain(&outcome.render(&sources));
+    let printed = crate::cli::print(&outcome.output);
+    if outcome.ok() { printed } else { ExitCode::from(1) }
 }

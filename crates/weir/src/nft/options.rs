@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Where the ruleset is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub enum Place {
     /// A fresh engine in this process, which lives as long as the command (`--engine new`).
     New,
 }
@@ -24,8 +24,8 @@ pub enum Input {
 /// What the command line asks for. The letters are nft's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// `--engine`.
-    pub engine: Engine,
+    /// Where the ruleset is (`--engine`).
+    pub place: Place,
     /// What to run.
     pub input: Input,
     /// `-c`: nothing is changed.
@@ -54,8 +54,6 @@ pub struct Options {
     pub numeric_protocol: bool,
     /// `-T`.
     pub numeric_time: bool,
-    /// `-e`.
-    pub echo: bool,
     /// `-d netlink`.
     pub debug_netlink: bool,
 }
@@ -177,7 +175,7 @@ const OPTIONS: &[Known] = &[
     known(Opt::NumericPriority, 'y', "numeric-priority", None, "print chain priorities in numbers"),
     known(Opt::NumericProtocol, 'p', "numeric-protocol", None, "print layer 4 protocols in numbers"),
     known(Opt::NumericTime, 'T', "numeric-time", None, "print time values in numbers"),
-    known(Opt::Echo, 'e', "echo", None, "print what was added, inserted or replaced"),
+    known(Opt::Echo, 'e', "echo", None, "print what was added (not there yet)"),
     known(Opt::Json, 'j', "json", None, "print JSON (not there yet)"),
     known(Opt::Debug, 'd', "debug", Some("LEVEL"), "print the bytecode of rules (netlink)"),
 ];
@@ -251,7 +249,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
     let mut engine = None;
     let mut input = None;
     let mut options = Options {
-        engine: Engine::New,
+        place: Place::New,
         input: Input::Stdin,
         check: false,
         include_paths: Vec::new(),
@@ -266,7 +264,6 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         numeric_priority: false,
         numeric_protocol: false,
         numeric_time: false,
-        echo: false,
         debug_netlink: false,
     };
     for (opt, value) in given {
@@ -276,7 +273,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
                 return Ok(Parsed::Print(format!("weir nft {}\n", env!("CARGO_PKG_VERSION"))));
             }
             Opt::Engine => match value.as_str() {
-                "new" => engine = Some(Engine::New),
+                "new" => engine = Some(Place::New),
                 _ => return Err(OptionError::BadArgument { option: "--engine", value, expected: "new" }),
             },
             Opt::File => input = Some(if value == "-" { Input::Stdin } else { Input::File(value.into()) }),
@@ -300,7 +297,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::NumericPriority => options.numeric_priority = true,
             Opt::NumericProtocol => options.numeric_protocol = true,
             Opt::NumericTime => options.numeric_time = true,
-            Opt::Echo => options.echo = true,
+            Opt::Echo => return Err(OptionError::Missing("-e (echo)")),
             Opt::Json => return Err(OptionError::Missing("-j (JSON)")),
             Opt::Debug => {
                 for level in value.split(',') {
@@ -326,7 +323,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         (None, words) if words == ["-"] => Input::Stdin,
         (None, words) => Input::Words(words.join(" ")),
     };
-    options.engine = engine.ok_or(OptionError::Missing(
+    options.place = engine.ok_or(OptionError::Missing(
         "the kernel backend: give --engine new for a fresh engine; without it nft",
     ))?;
     Ok(Parsed::Run(Box::new(options)))

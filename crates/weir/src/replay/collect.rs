@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ironweir_engine::{ChainId, DropReason, Engine};
+use ironweir_language::datatype::Names;
 use ironweir_ruleset::store::{ChainState, RuleState, TableState};
 use ironweir_ruleset::{Handle, ObjectKind};
 
@@ -13,8 +14,18 @@ use super::tally::{Count, Tally};
 /// Where rules stand in the source: file and line by table slot and handle.
 pub type Places = BTreeMap<(u32, Handle), (String, usize)>;
 
+/// What the report is made from.
+#[derive(Clone, Copy)]
+struct From<'a> {
+    engine: &'a Engine,
+    names: &'a Names,
+    tally: &'a Tally,
+    places: &'a Places,
+}
+
 /// Everything but captures and times.
-pub fn collect(engine: &Engine, tally: &Tally, places: &Places) -> Report {
+pub fn collect(engine: &Engine, names: &Names, tally: &Tally, places: &Places) -> Report {
+    let from = From { engine, names, tally, places };
     let fates = tally.fates;
     let mut report = Report {
         packets: Packets {
@@ -32,7 +43,7 @@ pub fn collect(engine: &Engine, tally: &Tally, places: &Places) -> Report {
         ..Report::default()
     };
     for (reason, count) in &tally.drops {
-        let found = drop(engine, places, *reason, *count);
+        let found = drop(from, *reason, *count);
         match reason {
             DropReason::Malformed(_) => report.malformed.push(found),
             _ => report.drops.push(found),
@@ -42,7 +53,7 @@ pub fn collect(engine: &Engine, tally: &Tally, places: &Places) -> Report {
     report.drops.sort_by_key(|drop| std::cmp::Reverse(drop.packets));
     report.malformed.sort_by_key(|drop| std::cmp::Reverse(drop.packets));
     for table in engine.ruleset().tables() {
-        add_table(&mut report, engine, tally, places, table);
+        add_table(&mut report, from, table);
     }
     report.conntrack = Conntrack {
         created: tally.connections.values().sum(),
@@ -51,13 +62,13 @@ pub fn collect(engine: &Engine, tally: &Tally, places: &Places) -> Report {
             .iter()
             .map(|(number, count)| (protocol_name(*number), *count))
             .collect(),
-        now: 0,
+        now: engine.conntrack().len() as u64,
     };
     report
 }
 
-fn drop(engine: &Engine, places: &Places, reason: DropReason, count: Count) -> Drop {
-    let ruleset = engine.ruleset();
+fn drop(from: From<'_>, reason: DropReason, count: Count) -> Drop {
+    let ruleset = from.engine.ruleset();
     let mut drop = Drop {
         reason: reason.name().to_owned(),
         words: reason.describe(ruleset).to_string(),
@@ -76,8 +87,8 @@ fn drop(engine: &Engine, places: &Places, reason: DropReason, count: Count) -> D
         drop.table = Some(table.table.id.name.to_string());
         drop.chain = Some(chain.chain.name.to_string());
         if let Some(rule) = handle.and_then(|handle| chain.rule(handle)) {
-            let text = listing::rule(ruleset, table, rule, false);
-            let place = places.get(&(table.id, rule.handle));
+            let text = listing::rule(from.engine, from.names, table, rule, false);
+            let place = from.places.get(&(table.id, rule.handle));
             let place = place.map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
             drop.words = format!("{} {}: {text}{place}", table.table.id, chain.chain.name);
         }
@@ -85,12 +96,13 @@ fn drop(engine: &Engine, places: &Places, reason: DropReason, count: Count) -> D
     drop
 }
 
-fn add_table(report: &mut Report, engine: &Engine, tally: &Tally, places: &Places, table: &TableState) {
+fn add_table(report: &mut Report, from: From<'_>, table: &TableState) {
+    let tally = from.tally;
     let (family, name) = (table.table.id.family.name(), table.table.id.name.to_string());
     for state in table.chains() {
         report.chains.push(chain(tally, table, state));
         for rule in state.rules() {
-            report.rules.push(self::rule(engine, tally, places, table, state, rule));
+            report.rules.push(self::rule(from, table, state, rule));
         }
     }
     for state in table.objects() {
@@ -129,14 +141,19 @@ fn add_table(report: &mut Report, engine: &Engine, tally: &Tally, places: &Place
         });
     }
     for state in table.flowtables() {
+        let stats = from.engine.flowtable_stats(table.id, state.id);
         report.flowtable.push(Flowtable {
             family,
             table: name.clone(),
             name: state.flowtable.name.to_string(),
             handle: state.handle.0,
             devices: state.flowtable.devices.iter().map(|device| device.to_string()).collect(),
-            offloaded: tally.offloads.get(&(table.id, state.id)).copied().unwrap_or(0),
-            ..Flowtable::default()
+            offloaded: stats.offloaded,
+            now: stats.entries,
+            packets: stats.packets,
+            bytes: stats.bytes,
+            torn_down: stats.torn_down,
+            expired: stats.expired,
         });
     }
 }
@@ -158,22 +175,15 @@ fn chain(tally: &Tally, table: &TableState, state: &ChainState) -> Chain {
     }
 }
 
-fn rule(
-    engine: &Engine,
-    tally: &Tally,
-    places: &Places,
-    table: &TableState,
-    chain: &ChainState,
-    state: &RuleState,
-) -> Rule {
-    let count = tally.rule(table.id, state.handle);
-    let (file, line) = places.get(&(table.id, state.handle)).cloned().unzip();
+fn rule(from: From<'_>, table: &TableState, chain: &ChainState, state: &RuleState) -> Rule {
+    let count = from.tally.rule(table.id, state.handle);
+    let (file, line) = from.places.get(&(table.id, state.handle)).cloned().unzip();
     Rule {
         family: table.table.id.family.name(),
         table: table.table.id.name.to_string(),
         chain: chain.chain.name.to_string(),
         handle: state.handle.0,
-        rule: listing::rule(engine.ruleset(), table, state, false),
+        rule: listing::rule(from.engine, from.names, table, state, false),
         file,
         line,
         packets: count.packets,

@@ -60,16 +60,12 @@ pub enum InterfaceError {
 /// Interfaces by the names that captures and options give.
 #[derive(Debug)]
 pub struct Interfaces {
-    /// Without a host file every packet leaves by an interface chosen here.
+    /// There is no host file: names that come up late are no error.
     forwards: bool,
     /// `--iif`.
     iif: Option<IfIndex>,
-    /// `--oif`.
-    oif: Option<IfIndex>,
     /// For packets of no name.
     unnamed: Option<IfIndex>,
-    /// Names seen in captures, in order; without a host file.
-    named: Vec<IfIndex>,
     /// What the capture's interfaces are, filled as they are asked for.
     of_capture: Vec<Option<IfIndex>>,
 }
@@ -108,11 +104,11 @@ impl Interfaces {
             [only] => Some(only),
             _ => None,
         };
-        let named = Vec::new();
-        Ok(Interfaces { forwards: false, iif, oif: None, unnamed, named, of_capture: Vec::new() })
+        Ok(Interfaces { forwards: false, iif, unnamed, of_capture: Vec::new() })
     }
 
-    /// A host that only forwards, with the interfaces that options and captures name.
+    /// A host that only forwards, with the interfaces that options and captures name: out of `oif` (or the second one
+    /// that captures name, or `eth1`), and what comes in there out of the first other one.
     ///
     /// # Errors
     /// If a name in an option cannot be one.
@@ -122,30 +118,35 @@ impl Interfaces {
         in_captures: &[String],
     ) -> Result<(Host, Interfaces), InterfaceError> {
         let mut host = Host::default();
-        let mut add = |name: &str| -> Option<IfIndex> {
-            if let Some(interface) = host.interface_by_name(name) {
-                return Some(interface.index);
+        for (option, name) in [("--iif", iif), ("--oif", oif)] {
+            if let Some(name) = name.filter(|name| !is_name(name)) {
+                return Err(InterfaceError::BadName { option, name: name.to_owned() });
             }
-            let index = IfIndex(u32::try_from(host.interfaces().len()).ok()? + 1);
-            let added = match name {
-                "lo" => Interface { index, ..host_file::loopback() },
-                _ => Interface::new(index, name),
+        }
+        let mut seen = in_captures.iter().map(String::as_str);
+        let first = iif.or_else(|| seen.next()).unwrap_or(DEFAULT_NAMES[0]);
+        let second = seen.find(|name| *name != first && iif.is_none()).unwrap_or(DEFAULT_NAMES[1]);
+        let second = oif.unwrap_or(second);
+        let all =
+            [first, second].into_iter().chain(in_captures.iter().map(String::as_str)).chain(DEFAULT_NAMES);
+        // The loopback interface is the last, so that nothing is forwarded there.
+        for name in all.chain(["lo"]) {
+            if host.interface_by_name(name).is_some() {
+                continue;
+            }
+            let next = u32::try_from(host.interfaces().len()).unwrap_or(u32::MAX).saturating_add(2);
+            let interface = match name {
+                "lo" => host_file::loopback(),
+                _ => Interface::new(IfIndex(next), name),
             };
-            host.add_interface(added).ok()?;
-            Some(index)
-        };
-        add("lo");
-        let mut option = |option, name: Option<&str>| match name {
-            Some(name) if !is_name(name) => Err(InterfaceError::BadName { option, name: name.to_owned() }),
-            Some(name) => Ok(add(name)),
-            None => Ok(None),
-        };
-        let (iif, oif) = (option("--iif", iif)?, option("--oif", oif)?);
-        let named: Vec<IfIndex> = in_captures.iter().filter_map(|name| add(name)).collect();
-        let unnamed = add(DEFAULT_NAMES[0]);
-        add(DEFAULT_NAMES[1]);
-        let interfaces = Interfaces { forwards: true, iif, oif, unnamed, named, of_capture: Vec::new() };
-        Ok((host, interfaces))
+            // All names were looked at, and all indexes are new.
+            let _ = host.add_interface(interface);
+        }
+        let index = |name: &str| host.interface_by_name(name).map(|interface| interface.index);
+        let (unnamed, forward_to) = (index(first), index(second));
+        let iif = iif.and(unnamed);
+        host.forward_to = forward_to;
+        Ok((host, Interfaces { forwards: true, iif, unnamed, of_capture: Vec::new() }))
     }
 
     /// Another capture begins, whose interfaces are counted anew.
@@ -191,23 +192,6 @@ impl Interfaces {
         self.of_capture[frame.interface] = Some(found);
         Ok(found)
     }
-
-    /// The interface that a packet leaves by which came by `iif`; `None` when routes decide.
-    pub fn departure(&self, host: &Host, iif: IfIndex) -> Option<IfIndex> {
-        if !self.forwards {
-            return None;
-        }
-        if self.oif.is_some() && self.oif != Some(iif) {
-            return self.oif;
-        }
-        // With both ends of the path in the capture, what comes by one leaves by the other.
-        let other = self.named.iter().find(|index| **index != iif).copied();
-        let back = self.iif.filter(|index| *index != iif);
-        back.or(other).or_else(|| {
-            let by_name = |name: &&str| host.interface_by_name(name).map(|interface| interface.index);
-            DEFAULT_NAMES.iter().rev().filter_map(by_name).find(|index| *index != iif)
-        })
-    }
 }
 
 /// The interfaces that captures name before their first packet, each once, in order.
@@ -239,29 +223,22 @@ pub fn named_in(captures: &[PathBuf]) -> Result<Vec<String>, CaptureError> {
 mod tests {
     use super::*;
 
-    fn pair(iif: Option<&str>, oif: Option<&str>, named: &[&str]) -> (Host, Interfaces) {
+    /// The interface for packets without a name, and the one that packets are forwarded to.
+    fn pair(iif: Option<&str>, oif: Option<&str>, named: &[&str]) -> (String, String) {
         let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
-        Interfaces::forwarding(iif, oif, &named).unwrap()
-    }
-
-    fn leaves(host: &Host, interfaces: &Interfaces, iif: &str) -> String {
-        let iif = host.interface_by_name(iif).unwrap().index;
-        let oif = interfaces.departure(host, iif).unwrap();
-        host.interface(oif).unwrap().name.to_string()
+        let (host, interfaces) = Interfaces::forwarding(iif, oif, &named).unwrap();
+        let name = |index: Option<IfIndex>| host.interface(index.unwrap()).unwrap().name.to_string();
+        (name(interfaces.unnamed), name(host.forward_to))
     }
 
     #[test]
     fn without_a_host_packets_leave_by_the_other_interface() {
-        let (host, interfaces) = pair(None, None, &[]);
-        assert_eq!(leaves(&host, &interfaces, "eth0"), "eth1");
-        let (host, interfaces) = pair(None, None, &["lan0", "wan0"]);
-        assert_eq!(leaves(&host, &interfaces, "lan0"), "wan0");
-        assert_eq!(leaves(&host, &interfaces, "wan0"), "lan0");
-        let (host, interfaces) = pair(Some("a"), Some("b"), &["lan0", "wan0"]);
-        assert_eq!(leaves(&host, &interfaces, "a"), "b");
-        let (host, interfaces) = pair(None, Some("b"), &["b", "c"]);
-        assert_eq!(leaves(&host, &interfaces, "c"), "b");
-        assert_eq!(leaves(&host, &interfaces, "b"), "c");
+        let names = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(pair(None, None, &[]), names("eth0", "eth1"));
+        assert_eq!(pair(None, None, &["lan0", "wan0"]), names("lan0", "wan0"));
+        assert_eq!(pair(None, None, &["wan0"]), names("wan0", "eth1"));
+        assert_eq!(pair(Some("a"), Some("b"), &["lan0", "wan0"]), names("a", "b"));
+        assert_eq!(pair(None, Some("b"), &["b", "c"]).1, "b");
         assert!(matches!(
             Interfaces::forwarding(Some("a/b"), None, &[]),
             Err(InterfaceError::BadName { option: "--iif", .. })

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod collect;
+pub mod html;
 pub mod human;
 pub mod interfaces;
 pub mod listing;
@@ -15,6 +16,7 @@ pub mod options;
 pub mod output;
 pub mod progress;
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod tally;
 pub mod trace;

@@ -23,6 +23,9 @@ pub struct Report {
     pub conntrack: Conntrack,
     /// Flowtables.
     pub flowtable: Vec<Flowtable>,
+    /// The ruleset afterwards, as `nft list ruleset` prints it (`--list`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruleset: Option<String>,
     /// Files that were read.
     pub captures: Vec<Capture>,
     /// Time it took, in seconds.
@@ -210,6 +213,10 @@ pub struct Flowtable {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Connections that went back to the classic path: FIN or RST, a route that changed, a packet too large.
+    pub torn_down: u64,
+    /// Connections that were idle for too long.
+    pub expired: u64,
 }
 
 /// A file that was read.

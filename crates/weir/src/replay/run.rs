@@ -1,21 +1,24 @@
 //! The replay itself.
 
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant as Clock;
 
-use ironweir_engine::{Disposition, Engine};
+use ironweir_engine::{ChainId, Disposition, Engine};
 use ironweir_io::capture::Frame;
-use ironweir_io::{Capture, CaptureError};
-use ironweir_wire::LinkType;
+use ironweir_io::{Capture, CaptureError, PendingFile};
+use ironweir_language::datatype::Names;
+use ironweir_wire::{Instant, LinkType};
 
 use super::interfaces::{InterfaceError, Interfaces, named_in};
 use super::output::{Arrival, Outputs};
 use super::progress::Progress;
+use super::rules::{self, TraceTables};
 use super::tally::Tally;
 use super::trace::Tracer;
-use super::{Options, collect, human, report};
+use super::{Options, collect, html, human, listing, report};
 use crate::host_file::{self, HostFileError};
+use crate::machine;
 
 /// Why a replay ended before its captures did.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +33,20 @@ pub enum ReplayError {
     #[error(transparent)]
     Interface(#[from] InterfaceError),
     /// The ruleset, or the match of `--trace`: diagnostics, each with its place.
-    #[error("{what}\n{diagnostics}")]
+    #[error("{what} is refused\n{}", diagnostics.trim_end())]
     Rules {
         /// What was refused.
         what: String,
         /// Lines of text.
         diagnostics: String,
+    },
+    /// A file that is read besides captures and the host file.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: String,
     },
     /// A file that is written.
     #[error("{path}: {source}")]
@@ -70,13 +81,23 @@ pub fn run(options: &Options) -> Result<String, ReplayError> {
             Interfaces::forwarding(options.iif.as_deref(), options.oif.as_deref(), &named)?
         }
     };
-    let engine = Engine::new(host, options.seed);
+    let names = machine::names(&host);
+    let mut engine = Engine::new(host, options.seed);
+    if let Some(time) = first_time(&options.captures)? {
+        // Time begins with the first capture: what the ruleset's own elements have left of theirs counts from there.
+        engine.advance(time);
+    }
+    let places = rules::load(&mut engine, &names, options)?;
+    let trace_tables = match &options.trace {
+        Some(matches) => TraceTables::add(&mut engine, &names, matches)?,
+        None => TraceTables::default(),
+    };
     let outputs = Outputs::create(options.out.as_deref(), options.dropped.as_deref())
         .map_err(|(path, source)| ReplayError::Output { path, source })?;
     let mut tally = Tally::default();
     tally.tracer = options.trace.as_ref().map(|_| Tracer::default());
-    let mut replay = Replay { engine, interfaces, outputs, tally, frame: Frame::default(), options };
-    let places = collect::Places::new();
+    let frame = Frame::default();
+    let mut replay = Replay { engine, names, trace_tables, interfaces, outputs, tally, frame, options };
     let mut captures = Vec::new();
     let sizes = options.captures.iter().map(|path| std::fs::metadata(path).map_or(0, |found| found.len()));
     let mut progress = Progress::new(!options.no_progress, Some(sizes.sum()));
@@ -90,21 +111,52 @@ pub fn run(options: &Options) -> Result<String, ReplayError> {
     }
     let elapsed = begin.elapsed().as_secs_f64();
     drop(progress);
-    let mut report = collect::collect(&replay.engine, &replay.tally, &places);
+    replay.trace_tables.remove(&mut replay.engine);
+    let (engine, names) = (&replay.engine, &replay.names);
+    let mut report = collect::collect(engine, names, &replay.tally, &places);
+    if options.list {
+        report.ruleset = Some(listing::ruleset(engine, names));
+    }
     report.captures = captures;
     report.elapsed_s = elapsed;
     report.packets_per_s = if elapsed > 0.0 { report.packets.read as f64 / elapsed } else { 0.0 };
-    replay.outputs.commit().map_err(|source| ReplayError::Output { path: "output".into(), source })?;
+    let output = |source| ReplayError::Output { path: "output".into(), source };
+    let page = match &options.html {
+        Some(path) => {
+            let mut file = PendingFile::create(path).map_err(output)?;
+            file.write_all(html::page(&report).as_bytes()).map_err(output)?;
+            Some(file)
+        }
+        None => None,
+    };
+    replay.outputs.commit().map_err(output)?;
+    if let Some(file) = page {
+        file.commit().map_err(output)?;
+    }
     if options.json {
         let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
         text.push('\n');
         return Ok(text);
     }
-    Ok(human::render(&report))
+    let listing = report.ruleset.take().unwrap_or_default();
+    Ok(listing + &human::render(&report))
+}
+
+/// When the first packet was captured.
+fn first_time(captures: &[PathBuf]) -> Result<Option<Instant>, CaptureError> {
+    let mut frame = Frame::default();
+    for path in captures.iter().filter(|path| path.is_file()) {
+        if Capture::open(path)?.read(&mut frame)? {
+            return Ok(Some(frame.time));
+        }
+    }
+    Ok(None)
 }
 
 struct Replay<'o> {
     engine: Engine,
+    names: Names,
+    trace_tables: TraceTables,
     interfaces: Interfaces,
     outputs: Outputs,
     tally: Tally,
@@ -160,7 +212,8 @@ impl Replay<'_> {
             self.tally.made += 1;
         }
         if let Some(tracer) = &mut self.tally.tracer {
-            let text = tracer.take(&self.engine, |_| false);
+            let hidden = |chain: ChainId| self.trace_tables.contains(chain.table);
+            let text = tracer.take(&self.engine, &self.names, hidden);
             if !text.is_empty() {
                 // The JSON document stands alone on standard output.
                 let json = self.options.json;

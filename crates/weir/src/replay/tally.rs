@@ -63,8 +63,6 @@ pub struct Tally {
     pub connections: BTreeMap<u8, u64>,
     /// By table and set: elements added by packets.
     pub added: BTreeMap<(u32, u32), u64>,
-    /// By table and flowtable: connections given to it.
-    pub offloads: BTreeMap<(u32, u32), u64>,
     /// Packets of which the capture holds only a part.
     pub cut: u64,
     /// Packets that the engine made: answers of `reject`, copies.
@@ -152,10 +150,6 @@ impl Observer for Tally {
 
     fn element_added(&mut self, table: u32, set: u32) {
         *self.added.entry((table, set)).or_default() += 1;
-    }
-
-    fn flow_offloaded(&mut self, table: u32, flowtable: u32) {
-        *self.offloads.entry((table, flowtable)).or_default() += 1;
     }
 }
 

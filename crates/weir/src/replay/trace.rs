@@ -53,10 +53,10 @@ impl Tracer {
     }
 
     /// Writes what was noted of the packet that has passed, without the steps in tables that `hidden` names.
-    pub fn take(&mut self, engine: &Engine, hidden: impl Fn(ChainId) -> bool) -> String {
+    pub fn take(&mut self, engine: &Engine, names: &Names, hidden: impl Fn(ChainId) -> bool) -> String {
         let mut out = String::new();
         for step in self.steps.drain(..).filter(|step| !hidden(step.event.base)) {
-            line(&mut out, &step, engine);
+            line(&mut out, &step, engine, names);
         }
         if self.lost > 0 {
             let _ = writeln!(out, "# {} more steps of this packet", self.lost);
@@ -66,12 +66,13 @@ impl Tracer {
     }
 }
 
-fn line(out: &mut String, step: &Step, engine: &Engine) {
+fn line(out: &mut String, step: &Step, engine: &Engine, names: &Names) {
     let ruleset = engine.ruleset();
     let event = &step.event;
     // Steps inside a chain that was jumped to name that chain; the rest name the base chain.
     let chain = match event.step {
         TraceStep::Rule(rule, _) => rule.chain,
+        TraceStep::Return(chain, _) => chain,
         _ => event.base,
     };
     let (table, chain) = match chain.resolve(ruleset) {
@@ -103,12 +104,12 @@ fn line(out: &mut String, step: &Step, engine: &Engine) {
         }
         TraceStep::Rule(rule, verdict) => {
             let text = rule.chain.resolve(ruleset).and_then(|(table, chain)| {
-                Some(listing::rule(ruleset, table, chain.rule(rule.handle)?, true))
+                Some(listing::rule(engine, names, table, chain.rule(rule.handle)?, true))
             });
             let text = text.unwrap_or_else(|| format!("handle {}", rule.handle));
             let _ = writeln!(out, "rule {text} (verdict {})", verdict_text(verdict, engine));
         }
-        TraceStep::Return(verdict) => {
+        TraceStep::Return(_, verdict) => {
             let _ = writeln!(out, "verdict {}", verdict_text(verdict, engine));
         }
         TraceStep::Policy(policy) => {

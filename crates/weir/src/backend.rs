@@ -1,0 +1,24 @@
+//! An engine as what a language session commits to.
+
+use ironweir_engine::Engine;
+use ironweir_language::session::Backend;
+use ironweir_ruleset::store::{Applied, ChangeError};
+use ironweir_ruleset::{Batch, Ruleset};
+use ironweir_wire::Instant;
+
+/// An engine in this process.
+pub struct InProcess<'e>(pub &'e mut Engine);
+
+impl Backend for InProcess<'_> {
+    fn ruleset(&self) -> &Ruleset {
+        self.0.ruleset()
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>> {
+        self.0.commit(batch)
+    }
+}
