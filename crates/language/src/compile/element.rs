@@ -150,10 +150,7 @@ impl Compiler<'_> {
         let ranges = set.userdata.get_u32(userdata::SET_DATA_INTERVAL).is_some_and(|interval| interval != 0);
         let mut members = Vec::with_capacity(literal.elements.len());
         for element in &literal.elements {
-            let made = lower.resolve_element(element, &shapes.key, shapes.data.as_deref()).and_then(|mut typed| {
-                if let Some(options) = &element.options {
-                    typed.exprs = options.stmts.iter().map(super::set::stateful).collect::<Parsed<_>>()?;
-                }
+            let made = lower.resolve_element(element, &shapes.key, shapes.data.as_deref()).and_then(|typed| {
                 if typed.timeout.is_some() && !set.flags.contains(SetFlags::TIMEOUT) {
                     let message = "the set has no flag 'timeout', its elements cannot have one";
                     return Err(Diagnostic::error(element.span, message));

@@ -8,10 +8,10 @@ use super::cache::TableSets;
 use crate::datatype::{Order, Type, concat_number};
 use crate::decl::set::{DataSpec, KeySpec, SetDecl};
 use crate::diag::{Diagnostic, Parsed, short};
-use crate::lower::Lower;
+use crate::lower::{Lower, ranges_len};
 use crate::scope::Scope;
 use crate::source::Span;
-use crate::stmt::{Stmt, StmtKind};
+use crate::stmt::Stmt;
 use crate::typed::Shape;
 
 /// What keys or data are, and how `typeof` wrote them.
@@ -111,7 +111,7 @@ impl Compiler<'_> {
                 flags |= SetFlags::MAP;
                 let typing = self.typing(id, data, "map")?;
                 data_interval = *interval;
-                let len = typing.bytes() * if data_interval { 2 } else { 1 };
+                let len = if data_interval { ranges_len(typing.bytes()) } else { typing.bytes() };
                 if len > MAX_KEY {
                     return Err(Diagnostic::error(typing.span, "the map's data is too long"));
                 }
@@ -213,21 +213,6 @@ impl Compiler<'_> {
     }
 
     fn set_exprs(&self, decl: &SetDecl) -> Parsed<Vec<Expr>> {
-        decl.stmts.iter().map(stateful).collect()
-    }
-}
-
-/// The expression of a stateful statement, as sets and elements keep it.
-pub(super) fn stateful(stmt: &Stmt) -> Parsed<Expr> {
-    match &stmt.kind {
-        StmtKind::Counter(counter) => Ok(counter.code()),
-        StmtKind::Quota(quota) => Ok(quota.code()),
-        StmtKind::Limit(limit) => Ok(limit.code()),
-        StmtKind::Last(last) => Ok(last.code()),
-        StmtKind::Connlimit(connlimit) => Ok(connlimit.code()),
-        _ => Err(Diagnostic::error(
-            stmt.span,
-            "only counter, quota, limit, last and ct count belong to elements",
-        )),
+        decl.stmts.iter().map(Stmt::element_state).collect()
     }
 }

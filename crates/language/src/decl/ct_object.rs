@@ -23,22 +23,22 @@ pub(crate) struct CtBody {
     policy: Vec<(Box<str>, Span, u32)>,
 }
 
-/// States of TCP with their numbers (`CTA_TIMEOUT_TCP_*` less one).
+/// States of TCP with their numbers (`CTA_TIMEOUT_TCP_*`).
 const TCP_STATES: [(&str, u16); 11] = [
-    ("syn_sent", 0),
-    ("syn_recv", 1),
-    ("established", 2),
-    ("fin_wait", 3),
-    ("close_wait", 4),
-    ("last_ack", 5),
-    ("time_wait", 6),
-    ("close", 7),
-    ("syn_sent2", 8),
-    ("retrans", 9),
-    ("unack", 10),
+    ("syn_sent", 1),
+    ("syn_recv", 2),
+    ("established", 3),
+    ("fin_wait", 4),
+    ("close_wait", 5),
+    ("last_ack", 6),
+    ("time_wait", 7),
+    ("close", 8),
+    ("syn_sent2", 9),
+    ("retrans", 10),
+    ("unack", 11),
 ];
-/// States of UDP (`CTA_TIMEOUT_UDP_*` less one).
-const UDP_STATES: [(&str, u16); 2] = [("unreplied", 0), ("replied", 1)];
+/// States of UDP (`CTA_TIMEOUT_UDP_*`).
+const UDP_STATES: [(&str, u16); 2] = [("unreplied", 1), ("replied", 2)];
 
 /// Names and numbers of a protocol's states, as `ct timeout` policies name them.
 pub fn timeout_states(l4proto: u8) -> &'static [(&'static str, u16)] {

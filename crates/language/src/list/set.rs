@@ -41,17 +41,21 @@ impl Lister<'_> {
                 out.push('\n');
             }
         }
-        flags(set.flags, out);
+        let shown = SetFlags::CONSTANT | SetFlags::EVAL | SetFlags::INTERVAL;
+        // The flag that `timeout` says anyway is left out where it stands alone.
+        if set.flags.intersects(shown) || set.timeout.is_none_or(|timeout| timeout == 0) {
+            flags(set.flags, out);
+        }
         if set.userdata.get_u32(SET_MERGE_ELEMENTS).is_some_and(|merge| merge != 0) {
             out.push_str("\t\tauto-merge\n");
         }
+        self.set_stmts(table, set, out);
         if let Some(timeout) = set.timeout.filter(|timeout| *timeout > 0) {
             let _ = writeln!(out, "\t\ttimeout {}", time(timeout));
         }
         if let Some(interval) = set.gc_interval.filter(|interval| *interval > 0) {
             let _ = writeln!(out, "\t\tgc-interval {}", time(interval.into()));
         }
-        self.set_stmts(table, set, out);
         super::comment(set.userdata.get_str(SET_COMMENT), out);
         match only {
             Some(elements) => self.these_elements(table, state, elements, out),
@@ -86,8 +90,9 @@ impl Lister<'_> {
 
     /// What a kernel that counts elements tells about a set of limited size. A listing without state leaves it out.
     fn count(&self, state: &SetState, out: &mut String) {
-        if !self.options.stateless && state.set.flags.contains(SetFlags::INTERVAL) {
-            let _ = write!(out, "\t# count {}", state.element_count());
+        let count = state.element_count();
+        if !self.options.stateless && count > 0 {
+            let _ = write!(out, "\t# count {count}");
         }
     }
 }

@@ -30,6 +30,7 @@ pub fn constant_data(typed: &Typed) -> Option<Data> {
             let mut bytes = constant_bytes(from)?.to_vec();
             bytes.resize(bytes.len().next_multiple_of(4), 0);
             bytes.extend_from_slice(&constant_bytes(to)?);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
             Some(Data::Value(Value::from(bytes)))
         }
         _ => constant_bytes(typed).map(Data::Value),

@@ -29,8 +29,8 @@ pub(crate) use relational::{natural, transfer};
 
 pub use constant::{constant_bytes, constant_data};
 pub use rule::{LoweredRule, lower_rule};
-pub(crate) use sets::member;
 pub use sets::{SetShapes, set_of};
+pub(crate) use sets::{member, ranges_len};
 
 /// A rule being lowered.
 pub struct Lower<'a> {

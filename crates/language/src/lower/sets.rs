@@ -53,7 +53,18 @@ pub fn set_of(set: &Set) -> SetShapes {
         Some(SetData::Object(_)) => Some(vec![Shape::of(Type::Invalid)]),
         Some(SetData::Value { kind, len }) => Some(match &data_typeof {
             Some(typed) => natural(typed),
-            None => shapes_of(*kind, *len, &[], order_of(userdata::SET_DATA_BYTEORDER)),
+            None => {
+                let ranges =
+                    set.userdata.get_u32(userdata::SET_DATA_INTERVAL).is_some_and(|ranges| ranges != 0);
+                let mut len = if ranges { len / 2 } else { *len };
+                // An end of a range is padded; types know their length.
+                if let (true, Some([one])) = (ranges, concat_types(*kind).as_deref())
+                    && one.bits() > 0
+                {
+                    len = one.bits().div_ceil(8);
+                }
+                shapes_of(*kind, len, &[], order_of(userdata::SET_DATA_BYTEORDER))
+            }
         }),
     };
     SetShapes { key, data, key_typeof, data_typeof }
@@ -135,11 +146,12 @@ impl Lower<'_> {
                         _ => first.fields(),
                     };
                     let types: Vec<Type> = shapes.iter().map(|shape| shape.datatype).collect();
-                    let len = match &shapes[..] {
+                    let mut len = match &shapes[..] {
                         [one] => one.bytes() as u32,
                         parts => parts.iter().map(|shape| shape.words() * 4).sum(),
                     };
                     if has_ranges(&literal.elements) {
+                        len = ranges_len(len);
                         fits &= user.push_u32(userdata::SET_DATA_INTERVAL, 1);
                     }
                     fits &= user.push_u32(
@@ -150,7 +162,7 @@ impl Lower<'_> {
                 }
             });
             if let Some(SetData::Object(_)) = data {
-                flags |= SetFlags::OBJECT;
+                flags = (flags - SetFlags::MAP) | SetFlags::OBJECT;
             }
         }
         if let Some(bytes) = typeof_data::encode(key) {
@@ -225,6 +237,11 @@ pub(crate) fn member(element: &TypedElement, ranges: bool) -> Parsed<Member> {
     let first = constant_bytes(&from).ok_or_else(bad)?.to_vec();
     let last = constant_bytes(&to).ok_or_else(bad)?.to_vec();
     Ok(Member { first, last, element: dressed(Element::new(Value::new(&[])), element, ranges), span })
+}
+
+/// Bytes of data that are ranges of values of so many bytes: both ends, each padded.
+pub(crate) fn ranges_len(len: u32) -> u32 {
+    len.next_multiple_of(4) * 2
 }
 
 /// Whether some element maps to a range: then all of them have both ends of one.

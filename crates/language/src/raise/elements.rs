@@ -10,6 +10,7 @@ use super::value::typed_constant;
 use crate::datatype::{Datum, Order, Type};
 use crate::expr;
 use crate::lower::set_of;
+use crate::resolve::is_interval;
 use crate::stmt::{Stmt, StmtKind};
 use crate::typed::{self, Kind, SetLiteral, Shape, Typed};
 
@@ -83,7 +84,11 @@ pub(super) fn literal_of(
             push(key_of(element, shapes, shift), element.more.as_deref());
         }
     }
-    out.sort_by_cached_key(|element| sort_key(&element.key));
+    // Ranges in concatenations have no order: nft lists such a set as the kernel keeps it.
+    let ranges = |key: &Typed| matches!(&key.kind, Kind::Concat(parts) if parts.iter().any(is_interval));
+    if !out.iter().any(|element| ranges(&element.key)) {
+        out.sort_by_cached_key(|element| sort_key(&element.key));
+    }
     for element in catchall {
         let key = Typed::new(Kind::Wildcard, Shape::of(Type::Invalid));
         out.push(element_of(raise, set, data.as_deref(), key, element.more.as_deref()));
@@ -242,6 +247,10 @@ fn data_of(raise: &Raise<'_>, set: &Set, shapes: Option<&[Shape]>, datum: &Eleme
 /// By what elements are sorted: their first value, field by field.
 pub fn sort_key(key: &Typed) -> Vec<(u128, Vec<u8>)> {
     match &key.kind {
+        // Of several flags the first alone counts.
+        Kind::Value(Datum::Number(number)) if key.shape.datatype == Type::TcpFlag => {
+            vec![(number & number.wrapping_neg(), Vec::new())]
+        }
         Kind::Value(Datum::Number(number)) => vec![(*number, Vec::new())],
         Kind::Value(Datum::Text(text)) => vec![(0, text.clone())],
         Kind::Prefix(first, _) | Kind::Range(first, _) => sort_key(first),

@@ -81,7 +81,12 @@ impl Raise<'_> {
                 ExprKind::Prefix(expr::prefix::Prefix { base: base.into(), len: *len })
             }
             Kind::Range(from, to) => {
+                // nft prints ranges as numbers, whatever the options (`range_expr_print`).
+                let options = self.options;
+                (self.options.numeric, self.options.numeric_protocol, self.options.service) =
+                    (true, true, false);
                 let (from, to) = (self.syntax(from), self.syntax(to));
+                self.options = options;
                 ExprKind::Range(expr::range::Range { from: from.into(), to: to.into() })
             }
             Kind::Concat(parts) => {

@@ -11,6 +11,7 @@ use crate::expr::verdict::{Target, Verdict as AstVerdict};
 use crate::expr::{Expr, ExprKind};
 use crate::lower::{Lower, natural, set_of, transfer};
 use crate::source::Span;
+use crate::stmt::Stmt;
 use crate::typed::{BinaryOp, Element, Kind, SetLiteral, Shape, Typed};
 use ironweir_ruleset::{ChainRef, Verdict};
 
@@ -315,6 +316,7 @@ impl Lower<'_> {
             resolved.comment = options.comment.clone();
             resolved.timeout = options.timeout;
             resolved.expires = options.expires;
+            resolved.exprs = options.stmts.iter().map(Stmt::element_state).collect::<Parsed<_>>()?;
         }
         Ok(resolved)
     }

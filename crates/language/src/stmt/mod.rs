@@ -32,7 +32,7 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::exthdr::Action;
 use ironweir_expr::immediate::Immediate;
 
-use crate::diag::Parsed;
+use crate::diag::{Diagnostic, Parsed};
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
@@ -162,6 +162,14 @@ impl Stmt {
         let start = p.peek().span;
         let kind = StmtKind::parse_stateful(p)?;
         Ok(kind.map(|kind| Stmt { kind, span: start.to(p.last_span()) }))
+    }
+
+    /// The expression of a stateful statement, as sets and elements keep it.
+    pub(crate) fn element_state(&self) -> Parsed<Code> {
+        self.stateful_code().ok_or_else(|| {
+            let message = "only counter, quota, limit, last and ct count belong to elements";
+            Diagnostic::error(self.span, message)
+        })
     }
 
     /// In nft's canonical form.
