@@ -121,7 +121,11 @@ impl Raise<'_> {
     fn payload_implies(&self, typed: &Typed) -> bool {
         let Kind::Payload(payload) = &typed.kind else { return false };
         let Some(dependency) = self.dependencies.at(payload.base) else { return false };
-        let Some((proto, _)) = payload.field else { return false };
+        let Some((proto, field)) = payload.field else { return false };
+        if proto == Proto::Vlan && proto.header().key == Some(field) {
+            // It may go itself, and then nothing would tell that there is a tag.
+            return false;
+        }
         let below = match &dependency.left.kind {
             Kind::Payload(payload) => payload.field,
             _ => None,

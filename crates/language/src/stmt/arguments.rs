@@ -13,7 +13,7 @@ use crate::expr::map::Map;
 use crate::expr::{Expr, ExprKind};
 use crate::lower::{Lower, SetShapes, set_of};
 use crate::proto::Proto;
-use crate::resolve::{is_interval, ones};
+use crate::resolve::{compatible, is_interval, ones};
 use crate::scope::Scope;
 use crate::source::Span;
 use crate::typed::{Kind, Shape, Typed};
@@ -31,7 +31,7 @@ impl Lower<'_> {
     pub(crate) fn arguments(&mut self, argument: &Expr, want: &[Shape]) -> Parsed<Typed> {
         let ExprKind::Concat(concat) = &argument.kind else {
             return match want {
-                [one] => self.argument(argument, *one),
+                [one] => self.part(argument, *one),
                 _ => self.resolve_right(argument, want),
             };
         };
@@ -43,9 +43,22 @@ impl Lower<'_> {
             );
             return Err(Diagnostic::error(argument.span, message));
         }
-        let parts = concat.0.iter().zip(want).map(|(part, shape)| self.argument(part, *shape));
+        let parts = concat.0.iter().zip(want).map(|(part, shape)| self.part(part, *shape));
         let parts = parts.collect::<Parsed<Vec<_>>>()?;
         Ok(Typed::concat(parts).at(argument.span))
+    }
+
+    /// A part of a key, which must be of the key's type.
+    fn part(&mut self, part: &Expr, want: Shape) -> Parsed<Typed> {
+        let typed = self.argument(part, want)?;
+        let (expected, found) = (want.datatype, typed.shape.datatype);
+        let wide = typed.fields().len() > 1;
+        if typed.is_load() && (wide || !compatible(expected, found)) {
+            let (expected, found) = (expected.description(), found.description());
+            let message = format!("datatype mismatch, expected {expected}, expression has type {found}");
+            return Err(Diagnostic::error(part.span, message));
+        }
+        Ok(typed)
     }
 
     /// A map that gives one of these: the first whose number of parts the map's data have.
