@@ -23,14 +23,15 @@ impl Quota {
         Quota { bytes, over, consumed: consumed.into() }
     }
 
-    /// Bytes used so far.
+    /// Bytes used so far, as the kernel tells them: the threshold at most, however much came after
+    /// (`nft_quota_do_dump`).
     pub fn consumed(&self) -> u64 {
-        self.consumed.load(Ordering::Relaxed)
+        self.consumed.load(Ordering::Relaxed).min(self.bytes)
     }
 
-    /// Bytes used so far, which are forgotten (`reset`).
+    /// Bytes used so far, told as by [`Quota::consumed`], which are forgotten (`reset`).
     pub fn take(&self) -> u64 {
-        self.consumed.swap(0, Ordering::Relaxed)
+        self.consumed.swap(0, Ordering::Relaxed).min(self.bytes)
     }
 }
 
@@ -86,5 +87,18 @@ mod tests {
             let mut one = || eval(&expr, &mut frame, &mut Default::default(), &mut World::default());
             assert_eq!([one(), one(), one()], want, "over: {over}");
         }
+    }
+
+    #[test]
+    fn what_is_told_ends_at_the_threshold() {
+        let mut frame = ipv4(17, 0, &[], &udp(53, &[0; 72]));
+        let quota = Quota::new(150, true, 0);
+        let expr = Expr::Quota(quota);
+        for _ in 0..3 {
+            eval(&expr, &mut frame, &mut Default::default(), &mut World::default());
+        }
+        // Linux 6.18: `quota over 150 bytes used 150 bytes` after 300.
+        let Expr::Quota(quota) = expr else { unreachable!() };
+        assert_eq!((quota.consumed(), quota.take(), quota.consumed()), (150, 150, 0));
     }
 }
