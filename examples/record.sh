@@ -11,8 +11,9 @@
 # listing is kept as kernel.nft, which the tests compare with. Where the running kernel lacks flowtables
 # those lines are left out.
 #
-# A router's capture holds the packets that arrive on its interfaces, and those which it sends itself into
-# the LAN (they take the output path in a replay); the server's holds both directions.
+# A router's capture holds the packets that arrive on its interfaces, and those which it sends itself, as far
+# as they can be told from forwarded ones (they take the output path in a replay); the server's holds both
+# directions.
 #
 # Needs: iproute2 nftables tshark ethtool curl dnsmasq-base dnsutils openssh-server openssh-client
 #        vsftpd iputils-ping iperf3 nmap python3
@@ -65,6 +66,8 @@ cable() {
 	for end in "$1 $2" "$4 $5"; do
 		set -- $end
 		ip netns exec "$1" ethtool -K "$2" tx off gso off tso off gro off >/dev/null 2>&1
+		# And TCP shall not hand several segments at once to the output path, which would count one packet.
+		ip -n "$1" link set "$2" gso_max_segs 1
 		ip -n "$1" link set "$2" up
 	done
 }
@@ -180,8 +183,10 @@ finish() { # EXAMPLE
 }
 
 # What arrives at a router, and what it sends into the LAN by itself.
+# On the WAN that is told from forwarded packets with the router's address only for its answers to pings.
 ROUTER_KEEP='eth.src == 02:00:00:00:01:10 || eth.src == 02:00:00:00:02:02 ||
-	(eth.src == 02:00:00:00:01:01 && (arp || ip.src#1 == 192.168.1.1 || ipv6.src#1 == 2001:db8:1::1))'
+	(eth.src == 02:00:00:00:01:01 && (arp || ip.src#1 == 192.168.1.1 || ipv6.src#1 == 2001:db8:1::1)) ||
+	(eth.src == 02:00:00:00:02:01 && icmp.type == 0)'
 
 record_http-offload-router() {
 	router_topology eth0 eth1
