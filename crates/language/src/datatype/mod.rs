@@ -77,6 +77,8 @@ pub enum Type {
     Cgroupv2 = 46,
     /// Subtypes of the MPTCP option: integers with words, not a datatype that sets know.
     MptcpSubtype = 47,
+    /// Integers that are listed in hexadecimal (nft's `xinteger`); to sets they are integers.
+    HexInteger = 48,
 }
 
 /// One row of the table of datatypes.
@@ -155,7 +157,7 @@ impl Type {
     /// Its number in sets (`NFTA_SET_KEY_TYPE`).
     pub fn number(self) -> u32 {
         match self {
-            Type::MptcpSubtype => Type::Integer as u32,
+            Type::MptcpSubtype | Type::HexInteger => Type::Integer as u32,
             known => known as u32,
         }
     }
@@ -275,6 +277,7 @@ impl Type {
             Hour => row("hour", "Hour of day of packet reception", 32, Host, int),
             Day => row("day", "Day of week of packet reception", 8, Host, int),
             Cgroupv2 => row("cgroupsv2", "cgroupsv2 path", 64, Host, int),
+            HexInteger => row("integer", "integer", 0, None, int),
             MptcpSubtype => row("integer", "mptcp option subtype", 4, Big, int),
         }
     }

@@ -152,7 +152,9 @@ pub fn parse_symbol(t: Type, text: &str, names: &Names) -> Result<Datum, SymbolE
         Type::Date => parse_date(text, names).ok_or(SymbolError::Time)?,
         Type::Hour => parse_hour(text, names).ok_or(SymbolError::Time)?,
         Type::Day => parse_day(text).ok_or(not_one)?,
-        Type::Integer | Type::Bitmask => number().ok_or(SymbolError::NoSymbols(t.description()))?,
+        Type::Integer | Type::HexInteger | Type::Bitmask => {
+            number().ok_or(SymbolError::NoSymbols(t.description()))?
+        }
         _ => match find_value(t, text) {
             Some(value) => u128::from(value),
             None => number().ok_or_else(|| unknown_word(t, text))?,

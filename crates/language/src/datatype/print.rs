@@ -90,7 +90,7 @@ fn print_number(t: Type, value: u128, bits: u32, hex: bool, names: &Names, optio
     }
     match hex_digits(t) {
         Some(digits) => format!("0x{value:0digits$x}"),
-        None if hex => format!("0x{value:x}"),
+        None if hex || t == Type::HexInteger => format!("0x{value:x}"),
         None => value.to_string(),
     }
 }

@@ -59,7 +59,7 @@ pub(super) const IP: Header = Header {
         field("ecn", Ecn, 14, 2),
         field("length", Integer, 16, 16),
         field("id", Integer, 32, 16),
-        field("frag-off", Integer, 48, 16),
+        field("frag-off", HexInteger, 48, 16),
         field("ttl", Integer, 64, 8),
         field("protocol", InetProto, 72, 8),
         field("checksum", Integer, 80, 16),

@@ -81,7 +81,7 @@ pub(super) const COMP: Header = Header {
         Proto::Comp,
         "comp",
         32,
-        &[field("nexthdr", InetProto, 0, 8), field("flags", Bitmask, 8, 8), field("cpi", Integer, 16, 16)],
+        &[field("nexthdr", InetProto, 0, 8), field("flags", HexInteger, 8, 8), field("cpi", Integer, 16, 16)],
     )
 };
 

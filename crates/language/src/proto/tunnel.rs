@@ -43,7 +43,7 @@ pub(super) const VXLAN: Header = Header {
     bits: 64,
     key: None,
     uppers: &[],
-    fields: &[field("flags", Bitmask, 0, 8), field("vni", Integer, 32, 24)],
+    fields: &[field("flags", HexInteger, 0, 8), field("vni", Integer, 32, 24)],
     checksum: None,
     pseudo_header: false,
 };

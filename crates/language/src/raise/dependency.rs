@@ -3,18 +3,20 @@
 
 use ironweir_expr::Family;
 use ironweir_expr::payload::Base;
-use ironweir_expr::{exthdr, meta};
+use ironweir_expr::{ct, exthdr, meta};
 
 use super::Raise;
 use super::field::implied_icmp_type;
 use crate::proto::Proto;
-use crate::typed::{Kind, Typed};
+use crate::typed::{Kind, Payload, Typed};
 
 /// For each layer the match that told which protocol it has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dependencies {
     /// By [`layer`] of the protocol that the match told.
     by_layer: [Option<Dependency>; 6],
+    /// The same inside the tunnel that matches look into.
+    by_inner_layer: [Option<Dependency>; 6],
     /// The match of a type of ICMP message: statement and type.
     icmp_type: Option<(usize, u8)>,
 }
@@ -48,8 +50,13 @@ impl Dependencies {
         self.by_layer[layer(base)].take().map(|dependency| dependency.place)
     }
 
-    fn at(&self, base: Base) -> Option<&Dependency> {
-        self.by_layer[layer(base)].as_ref()
+    fn layers(&mut self, inner: bool) -> &mut [Option<Dependency>; 6] {
+        if inner { &mut self.by_inner_layer } else { &mut self.by_layer }
+    }
+
+    fn at(&self, base: Base, inner: bool) -> Option<&Dependency> {
+        let layers = if inner { &self.by_inner_layer } else { &self.by_layer };
+        layers[layer(base)].as_ref()
     }
 }
 
@@ -67,7 +74,15 @@ impl Raise<'_> {
     /// Something is read from a header: the match that told which header that is may go.
     pub(super) fn kill_for(&mut self, typed: &Typed) {
         match &typed.kind {
-            Kind::Payload(payload) if payload.inner.is_none() => {
+            Kind::Ct(ct::Key::Src | ct::Key::Dst, _) => self.implied(Base::Network),
+            Kind::Meta(_, Some(tunnel)) => self.kill_for_tunnel(*tunnel),
+            Kind::Payload(Payload { inner: Some(tunnel), base, .. }) => {
+                self.kill_for_tunnel(*tunnel);
+                if self.payload_implies(typed) {
+                    self.implied_inside(*base);
+                }
+            }
+            Kind::Payload(payload) => {
                 if self.payload_implies(typed) {
                     self.implied(payload.base);
                 }
@@ -89,6 +104,20 @@ impl Raise<'_> {
         }
     }
 
+    /// Something is read inside a tunnel: that it is this tunnel needs no match where it is a protocol of its own.
+    fn kill_for_tunnel(&mut self, tunnel: Proto) {
+        let told = self.dependencies.at(Base::Transport, false).map(|dependency| dependency.value);
+        if matches!(tunnel, Proto::Gre | Proto::Gretap) && told == Some(47) {
+            self.implied(Base::Transport);
+        }
+    }
+
+    fn implied_inside(&mut self, base: Base) {
+        if let Some(dependency) = self.dependencies.by_inner_layer[layer(base)].take() {
+            self.stmts[dependency.place] = None;
+        }
+    }
+
     /// A type of ICMP message was raised as the statement at `place`: a field that only such messages have implies it.
     pub(super) fn note_icmp_type(&mut self, value: u128, place: usize) {
         self.dependencies.icmp_type = u8::try_from(value).ok().map(|t| (place, t));
@@ -97,14 +126,17 @@ impl Raise<'_> {
     /// An equality was raised as the statement at `place`: it may imply an earlier match, and be implied by a later one.
     pub(super) fn note_equality(&mut self, left: &Typed, value: u128, place: usize) {
         let told = match &left.kind {
-            Kind::Meta(key, None) => {
+            Kind::Meta(key, inner) => {
                 let Some(layer) = meta_layer(*key) else { return };
-                if *key == meta::Key::L4proto && self.l4proto_implies(value) {
-                    self.implied(Base::Network);
+                if *key == meta::Key::L4proto && self.l4proto_implies(value, inner.is_some()) {
+                    match inner {
+                        Some(_) => self.implied_inside(Base::Network),
+                        None => self.implied(Base::Network),
+                    }
                 }
                 layer + 1
             }
-            Kind::Payload(payload) if payload.inner.is_none() => match payload.field {
+            Kind::Payload(payload) => match payload.field {
                 Some((proto, field)) if proto.header().key == Some(field) => {
                     let upper = u64::try_from(value).ok().and_then(|value| proto.upper(value));
                     let stacked = upper.is_some_and(|upper| upper.header().base == proto.header().base);
@@ -114,13 +146,15 @@ impl Raise<'_> {
             },
             _ => return,
         };
-        self.dependencies.by_layer[told] = Some(Dependency { place, left: left.clone(), value });
+        self.dependencies.layers(left.is_inner())[told] =
+            Some(Dependency { place, left: left.clone(), value });
     }
 
     /// Whether writing this field alone would make the match that told its protocol.
     fn payload_implies(&self, typed: &Typed) -> bool {
         let Kind::Payload(payload) = &typed.kind else { return false };
-        let Some(dependency) = self.dependencies.at(payload.base) else { return false };
+        let inner = payload.inner.is_some();
+        let Some(dependency) = self.dependencies.at(payload.base, inner) else { return false };
         let Some((proto, field)) = payload.field else { return false };
         if proto == Proto::Vlan && proto.header().key == Some(field) {
             // It may go itself, and then nothing would tell that there is a tag.
@@ -143,11 +177,11 @@ impl Raise<'_> {
     }
 
     /// Whether a match of the transport protocol implies the one of the network protocol before it.
-    fn l4proto_implies(&self, l4proto: u128) -> bool {
-        if !matches!(self.scope.family, Family::Inet | Family::Bridge | Family::Netdev) {
+    fn l4proto_implies(&self, l4proto: u128, inner: bool) -> bool {
+        if !inner && !matches!(self.scope.family, Family::Inet | Family::Bridge | Family::Netdev) {
             return true;
         }
-        let Some(dependency) = self.dependencies.at(Base::Network) else { return false };
+        let Some(dependency) = self.dependencies.at(Base::Network, inner) else { return false };
         let network = match (&dependency.left.kind, dependency.value) {
             (Kind::Meta(meta::Key::Nfproto, _), 2) => Proto::Ip,
             (Kind::Meta(meta::Key::Nfproto, _), 10) => Proto::Ip6,

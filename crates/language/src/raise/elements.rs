@@ -237,7 +237,7 @@ fn data_of(raise: &Raise<'_>, set: &Set, shapes: Option<&[Shape]>, datum: &Eleme
             let shapes = shapes.unwrap_or(&unknown);
             if set.userdata.get_u32(SET_DATA_INTERVAL).is_some_and(|interval| interval != 0) {
                 let (first, last) = value.split_at(value.len() / 2);
-                return between(typed_constant(first, shapes), first, last, shapes, true);
+                return between(typed_constant(first, shapes), first, last, shapes, shapes.len() == 1);
             }
             typed_constant(value, shapes)
         }

@@ -56,6 +56,18 @@ impl Raise<'_> {
             self.relational(&left, op, Expr::quoted(text));
             return;
         }
+        if let [shape] = &shapes[..]
+            && is_prefix_type(shape.datatype)
+            && bytes.len() < shape.bytes()
+        {
+            let mut whole = bytes.to_vec();
+            whole.resize(shape.bytes(), 0);
+            let base = self.syntax(&typed_constant(&whole, &shapes));
+            let len = bytes.len() as u32 * 8;
+            let right = Expr::raised(ExprKind::Prefix(prefix::Prefix { base: base.into(), len }));
+            self.relational(&left, op, right);
+            return;
+        }
         let right = typed_constant(bytes, &shapes);
         let op = match (op, &left.kind) {
             (RelOp::Implicit, Kind::Binary(..)) => RelOp::Eq,
@@ -132,7 +144,6 @@ impl Raise<'_> {
         let leading = mask.count_ones();
         if equality
             && is_prefix_type(shape.datatype)
-            && leading > 0
             && mask == ones(shape.bits) & !ones(shape.bits - leading.min(shape.bits))
         {
             self.kill_for(&load);
@@ -275,6 +286,9 @@ impl Raise<'_> {
     fn learn(&mut self, left: &Typed, right: &Typed, place: usize) {
         if left.is_inner() {
             self.inner_protocols.learn(left, right);
+            if let Some(value) = number(right) {
+                self.note_equality(left, value, place);
+            }
             return;
         }
         self.protocols.learn(left, right);

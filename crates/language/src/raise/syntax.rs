@@ -4,6 +4,7 @@ use ironweir_expr::payload::Base;
 use ironweir_expr::{ct, exthdr, fib, numgen, rt, socket, tunnel};
 
 use super::Raise;
+use crate::datatype::Type;
 use crate::expr::ct::Direction;
 use crate::expr::raw_payload::{RawBase, RawPayload};
 use crate::expr::tcpopt::{OptionKind, TcpOption, TcpOptionPart};
@@ -32,7 +33,7 @@ impl Raise<'_> {
                 let meta = ExprKind::Meta(expr::meta::Meta { key: meta_name(*key).into() });
                 inside(*tunnel, meta)
             }
-            Kind::Ct(key, direction) => ct_syntax(*key, *direction),
+            Kind::Ct(key, direction) => ct_syntax(*key, *direction, typed.shape.datatype),
             Kind::Rt(key) => rt_syntax(*key),
             Kind::Fib(result, flags) => fib_syntax(*result, *flags),
             Kind::Socket(key) => socket_syntax(*key),
@@ -176,7 +177,16 @@ fn exthdr_syntax(header: &Exthdr, bits: u32) -> ExprKind {
     }
 }
 
-fn ct_syntax(key: ct::Key, direction: Option<ct::Direction>) -> ExprKind {
+/// Addresses of the family known from elsewhere are listed with it; the protocol is one for both directions.
+fn ct_syntax(key: ct::Key, direction: Option<ct::Direction>, datatype: Type) -> ExprKind {
+    let key = match (key, datatype) {
+        (ct::Key::Src, Type::Ipv4Addr) => ct::Key::SrcIp,
+        (ct::Key::Src, Type::Ipv6Addr) => ct::Key::SrcIp6,
+        (ct::Key::Dst, Type::Ipv4Addr) => ct::Key::DstIp,
+        (ct::Key::Dst, Type::Ipv6Addr) => ct::Key::DstIp6,
+        (key, _) => key,
+    };
+    let direction = direction.filter(|_| key != ct::Key::Protocol);
     let word = CT_KEYS.iter().find(|(_, k)| *k == key).map_or("", |(word, _)| word);
     let (family, key) = split_family(word);
     let direction = direction.map(|direction| match direction {
