@@ -16,7 +16,7 @@ const LOOKAHEAD: usize = 4;
 /// Bytes of a comment.
 const MAX_COMMENT: usize = 128;
 /// Nodes that variables may copy into one run's AST.
-const MAX_COPIED: usize = 1 << 24;
+const MAX_COPIED: usize = 1 << 21;
 /// Errors after which a text is given up.
 const MAX_ERRORS: usize = 100;
 

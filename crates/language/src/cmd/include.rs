@@ -73,7 +73,7 @@ impl Parser<'_> {
         let name = self.quoted()?;
         let span = self.last_span();
         self.end_of_statement()?;
-        if self.including().count() > MAX_INCLUDES {
+        if self.including(span).count() > MAX_INCLUDES {
             return Err(Diagnostic::error(
                 span,
                 format!("includes are nested deeper than {MAX_INCLUDES} levels"),
@@ -91,10 +91,10 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// The text read now, the one that included it, and so on.
-    fn including(&self) -> impl Iterator<Item = &crate::source::Source> {
-        let now = self.stack.last().and_then(|lexer| self.sources.get(lexer.source()));
-        std::iter::successors(now, |source| self.sources.get(source.included_from?.source))
+    /// The text with an `include`, the one that included it, and so on.
+    fn including(&self, include: Span) -> impl Iterator<Item = &crate::source::Source> {
+        let first = self.sources.get(include.source);
+        std::iter::successors(first, |source| self.sources.get(source.included_from?.source))
     }
 
     /// Reads what an `include` names, in order of names.
@@ -136,7 +136,7 @@ impl Parser<'_> {
             return Err(Diagnostic::error(span, format!("more than {MAX_FILES} files are included")));
         }
         // A file that includes itself, directly or not, would only end at the depth limit.
-        if self.including().any(|source| *source.name == *path) {
+        if self.including(span).any(|source| *source.name == *path) {
             return Err(Diagnostic::error(span, format!("\"{}\" includes itself", short(path))));
         }
         match self.files.read(path) {

@@ -1,18 +1,21 @@
 //! Sets and maps.
 
+use ironweir_expr::payload::Base;
 use ironweir_ruleset::set::SetData;
-use ironweir_ruleset::{Change, Creation, Expr, Set, SetFlags, TableId, Userdata, userdata};
+use ironweir_ruleset::{Change, Creation, Expr as Code, Set, SetFlags, TableId, Userdata, userdata};
 
 use super::Compiler;
 use super::cache::TableSets;
 use crate::datatype::{Order, Type, concat_number};
 use crate::decl::set::{DataSpec, KeySpec, SetDecl};
 use crate::diag::{Diagnostic, Parsed, short};
-use crate::lower::{Lower, ranges_len};
+use crate::expr::{Expr, ExprKind};
+use crate::lower::{Lower, natural, ranges_len};
+use crate::proto::Proto;
 use crate::scope::Scope;
 use crate::source::Span;
 use crate::stmt::Stmt;
-use crate::typed::Shape;
+use crate::typed::{Kind, Shape, Typed};
 
 /// What keys or data are, and how `typeof` wrote them.
 struct Typing {
@@ -195,24 +198,39 @@ impl Compiler<'_> {
                 let shapes = types.iter().map(|datatype| Shape::of(*datatype)).collect();
                 Ok(Typing { shapes, typeof_data: None, span: *span })
             }
-            KeySpec::Typeof(expr) => {
-                let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table: id };
-                let scope = Scope { family: id.family, names: self.names, sets: &sets };
-                let mut lower = Lower::new(scope, id.clone(), &self.next_id);
-                let typed = lower.expression(expr)?;
-                if !typed.is_load() {
-                    return Err(Diagnostic::error(
-                        expr.span,
-                        "primary expression type 'symbol' lacks typeof serialization",
-                    ));
-                }
-                let typeof_data = crate::typeof_data::encode(&typed);
-                Ok(Typing { shapes: crate::lower::natural(&typed), typeof_data, span: expr.span })
-            }
+            KeySpec::Typeof(expr) => self.typeof_expr(id, expr),
         }
     }
 
-    fn set_exprs(&self, decl: &SetDecl) -> Parsed<Vec<Expr>> {
+    /// Each part of a `typeof` stands for itself: what a rule would have to match before is of no concern.
+    fn typeof_expr(&self, id: &TableId, expr: &Expr) -> Parsed<Typing> {
+        let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table: id };
+        let scope = Scope { family: id.family, names: self.names, sets: &sets };
+        let resolve = |part: &Expr| {
+            let mut lower = Lower::new(scope, id.clone(), &self.next_id);
+            if matches!(part.kind, ExprKind::Inner(_)) {
+                lower.protocols.set(Base::Transport, Proto::Udp);
+            }
+            let typed = lower.expression(part)?;
+            if !typed.is_load() {
+                let message = "primary expression type 'symbol' lacks typeof serialization";
+                return Err(Diagnostic::error(part.span, message));
+            }
+            Ok(typed)
+        };
+        let typed = match &expr.kind {
+            ExprKind::Concat(parts) => {
+                let parts = parts.0.iter().map(resolve).collect::<Parsed<Vec<_>>>()?;
+                let bits = parts.iter().map(|part| part.words() * 32).sum();
+                Typed::new(Kind::Concat(parts), Shape::new(Type::Invalid, bits, Order::Big)).at(expr.span)
+            }
+            _ => resolve(expr)?,
+        };
+        let typeof_data = crate::typeof_data::encode(&typed);
+        Ok(Typing { shapes: natural(&typed), typeof_data, span: expr.span })
+    }
+
+    fn set_exprs(&self, decl: &SetDecl) -> Parsed<Vec<Code>> {
         decl.stmts.iter().map(Stmt::element_state).collect()
     }
 }

@@ -173,7 +173,7 @@ impl Expr {
     /// Roughly how many nodes it has; what counts are elements of sets.
     pub fn size(&self) -> usize {
         match &self.kind {
-            ExprKind::Set(set) => 1 + set.elements.len() * 2,
+            ExprKind::Set(set) => 1 + set.elements.len(),
             ExprKind::List(list) => 1 + list.0.len(),
             ExprKind::Binary(binary) => 1 + binary.left.size() + binary.right.size(),
             _ => 1,

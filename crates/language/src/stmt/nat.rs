@@ -167,6 +167,9 @@ impl Nat {
         }
         let mut flags = self.flags;
         if let Some(port) = &self.port {
+            if layout.ports.is_some() {
+                return Err(Diagnostic::error(port.span, "the map gives the port already"));
+            }
             layout.ports = Some(lower_ports(to, port)?);
             flags |= Flags::PROTO_SPECIFIED;
         }

@@ -1,0 +1,170 @@
+//! Sessions as a user has them: a text, its output, its errors.
+
+use ironweir_language::files::{Files, MemoryFiles};
+use ironweir_language::session::{Memory, Session};
+use ironweir_language::source::Sources;
+use ironweir_wire::Instant;
+
+/// Runs a text against an empty ruleset; output, and diagnostics as text.
+fn run_with(text: &str, files: &dyn Files, session: &mut Session) -> (String, String, bool) {
+    let mut sources = Sources::new();
+    let mut backend = Memory::new(Instant::from_nanos(0));
+    let source = sources.add("t.nft", text, None).expect("short");
+    let outcome = session.run(&mut sources, source, files, &mut backend);
+    (outcome.output.clone(), outcome.render(&sources), outcome.ok())
+}
+
+fn run(text: &str) -> (String, String, bool) {
+    run_with(text, &MemoryFiles::default(), &mut Session::default())
+}
+
+fn errors(text: &str) -> String {
+    let (_, errors, ok) = run(text);
+    assert!(!ok, "accepted: {text}");
+    errors
+}
+
+fn output(text: &str) -> String {
+    let (output, errors, ok) = run(text);
+    assert!(ok, "{errors}");
+    output
+}
+
+#[test]
+fn a_wrong_field_is_pointed_at_and_the_right_ones_are_proposed() {
+    let text = "table inet foo {\n\tchain c {\n\t\tudp port 5060 drop\n\t}\n}\n";
+    assert_eq!(
+        errors(text),
+        "t.nft:3:7-10: Error: syntax error, unexpected 'port', expecting a field of 'udp'\n\
+         \u{20} udp port 5060 drop\n\
+         \u{20}     ^^^^\n\
+         help: did you mean 'udp sport' or 'udp dport'?\n"
+    );
+}
+
+#[test]
+fn spaces_of_the_web_are_blanks_with_a_warning() {
+    let (listed, warnings, ok) = run("table ip\u{a0}x {\n}\nlist ruleset\n");
+    assert!(ok);
+    assert_eq!(listed, "table ip x {\n}\n");
+    assert_eq!(
+        warnings,
+        "t.nft:1:9-9: Warning: character U+00A0 is taken as a blank; nft refuses it\n\
+         table ip\u{a0}x {\n\
+         \u{20}       ^\n"
+    );
+}
+
+#[test]
+fn every_error_of_a_file_is_told() {
+    let text = "table ip x {\n\tchain c {\n\t\ttcp dprt 22 accept\n\t\tcounter\n\t\tip sadr 1.2.3.4\n\t}\n\tset s {\n\t\ttype ipv4_adr\n\t}\n}\nlst ruleset\n";
+    let found = errors(text);
+    for place in ["t.nft:3:7-10", "t.nft:5:6-9", "t.nft:8:8-15", "t.nft:11:1-3"] {
+        assert!(found.contains(place), "{place} is missing in\n{found}");
+    }
+    for near in ["'tcp dport'", "'ip saddr'", "'ipv4_addr'", "'list'"] {
+        assert!(found.contains(near), "{near} is missing in\n{found}");
+    }
+}
+
+#[test]
+fn nothing_is_committed_when_a_later_command_is_wrong() {
+    let mut sources = Sources::new();
+    let mut backend = Memory::new(Instant::from_nanos(0));
+    let source = sources.add("t", "add table ip x\nadd rule ip x nochain accept\n", None).expect("short");
+    let outcome = Session::default().run(&mut sources, source, &MemoryFiles::default(), &mut backend);
+    assert!(!outcome.ok());
+    assert_eq!(backend.ruleset.tables().count(), 0);
+    let text = outcome.render(&sources);
+    assert!(text.contains("t:2:"), "{text}");
+    assert!(text.contains("No such file or directory"), "{text}");
+}
+
+#[test]
+fn a_loop_of_jumps_is_refused_at_a_rule() {
+    let text = "table ip x {\n\tchain a {\n\t\tjump b\n\t}\n\tchain b {\n\t\tjump a\n\t}\n\tchain i {\n\t\ttype filter hook input priority 0\n\t\tjump a\n\t}\n}\n";
+    let found = errors(text);
+    assert!(found.contains("Too many levels of symbolic links"), "{found}");
+    assert!(found.contains("t.nft:"), "{found}");
+}
+
+#[test]
+fn definitions_hold_in_their_block_and_includes_read_in_order_of_names() {
+    let mut files = MemoryFiles::default();
+    for (name, text) in [("d/b.nft", "add chain ip x b"), ("d/a.nft", "add table ip x\ndefine port = 22\n")] {
+        files.0.insert(name.into(), text.into());
+    }
+    let text = "include \"d/*.nft\"\ninclude \"none/*.nft\"\ndefine ports = { $port, 80 }\nadd rule ip x b tcp dport $ports accept\nlist ruleset\n";
+    let (listed, errors, ok) = run_with(text, &files, &mut Session::default());
+    assert!(ok, "{errors}");
+    assert_eq!(listed, "table ip x {\n\tchain b {\n\t\ttcp dport { 22, 80 } accept\n\t}\n}\n");
+    let (_, found, ok) = run_with("include \"missing.nft\"", &files, &mut Session::default());
+    assert!(!ok && found.contains("File not found: missing.nft"), "{found}");
+}
+
+#[test]
+fn an_include_that_includes_itself_is_an_error() {
+    let mut files = MemoryFiles::default();
+    files.0.insert("./a".into(), "include \"./b\"".into());
+    files.0.insert("./b".into(), "include \"./a\"".into());
+    let (_, found, ok) = run_with("include \"./a\"", &files, &mut Session::default());
+    assert!(!ok && found.contains("includes itself"), "{found}");
+    assert!(found.contains("In file included from"), "{found}");
+}
+
+#[test]
+fn definitions_of_definitions_do_not_grow_without_bound() {
+    let mut text = String::from("define a0 = { 1, 2, 3, 4, 5, 6, 7, 8 }\n");
+    for at in 1..40 {
+        let before = at - 1;
+        text.push_str(&format!("define a{at} = {{ $a{before}, $a{before}, $a{before}, $a{before} }}\n"));
+    }
+    assert!(errors(&text).contains("definitions grow too large"));
+}
+
+#[test]
+fn auto_merge_joins_what_touches_and_delete_cuts_it() {
+    let text = "table ip x {\n\tset s {\n\t\ttype inet_service\n\t\tflags interval\n\t\tauto-merge\n\t\telements = { 1-5, 6-9 }\n\t}\n}\nadd element ip x s { 10-20 }\ndelete element ip x s { 4 }\nlist set ip x s\n";
+    assert_eq!(
+        output(text),
+        "table ip x {\n\tset s {\n\t\ttype inet_service\n\t\tflags interval\n\t\tauto-merge\n\t\telements = { 1-3, 5-20 }\n\t}\n}\n"
+    );
+}
+
+#[test]
+fn overlapping_intervals_are_refused_naming_both() {
+    let text = "table ip x {\n\tset s {\n\t\ttype inet_service\n\t\tflags interval\n\t\telements = { 1-5, 3-9 }\n\t}\n}\n";
+    let found = errors(text);
+    assert!(found.contains("conflicting intervals specified"), "{found}");
+    assert!(found.contains("t.nft:5:21-23") && found.contains("t.nft:5:16-18"), "{found}");
+}
+
+#[test]
+fn rules_go_where_index_and_handle_say() {
+    let text = "add table ip x\nadd chain ip x c\nadd rule ip x c accept\nadd rule ip x c drop\n\
+                insert rule ip x c index 1 counter\nadd rule ip x c index 0 return\nlist chain ip x c\n";
+    assert_eq!(
+        output(text),
+        "table ip x {\n\tchain c {\n\t\taccept\n\t\treturn\n\t\tcounter packets 0 bytes 0\n\t\tdrop\n\t}\n}\n"
+    );
+}
+
+#[test]
+fn objects_are_reset_after_they_are_shown() {
+    let text =
+        "table ip x {\n\tcounter c {\n\t\tpackets 3 bytes 100\n\t}\n}\nreset counter ip x c\nlist counters\n";
+    assert_eq!(
+        output(text),
+        "table ip x {\n\tcounter c {\n\t\tpackets 3 bytes 100\n\t}\n}\n\
+         table ip x {\n\tcounter c {\n\t\tpackets 0 bytes 0\n\t}\n}\n"
+    );
+}
+
+#[test]
+fn priorities_have_names_and_arithmetic() {
+    let text = "table ip x {\n\tchain c {\n\t\ttype nat hook prerouting priority dstnat + 5;\n\t}\n}\nlist ruleset\n";
+    assert!(output(text).contains("type nat hook prerouting priority dstnat + 5; policy accept;"));
+    let found = errors("add chain ip x c { type filter hook input priority srcnat2; }");
+    assert!(found.contains("'srcnat2' is invalid priority in this context."), "{found}");
+    assert!(found.contains("did you mean 'srcnat'?"), "{found}");
+}
