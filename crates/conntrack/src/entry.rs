@@ -139,6 +139,8 @@ pub struct Entry {
     pub mark: u32,
     pub(crate) id: u32,
     pub(crate) zone: Zone,
+    /// Whether packets and bytes are counted, and so listed.
+    pub(crate) counts: bool,
 }
 
 /// What few connections have.

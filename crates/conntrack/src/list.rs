@@ -3,9 +3,9 @@
 use std::fmt;
 
 use ironweir_wire::protocol::{ipproto, tracked_name};
-use ironweir_wire::{Instant, L3, Tuple};
+use ironweir_wire::{Instant, L3};
 
-use crate::entry::{Counter, Direction, Entry};
+use crate::entry::{Direction, Entry};
 use crate::status::Status;
 
 impl Entry {
@@ -31,11 +31,11 @@ impl fmt::Display for Line<'_> {
         if let Some(status) = entry.tcp_status() {
             write!(f, "{} ", status.name())?;
         }
-        tuple(f, original, entry.counter(Direction::Original))?;
+        tuple(f, entry, Direction::Original)?;
         if !entry.status.contains(Status::SEEN_REPLY) {
             f.write_str("[UNREPLIED] ")?;
         }
-        tuple(f, entry.tuple(Direction::Reply), entry.counter(Direction::Reply))?;
+        tuple(f, entry, Direction::Reply)?;
         if entry.status.contains(Status::OFFLOAD) {
             f.write_str("[OFFLOAD] ")?;
         } else if entry.status.contains(Status::ASSURED) {
@@ -55,7 +55,8 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-fn tuple(f: &mut fmt::Formatter<'_>, tuple: &Tuple, counter: Counter) -> fmt::Result {
+fn tuple(f: &mut fmt::Formatter<'_>, entry: &Entry, direction: Direction) -> fmt::Result {
+    let (tuple, counter) = (entry.tuple(direction), entry.counter(direction));
     write!(f, "src={} dst={} ", tuple.src.display(tuple.l3), tuple.dst.display(tuple.l3))?;
     match tuple.l4 {
         ipproto::TCP | ipproto::UDP | ipproto::UDPLITE | ipproto::SCTP | ipproto::DCCP => {
@@ -67,7 +68,7 @@ fn tuple(f: &mut fmt::Formatter<'_>, tuple: &Tuple, counter: Counter) -> fmt::Re
         ipproto::GRE => write!(f, "srckey=0x{:x} dstkey=0x{:x} ", tuple.src_id, tuple.dst_id)?,
         _ => {}
     }
-    if counter != Counter::default() {
+    if entry.counts {
         write!(f, "packets={} bytes={} ", counter.packets, counter.bytes)?;
     }
     Ok(())

@@ -296,8 +296,8 @@ impl Conntrack {
 
     /// Counts packets that a flowtable carried (`nf_ct_acct_update`).
     pub fn account(&mut self, ct: CtRef, direction: Direction, packets: u64, bytes: u64) {
-        if self.config.accounting
-            && let Some(entry) = self.table.slab.get_mut(ct)
+        if let Some(entry) = self.table.slab.get_mut(ct)
+            && entry.counts
         {
             entry.counters[direction as usize].add(packets, bytes);
         }
@@ -434,6 +434,7 @@ impl Conntrack {
             mark: 0,
             id: original.hash(&self.table.key) as u32 ^ now.nanos() as u32,
             zone,
+            counts: self.config.accounting,
         };
         match self.table.slab.insert(entry) {
             Some(ct) => Begin::New(ct),

@@ -26,6 +26,7 @@ ip link set v1 address 02:00:00:00:00:01
 for dev in lo v0 v1 d0 d1; do ip link set $dev up; done
 for dev in all default v1 d0; do echo 0 > /proc/sys/net/ipv4/conf/$dev/rp_filter; done
 echo 1 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/netfilter/nf_conntrack_acct
 ip addr add 192.0.2.1/24 dev v1
 ip addr add 10.0.255.254/16 dev d0
 {
@@ -251,9 +252,9 @@ fn name_of(tracking: Tracking) -> &'static str {
 fn essence(line: &str) -> (String, i64) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let seconds = words[4].parse().expect("seconds");
-    let kept = words[5..].iter().filter(|word| {
-        !["packets=", "bytes=", "mark=", "use=", "secctx="].iter().any(|prefix| word.starts_with(prefix))
-    });
+    let kept = words[5..]
+        .iter()
+        .filter(|word| !["mark=", "use=", "secctx="].iter().any(|prefix| word.starts_with(prefix)));
     (kept.copied().collect::<Vec<_>>().join(" "), seconds)
 }
 
@@ -294,6 +295,7 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
         let Confirm::Pass(_) = ct.confirm(now, tracking) else { panic!("dropped") };
         let kernel = states.get(&(id as u16)).map_or("none", String::as_str);
         let header = tcp::Header::read(&packet, 20).expect("sound");
+        let options = packet.head()[40..20 + header.header_len].to_vec();
         let mark = if ours == kernel { ' ' } else { '!' };
         let state = tracking
             .flow()
@@ -301,7 +303,7 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
             .and_then(|entry| entry.tcp_status())
             .map_or("-", |status| status.name());
         history.entry(flows[id]).or_default().push(format!(
-            "{mark} {id} {} {:02x} seq {} ack {} win {} len {} {kernel} / {ours} {state}",
+            "{mark} {id} {} {:02x} seq {} ack {} win {} len {} {options:02x?} {kernel} / {ours} {state}",
             if header.dst == 80 { '>' } else { '<' },
             header.flags,
             header.seq,

@@ -106,6 +106,11 @@ impl Options {
         options
     }
 
+    /// Whether the header has none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Each option as its kind and its data; ends at the end-of-list option and at the first that is malformed.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
         let mut rest = &self.bytes[..self.len];

@@ -1,4 +1,5 @@
-//! TCP: the state machine and window tracking (`nf_conntrack_proto_tcp.c`, Linux 6.12).
+//! TCP: the state machine and window tracking (`nf_conntrack_proto_tcp.c`; `tests/kernel.rs` holds it
+//! against the kernel, last against Linux 6.18).
 //!
 //! Every segment goes through three gates: is it a sound TCP header ([`is_sound`]), does the table allow its kind
 //! in this state, and do its sequence and acknowledgement numbers fit the windows seen ([`Tcp::in_window`]).
@@ -98,10 +99,14 @@ impl Side {
         self.flags & flags != 0
     }
 
-    /// Takes window scale and SACK permission from a SYN (`tcp_options`).
+    /// Takes window scale and SACK permission from a SYN (`tcp_options`). What was known stays when there are no options
+    /// at all, and that windows are not checked strictly stays always.
     fn take_options(&mut self, options: &Options) {
+        if options.is_empty() {
+            return;
+        }
         self.scale = 0;
-        self.flags = 0;
+        self.flags &= side::BE_LIBERAL;
         for (kind, data) in options.iter() {
             match (kind, data) {
                 (4, []) => self.flags |= side::SACK_PERMITTED,
@@ -337,7 +342,8 @@ impl Tcp {
             other.scale = self.last_scale;
             self.last_flags &= !side::CHALLENGE_ACK;
             other.flags = self.last_flags;
-            self.sides[direction as usize] = Side::default();
+            let side = &mut self.sides[direction as usize];
+            *side = Side { flags: side.flags & side::BE_LIBERAL, ..Side::default() };
             return Some((TcpStatus::SynSent, TcpStatus::SynRecv));
         }
         self.last_segment = seen.segment;
@@ -387,7 +393,8 @@ impl Tcp {
         let receiver = &self.sides[direction.opposite() as usize];
         let established = old == TcpStatus::Established && status.contains(Status::ASSURED);
         let mut keeps_state = false;
-        if receiver.has(side::MAX_ACK_SET) {
+        // A SYN that was let through may have made the highest acknowledgement out of date.
+        if receiver.has(side::MAX_ACK_SET) && self.last_segment != Segment::Syn {
             // Sequence number 0 outside of an established connection answers a SYN let through earlier.
             if header.seq == 0 && !established {
                 return Reset::IN_WINDOW;
@@ -408,8 +415,10 @@ impl Tcp {
             // In window but not exact: the receiver will answer with a challenge, so the connection goes on.
             keeps_state = true;
         }
-        let answers_ignored = (status.contains(Status::SEEN_REPLY) && self.last_segment == Segment::Syn)
-            || (!status.contains(Status::ASSURED) && self.last_segment == Segment::Ack);
+        let from_other = self.last_direction != direction as u8;
+        let answers_ignored =
+            (status.contains(Status::SEEN_REPLY) && self.last_segment == Segment::Syn && from_other)
+                || (!status.contains(Status::ASSURED) && self.last_segment == Segment::Ack);
         let answers_challenge = old == TcpStatus::SynSent
             && self.last_segment == Segment::Ack
             && self.last_direction == Direction::Reply as u8
