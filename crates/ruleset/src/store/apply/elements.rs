@@ -91,7 +91,10 @@ impl Transaction<'_> {
         self.check_changeable(slot, set_slot)?;
         let now = self.now;
         self.table(slot).expire_set(set_slot, now);
-        let mut added = Vec::new();
+        let mut added = Vec::with_capacity(elements.len());
+        if let Some(set) = self.table(slot).sets.get_mut(set_slot) {
+            set.elements.reserve(elements.len());
+        }
         let result = self.add_elements(slot, set_slot, elements, creation, &mut added);
         if !added.is_empty() {
             self.undo.push(Undo::NewElements(slot, set_slot, added));
@@ -163,7 +166,8 @@ impl Transaction<'_> {
             let state = self.table(table);
             let Some(set) = state.sets.get_mut(set_slot) else { return Ok(()) };
             let is_map = set.set.data.is_some();
-            match set.elements.insert(element.clone(), end, lifetime, now) {
+            let data = element.data().cloned();
+            match set.elements.insert(element, end, lifetime, now) {
                 Ok(slot) => {
                     added.push(slot);
                     if is_map {
@@ -179,7 +183,7 @@ impl Transaction<'_> {
                 }
                 Err(Refusal::Exists(slot)) => {
                     let old = set.elements.get(slot);
-                    let same = old.is_some_and(|old| old.element.data() == element.data());
+                    let same = old.is_some_and(|old| old.element.data() == data.as_ref());
                     if creation == Creation::Create || !same {
                         return Err(ErrorKind::ElementExists {
                             table: id,

@@ -387,3 +387,52 @@ fn an_expression_is_refused_where_a_base_chain_of_the_wrong_kind_reaches_it() {
     commit(&mut ruleset, vec![rule("post", vec![jump("c")])]).expect("from a nat chain");
     assert_eq!(commit(&mut ruleset, vec![rule("in", vec![jump("c")])]), Err(vec![(0, Errno::EOPNOTSUPP)]));
 }
+
+/// Figures for the budgets of large rulesets; run with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures time"]
+fn large_batches_in_figures() {
+    let timed = |what: &str, ruleset: &mut Ruleset, changes: Vec<Change>| {
+        let batch = Batch { changes };
+        let begun = std::time::Instant::now();
+        ruleset.apply(&batch, Instant::ZERO).expect(what);
+        println!("{what}: {:.3} s", begun.elapsed().as_secs_f64());
+    };
+    let mut ruleset = Ruleset::default();
+    let filter = Some((ChainType::Filter, Hook::Input, 0));
+    timed("a base chain", &mut ruleset, vec![table(), chain("in", filter)]);
+    let body = || {
+        vec![
+            Expr::PayloadLoad(ironweir_expr::payload::Load {
+                base: ironweir_expr::payload::Base::Network,
+                offset: 12,
+                len: 4,
+                destination: Register::R1,
+            }),
+            Expr::Cmp(ironweir_expr::cmp::Cmp {
+                source: Register::R1,
+                op: ironweir_expr::cmp::Op::Eq,
+                data: key(1),
+            }),
+            Expr::Counter(Counter::default()),
+        ]
+    };
+    timed("100,000 rules", &mut ruleset, (0..100_000).map(|_| rule("in", body())).collect());
+    timed("one more rule", &mut ruleset, vec![rule("in", body())]);
+    timed("a set", &mut ruleset, vec![set("s", 1, SetFlags::empty(), None)]);
+    let all = (0..1_000_000).map(|n| Element::new(key(n))).collect();
+    timed("1,000,000 elements", &mut ruleset, vec![elements("s", all)]);
+    timed("one more element", &mut ruleset, vec![elements("s", vec![Element::new(key(1_000_000))])]);
+    timed("an interval set", &mut ruleset, vec![set("i", 1, SetFlags::INTERVAL, None)]);
+    let all = (0..500_000)
+        .flat_map(|n| [Element::new(key(4 * n)), Element::interval_end(key(4 * n + 2))])
+        .collect();
+    timed("500,000 intervals", &mut ruleset, vec![elements("i", all)]);
+    let one = vec![Element::new(key(4_000_000)), Element::interval_end(key(4_000_001))];
+    timed("one more interval", &mut ruleset, vec![elements("i", one)]);
+    let chains = (0..20_000).map(|n| chain(&format!("c{n}"), None));
+    let jumps = (0..20_000).map(|n| rule("in", vec![jump(&format!("c{n}"))]));
+    timed("20,000 chains jumped to", &mut ruleset, chains.chain(jumps).collect());
+    timed("one more jump", &mut ruleset, vec![rule("c1", vec![jump("c2")])]);
+    timed("flush", &mut ruleset, vec![Change::FlushRuleset { family: None }]);
+}

@@ -24,6 +24,11 @@ impl HashIndex {
         HashIndex { table: HashTable::new(), seed }
     }
 
+    pub(super) fn reserve<'a>(&mut self, more: usize, key_of: impl Fn(u32) -> &'a [u8]) {
+        let seed = self.seed;
+        self.table.reserve(more, |(slot, _)| keyed_hash(seed, key_of(*slot)));
+    }
+
     pub(super) fn find<'a>(&self, key: &[u8], key_of: impl Fn(u32) -> &'a [u8]) -> Option<u32> {
         let hash = keyed_hash(self.seed, key);
         let found = self.table.find(hash, |(slot, part)| *part == hash as u32 && key_of(*slot) == key);

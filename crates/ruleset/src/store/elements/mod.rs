@@ -150,6 +150,14 @@ impl Elements {
         self.count == 0 && self.catchall.is_none()
     }
 
+    /// Makes room for as many more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        if let Index::Hash(index) = &mut self.index {
+            self.slots.entries.reserve(more);
+            index.reserve(more, |slot| self.slots.key(slot));
+        }
+    }
+
     /// Whether intervals of this set are written as two elements each.
     pub(crate) fn has_interval_ends(&self) -> bool {
         matches!(self.index, Index::Interval(_))
