@@ -11,6 +11,7 @@ pub mod diag;
 pub mod expr;
 pub mod files;
 pub mod interval;
+pub mod json;
 pub mod lex;
 pub mod list;
 pub mod lower;
