@@ -168,3 +168,16 @@ fn priorities_have_names_and_arithmetic() {
     assert!(found.contains("'srcnat2' is invalid priority in this context."), "{found}");
     assert!(found.contains("did you mean 'srcnat'?"), "{found}");
 }
+
+#[test]
+fn an_object_needs_no_braces() {
+    let text = "add table filter\nadd quota filter q 25 mbytes\nadd counter filter c\nadd limit filter l rate 5/second\nlist quotas\n";
+    assert_eq!(output(text), "table ip filter {\n\tquota q {\n\t\t25 mbytes\n\t}\n}\n");
+}
+
+#[test]
+fn errors_of_meaning_are_told_beside_those_of_grammar() {
+    let text = "table ip x {\n\tchain c {\n\t\ttcp dprt 22 accept\n\t\ttcp dport 70000 accept\n\t}\n}\n";
+    let found = errors(text);
+    assert!(found.contains("t.nft:3:7-10") && found.contains("t.nft:4:13-17"), "{found}");
+}

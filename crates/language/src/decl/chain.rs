@@ -109,7 +109,7 @@ fn item(p: &mut Parser<'_>, chain: &mut ChainDecl) -> Parsed<()> {
         }
         _ => chain.rules.push(Rule::parse(p)?),
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn policy_of(word: &str) -> Option<Policy> {

@@ -98,7 +98,7 @@ pub(crate) fn helper(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
     } else if !l3proto(p, body)? {
         return Err(p.unexpected_word("type, l3proto or comment", &["type", "l3proto", "comment"]));
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 /// An item of a `ct timeout` block.
@@ -129,7 +129,7 @@ pub(crate) fn timeout(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
             &["protocol", "l3proto", "policy", "comment"],
         ));
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 /// An item of a `ct expectation` block.
@@ -149,7 +149,7 @@ pub(crate) fn expectation(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
         let words = ["protocol", "dport", "timeout", "size", "l3proto", "comment"];
         return Err(p.unexpected_word("protocol, dport, timeout, size, l3proto or comment", &words));
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn l4proto(p: &mut Parser<'_>) -> Parsed<u8> {

@@ -69,6 +69,5 @@ fn item(p: &mut Parser<'_>, flowtable: &mut FlowtableDecl) -> Parsed<()> {
             ));
         }
     }
-    // nft takes `hook ingress priority 0 devices = ...` only on lines of their own.
-    p.end_of_statement()
+    Ok(())
 }

@@ -93,7 +93,9 @@ pub(crate) fn block<T>(p: &mut Parser<'_>, into: &mut T, item: Item<T>) -> Parse
             if p.at_end() || p.gave_up() {
                 return Err(p.unexpected("'}'").and(open, "to close this block"));
             }
-            match p.directive().and_then(|done| if done { Ok(()) } else { item(p, into) }) {
+            match p.directive().and_then(|done| {
+                if done { Ok(()) } else { item(p, into).and_then(|()| p.end_of_statement()) }
+            }) {
                 Ok(()) => {}
                 Err(error) => p.recover(error, braces),
             }

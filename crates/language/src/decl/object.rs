@@ -127,7 +127,7 @@ fn counter(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
         let counter = ironweir_expr::counter::Counter::new(counter.packets, counter.bytes);
         body.kind = Some(ObjectKind::Counter(counter));
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn quota(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
@@ -136,7 +136,7 @@ fn quota(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
         let quota = ironweir_expr::quota::Quota::new(quota.bytes, quota.over, quota.used);
         body.kind = Some(ObjectKind::Quota(quota));
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn limit(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
@@ -146,7 +146,7 @@ fn limit(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
             ironweir_expr::limit::Limit::new(limit.rate, limit.unit, limit.burst, limit.kind, limit.over);
         body.kind = Some(ObjectKind::Limit(limit));
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn synproxy(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
@@ -163,12 +163,12 @@ fn synproxy(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
         known.timestamp |= more.timestamp;
         known.sack_perm |= more.sack_perm;
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn secmark(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
     if !comment(p, body)? {
         body.kind = Some(ObjectKind::Secmark(Secmark { context: p.string()? }));
     }
-    p.end_of_statement()
+    Ok(())
 }

@@ -202,7 +202,7 @@ fn item(p: &mut Parser<'_>, set: &mut SetDecl) -> Parsed<()> {
             None => return Err(p.unexpected_word("what a set is made of", &ITEMS)),
         },
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn once(there: bool, span: Span) -> Parsed<()> {

@@ -130,5 +130,5 @@ fn item(p: &mut Parser<'_>, table: &mut TableDecl) -> Parsed<()> {
             None => return Err(p.unexpected_word("chain, set, map, flowtable or an object", &ITEMS)),
         },
     }
-    p.end_of_statement()
+    Ok(())
 }

@@ -45,7 +45,7 @@ impl TunnelBody {
 /// An item of a tunnel's block.
 pub(crate) fn item(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
     if comment(p, body)? {
-        return p.end_of_statement();
+        return Ok(());
     }
     let (start, tunnel) = (p.peek().span, &mut body.tunnel);
     let family = p.word().to_owned();
@@ -100,7 +100,7 @@ pub(crate) fn item(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
             return Err(p.unexpected_word("what a tunnel is made of", &words));
         }
     }
-    p.end_of_statement()
+    Ok(())
 }
 
 fn address(p: &mut Parser<'_>, v6: bool) -> Parsed<IpAddr> {

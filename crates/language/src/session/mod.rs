@@ -109,8 +109,7 @@ impl Session {
         let (commands, found) = cmd::parse(sources, source, files, &mut self.scopes);
         outcome.diagnostics = found;
         if !outcome.ok() {
-            // What can be read is checked too: all errors of a text at once. Names may be missing for the errors' sake,
-            // so only the first kind of error is told where there are both.
+            self.examine(&commands, backend, &mut outcome);
             return outcome;
         }
         // Commands up to one that reads make one batch.
@@ -133,6 +132,17 @@ impl Session {
             rest = &readers[reads..];
         }
         outcome
+    }
+
+    /// Looks for errors of meaning in what could be read of a text with errors of grammar, so that all are told at once.
+    fn examine(&self, commands: &[Command], backend: &dyn Backend, outcome: &mut Outcome) {
+        let mut errors = Vec::new();
+        let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
+        commands.iter().for_each(|command| compiler.command(command, &mut errors));
+        // What is missing may be what could not be read.
+        errors.retain(|error| !error.message.starts_with("No such file"));
+        outcome.diagnostics.extend(errors);
+        outcome.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     }
 
     fn commit(&self, commands: &[Command], backend: &mut dyn Backend, outcome: &mut Outcome) {
