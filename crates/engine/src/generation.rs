@@ -17,8 +17,6 @@ use crate::{ChainId, Host};
 pub(crate) enum Stage {
     /// A base chain of type filter or route.
     Chain(ChainId),
-    /// Fragments are held until they make a whole packet.
-    Defragment,
     /// Connection tracking takes the packet in.
     Conntrack,
     /// NAT: the nat chains for the first packet of a connection, and the translation of every packet.
@@ -86,8 +84,6 @@ pub(crate) struct Generation {
     egress: HashMap<IfIndex, HookList>,
 }
 
-/// Where fragments are put together (`NF_IP_PRI_CONNTRACK_DEFRAG`).
-const DEFRAGMENT: i32 = -400;
 /// Where connection tracking is called (`NF_IP_PRI_CONNTRACK`).
 const CONNTRACK: i32 = -200;
 /// Where destination NAT is called (`NF_IP_PRI_NAT_DST`).
@@ -213,8 +209,6 @@ impl Generation {
                 let has_nat = nat.iter().any(|list| !list.is_empty());
                 let none = std::cmp::Reverse((0, 0));
                 for (hook, priority, stage, wanted) in [
-                    (Hook::Prerouting, DEFRAGMENT, Stage::Defragment, true),
-                    (Hook::Output, DEFRAGMENT, Stage::Defragment, true),
                     (Hook::Prerouting, CONNTRACK, Stage::Conntrack, true),
                     (Hook::Output, CONNTRACK, Stage::Conntrack, true),
                     (Hook::Prerouting, NAT_DST, Stage::Nat(Manip::Destination), has_nat),

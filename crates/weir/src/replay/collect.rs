@@ -37,6 +37,7 @@ pub fn collect(engine: &Engine, names: &Names, tally: &Tally, places: &Places) -
             malformed: fates.malformed,
             offloaded: fates.offloaded,
             local: fates.local,
+            sent: fates.sent,
             cut: tally.cut,
             made: tally.made,
         },

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::report::{Drop, Report, Rule};
+use super::report::{Drop, Flowtable, Object, Report, Rule};
 
 /// Longest text of a rule that is shown whole.
 const RULE_WIDTH: usize = 84;
@@ -162,16 +162,11 @@ fn flows(out: &mut String, report: &Report) {
         return;
     }
     out.push_str("\nflowtables\n");
-    let mut table = Table::new(&[false, false, false]);
+    let mut table = Table::new(&[false, false]);
     for flowtable in &report.flowtable {
         table.row([
             format!("{} {} {}", flowtable.family, flowtable.table, flowtable.name),
-            format!(
-                "{} connections offloaded, {} at the end",
-                number(flowtable.offloaded),
-                number(flowtable.now)
-            ),
-            format!("{} packets, {}", number(flowtable.packets), bytes(flowtable.bytes)),
+            flowtable_state(flowtable),
         ]);
     }
     table.print(out);
@@ -180,13 +175,8 @@ fn flows(out: &mut String, report: &Report) {
 fn objects(out: &mut String, report: &Report) {
     let mut table = Table::new(&[false, false, false]);
     for object in report.objects.iter().filter(|object| object.changed) {
-        let state = match (object.packets, object.bytes, object.used) {
-            (Some(packets), Some(count), _) => format!("{} packets, {}", number(packets), bytes(count)),
-            (_, Some(amount), Some(used)) => format!("{} of {} used", bytes(used), bytes(amount)),
-            _ => String::new(),
-        };
         let name = format!("{} {} {}", object.family, object.table, object.name);
-        table.row([object.kind.to_owned(), name, state]);
+        table.row([object.kind.to_owned(), name, object_state(object)]);
     }
     for set in report.sets.iter().filter(|set| set.added > 0) {
         let state = format!(
@@ -200,6 +190,27 @@ fn objects(out: &mut String, report: &Report) {
         out.push_str("\nobjects and sets that changed\n");
         table.print(out);
     }
+}
+
+/// What an object counts, in words.
+pub(super) fn object_state(object: &Object) -> String {
+    match (object.packets, object.bytes, object.used) {
+        (Some(packets), Some(count), _) => format!("{} packets, {}", number(packets), bytes(count)),
+        (_, Some(amount), Some(used)) => format!("{} of {} used", bytes(used), bytes(amount)),
+        _ => String::new(),
+    }
+}
+
+/// What a flowtable did, in words.
+pub(super) fn flowtable_state(flowtable: &Flowtable) -> String {
+    format!(
+        "{} connections offloaded, {} at the end, {} torn down; {} packets, {}",
+        number(flowtable.offloaded),
+        number(flowtable.now),
+        number(flowtable.torn_down),
+        number(flowtable.packets),
+        bytes(flowtable.bytes)
+    )
 }
 
 /// A rule on one line, cut where it is too long for one.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ironweir_engine::{Host, Interface};
+use ironweir_engine::{Engine, Host, Interface};
 use ironweir_io::{Capture, CaptureError, Frame};
 use ironweir_wire::IfIndex;
 
@@ -154,13 +154,14 @@ impl Interfaces {
         self.of_capture.clear();
     }
 
-    /// The interface that a packet comes by.
+    /// The interface that a packet comes by. Without a host file one that a capture names for the first time here is added
+    /// to the engine's host.
     ///
     /// # Errors
     /// If the host does not have the interface, or none is named.
     pub fn arrival(
         &mut self,
-        host: &Host,
+        engine: &mut Engine,
         path: &Path,
         capture: &Capture,
         frame: &Frame,
@@ -168,14 +169,20 @@ impl Interfaces {
         if let Some(Some(known)) = self.of_capture.get(frame.interface) {
             return Ok(*known);
         }
+        let host = engine.host();
         let name = capture.interface(frame.interface).and_then(|interface| interface.name.as_deref());
         let name = name.filter(|name| is_name(name));
         let found = match (self.iif, name) {
             (Some(iif), _) => iif,
             (None, Some(name)) => match host.interface_by_name(name) {
                 Some(interface) => interface.index,
-                // A name that comes up in the middle of a capture, after the interfaces were made.
-                None if self.forwards => self.unnamed.unwrap_or_default(),
+                None if self.forwards => {
+                    let added = Interface::new(IfIndex(host.interfaces().len() as u32 + 2), name);
+                    let index = added.index;
+                    // The name is new, and so is the number.
+                    engine.change_host(|host| drop(host.add_interface(added)));
+                    index
+                }
                 None => {
                     let (path, packet) = (path.to_owned(), frame.number);
                     let (name, known) = (name.to_owned(), known(host));
@@ -194,10 +201,13 @@ impl Interfaces {
     }
 }
 
-/// The interfaces that captures name before their first packet, each once, in order.
+/// How many packets of a capture are read to learn the names of its interfaces.
+const LOOK_AHEAD: usize = 1000;
+
+/// The interfaces that captures name at their beginning, each once, in order.
 ///
 /// # Errors
-/// If a capture cannot be opened, or its first packet not be read.
+/// If a capture cannot be opened, or its first packets not be read.
 pub fn named_in(captures: &[PathBuf]) -> Result<Vec<String>, CaptureError> {
     let mut names: Vec<String> = Vec::new();
     let mut frame = Frame::default();
@@ -207,8 +217,9 @@ pub fn named_in(captures: &[PathBuf]) -> Result<Vec<String>, CaptureError> {
             continue;
         }
         let mut capture = Capture::open(path)?;
-        if !capture.read(&mut frame)? {
-            continue;
+        let mut read = 0;
+        while read < LOOK_AHEAD && capture.read(&mut frame)? {
+            read += 1;
         }
         for name in (0..).map_while(|at| capture.interface(at)).filter_map(|i| i.name.as_deref()) {
             if is_name(name) && !names.iter().any(|known| known == name) {

@@ -53,6 +53,8 @@ pub struct Packets {
     pub offloaded: u64,
     /// Of `passed`: those for the host itself.
     pub local: u64,
+    /// Of `passed`: those from the host itself.
+    pub sent: u64,
     /// Of `read`: those of which the capture holds only a part.
     pub cut: u64,
     /// Packets the engine made besides: answers of `reject`, copies.

@@ -180,7 +180,7 @@ impl Replay<'_> {
 
     fn packet(&mut self, path: &Path, capture: &Capture, progress: &Progress) -> Result<(), ReplayError> {
         let frame = &mut self.frame;
-        let iif = self.interfaces.arrival(self.engine.host(), path, capture, frame)?;
+        let iif = self.interfaces.arrival(&mut self.engine, path, capture, frame)?;
         let at = Arrival {
             time: frame.time,
             iif,

@@ -43,6 +43,8 @@ pub struct Fates {
     pub offloaded: u64,
     /// Of those that passed: to the host itself.
     pub local: u64,
+    /// Of those that passed: from the host itself.
+    pub sent: u64,
 }
 
 /// A rule's count, with the number of the last packet it counted.
@@ -92,7 +94,10 @@ impl Tally {
                 fates.passed += 1;
                 fates.local += 1;
             }
-            Disposition::Sent { .. } => fates.passed += 1,
+            Disposition::Sent { .. } => {
+                fates.passed += 1;
+                fates.sent += 1;
+            }
             Disposition::Queued { .. } => fates.queued += 1,
             Disposition::Stolen => fates.stolen += 1,
             Disposition::Dropped(reason) => {
