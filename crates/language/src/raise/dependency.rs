@@ -100,6 +100,7 @@ impl Raise<'_> {
                 }
                 exthdr::Kind::Ipv6 | exthdr::Kind::Ipv4 => self.implied(Base::Network),
             },
+            Kind::Osf(..) => self.implied(Base::Transport),
             _ => {}
         }
     }

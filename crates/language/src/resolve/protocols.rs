@@ -17,6 +17,8 @@ pub struct Protocols {
     transports: Vec<Proto>,
     /// Link-layer headers that lie below the one known now: Ethernet below a VLAN tag.
     pub stacked: Vec<Proto>,
+    /// The transport protocol is one of a named set.
+    some_transport: bool,
     /// ICMP or ICMPv6 type that was matched.
     pub icmp_type: Option<u8>,
 }
@@ -38,6 +40,7 @@ impl Protocols {
             learned: [false; 5],
             transports: Vec::new(),
             stacked: Vec::new(),
+            some_transport: false,
             icmp_type: None,
         }
     }
@@ -74,6 +77,11 @@ impl Protocols {
         self.stacked.iter().take_while(|proto| Some(**proto) != before).map(|proto| proto.header().bits).sum()
     }
 
+    /// Whether a match told that there is a transport protocol, be it one of a set whose elements may change.
+    pub fn has_transport(&self) -> bool {
+        self.at(Base::Transport).is_some() || self.some_transport
+    }
+
     /// What an equality tells (`relational_expr_pctx_update`).
     pub fn learn(&mut self, left: &Typed, right: &Typed) {
         match &right.kind {
@@ -85,6 +93,7 @@ impl Protocols {
                     }
                 }
             }
+            Kind::SetRef(..) => self.some_transport |= matches!(left.kind, Kind::Meta(meta::Key::L4proto, _)),
             _ => {}
         }
     }

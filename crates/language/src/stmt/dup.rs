@@ -11,7 +11,7 @@ use crate::parse::Parser;
 use crate::print::Printer;
 use crate::raise::Raise;
 use crate::source::Span;
-use crate::typed::Shape;
+use crate::typed::{Shape, Typed};
 
 /// `dup to ADDRESS [device DEVICE]`, in netdev `dup to DEVICE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,30 +45,32 @@ impl Dup {
 impl Dup {
     pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let index = Shape::of(Type::IfaceIndex);
+        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
         let (address, device) = match to.scope.family {
             family @ (Family::Ip | Family::Ip6) => {
-                let address = load(to, &self.to, address_shape(family))?;
-                let device = self.device.as_ref().map(|device| load(to, device, index)).transpose()?;
+                let address = to.argument(&self.to, address_shape(family))?;
+                let device = self.device.as_ref().map(|device| to.argument(device, index)).transpose()?;
                 (Some(address), device)
             }
             Family::Netdev => {
                 if let Some(device) = &self.device {
                     return Err(Diagnostic::error(device.span, "cannot specify device"));
                 }
-                (None, Some(load(to, &self.to, index)?))
+                (None, Some(to.argument(&self.to, index)?))
             }
             _ => return Err(Diagnostic::error(span, "unsupported family")),
         };
+        let address = address.map(|address| load(to, &address)).transpose()?;
+        let device = device.map(|device| load(to, &device)).transpose()?;
         to.emit(Code::Dup(dup::Dup { address, device }));
         Ok(())
     }
 }
 
 /// Loads an argument into registers of its own, four words whatever its width.
-pub(crate) fn load(to: &mut Lower<'_>, argument: &Expr, shape: Shape) -> Parsed<Register> {
-    let typed = to.argument(argument, shape)?;
-    let register = to.allocate(4, typed.span)?;
-    to.load_into(&typed, register)?;
+pub(crate) fn load(to: &mut Lower<'_>, argument: &Typed) -> Parsed<Register> {
+    let register = to.allocate(4, argument.span)?;
+    to.load_into(argument, register)?;
     Ok(register)
 }
 

@@ -59,10 +59,16 @@ impl Fwd {
         if to.scope.family != Family::Netdev {
             return Err(Diagnostic::error(span, "unsupported family"));
         }
-        let device = load(to, &self.device, Shape::of(Type::IfaceIndex))?;
+        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
+        let device = to.argument(&self.device, Shape::of(Type::IfaceIndex))?;
         let neighbour = match &self.neighbour {
             None => None,
-            Some((family, address)) => Some((load(to, address, address_shape(*family))?, *family)),
+            Some((family, address)) => Some((to.argument(address, address_shape(*family))?, *family)),
+        };
+        let device = load(to, &device)?;
+        let neighbour = match neighbour {
+            None => None,
+            Some((address, family)) => Some((load(to, &address)?, family)),
         };
         to.emit(Code::Fwd(fwd::Fwd { device, neighbour }));
         Ok(())

@@ -161,16 +161,20 @@ pub(crate) fn print_address(address: &Expr, brackets: bool, out: &mut Printer) {
 impl Nat {
     pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let family = self.lower_family(to, span)?;
+        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
+        let address =
+            self.address.as_ref().map(|address| resolve_address(to, address, family)).transpose()?;
+        let port = self.port.as_ref().map(|port| resolve_port(to, port)).transpose()?;
         let mut layout = Layout::default();
-        if let Some(address) = &self.address {
-            layout = lower_address(to, address, family, span)?;
+        if let Some(address) = &address {
+            layout = lower_address(to, address, span)?;
         }
         let mut flags = self.flags;
-        if let Some(port) = &self.port {
+        if let Some(port) = &port {
             if layout.ports.is_some() {
                 return Err(Diagnostic::error(port.span, "the map gives the port already"));
             }
-            layout.ports = Some(lower_ports(to, port)?);
+            layout.ports = Some(lower_bounds(to, port)?);
             flags |= Flags::PROTO_SPECIFIED;
         }
         let Layout { addresses, ports } = layout;
@@ -218,20 +222,25 @@ pub(crate) fn address_shape(family: Family) -> Shape {
     Shape::of(if family == Family::Ip6 { Type::Ipv6Addr } else { Type::Ipv4Addr })
 }
 
-/// Loads an address, a range of them, or what a map gives: an address, perhaps with a port, each perhaps a range.
-fn lower_address(to: &mut Lower<'_>, address: &Expr, family: Family, span: Span) -> Parsed<Layout> {
+/// An address, a range of them, or a map that gives an address, perhaps with a port, each perhaps a range.
+fn resolve_address(to: &mut Lower<'_>, address: &Expr, family: Family) -> Parsed<Typed> {
     let shape = address_shape(family);
-    if let ExprKind::Map(map) = &address.kind {
-        let typed =
-            to.argument_map(map, &[&[shape], &[shape, Shape::of(Type::InetService)]], address.span)?;
-        let (fields, interval) = map_data(to.scope, &typed);
+    match &address.kind {
+        ExprKind::Map(map) => {
+            to.argument_map(map, &[&[shape], &[shape, Shape::of(Type::InetService)]], address.span)
+        }
+        _ => to.argument(address, shape),
+    }
+}
+
+fn lower_address(to: &mut Lower<'_>, address: &Typed, span: Span) -> Parsed<Layout> {
+    if let typed::Kind::Map(..) = address.kind {
+        let (fields, interval) = map_data(to.scope, address);
         let register = to.allocate(4, span)?;
-        to.load_into(&typed, register)?;
+        to.load_into(address, register)?;
         return layout_of(register, &fields, interval, span);
     }
-    let typed = to.argument(address, shape)?;
-    let bounds = lower_bounds(to, &typed)?;
-    Ok(Layout { addresses: Some(bounds), ports: None })
+    Ok(Layout { addresses: Some(lower_bounds(to, address)?), ports: None })
 }
 
 /// A map's data lie in the order address, port, last address, last port, each from a 4-byte register on.
@@ -254,14 +263,14 @@ fn layout_of(first: Register, fields: &[Shape], interval: bool, span: Span) -> P
     })
 }
 
-/// Loads a port, a range of ports, or what gives one. The packets must be known to have ports.
-pub(crate) fn lower_ports(to: &mut Lower<'_>, port: &Expr) -> Parsed<Bounds> {
+/// A port, a range of ports, or what gives one. The packets must be known to have ports.
+fn resolve_port(to: &mut Lower<'_>, port: &Expr) -> Parsed<Typed> {
     let typed = to.argument(port, Shape::of(Type::InetService))?;
-    if to.protocols.at(Base::Transport).is_none() {
+    if !to.protocols.has_transport() {
         let message = "transport protocol mapping is only valid after transport protocol match";
         return Err(Diagnostic::error(port.span, message));
     }
-    lower_bounds(to, &typed)
+    Ok(typed)
 }
 
 /// Loads a value, or the first and last of a range; each takes four words whatever its width.

@@ -143,13 +143,12 @@ fn parse_name(p: &mut Parser<'_>) -> Parsed<SetName> {
 impl SetUpdate {
     pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let shapes = to.set_shapes(&self.set.name, span)?;
+        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
         let key = to.arguments(&self.element.key, &shapes.key)?;
-        let key_register = to.load(&key)?;
         let mut data = None;
         match (&self.element.data, shapes.data) {
             (Some(node), Some(shapes)) => {
-                let typed = to.arguments(node, &shapes)?;
-                data = Some(to.load(&typed)?);
+                data = Some(to.arguments(node, &shapes)?);
             }
             (None, None) => {}
             (Some(node), None) => {
@@ -157,10 +156,12 @@ impl SetUpdate {
             }
             (None, Some(_)) => return Err(Diagnostic::error(span, "map elements need data")),
         }
+        let key = to.load(&key)?;
+        let data = data.map(|data| to.load(&data)).transpose()?;
         to.emit(Code::Dynset(Dynset {
             set: SetRef::new(self.set.name.clone()),
             op: self.op,
-            key: key_register,
+            key,
             data,
             timeout: self.element.timeout.unwrap_or(0),
             invert: false,

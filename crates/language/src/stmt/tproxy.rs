@@ -57,20 +57,21 @@ impl Tproxy {
 impl Tproxy {
     pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let family = self.lower_family(to, span)?;
-        if to.protocols.at(Base::Transport).is_none() {
+        if !to.protocols.has_transport() {
             let message = "Transparent proxy support requires transport protocol match";
             return Err(Diagnostic::error(span, message));
         }
-        let mut address = None;
-        if let Some(node) = &self.address {
-            let typed = to.argument(node, address_shape(family))?;
-            address = Some(load_one(to, &typed, "Address ranges are not supported for tproxy.")?);
-        }
-        let mut port = None;
-        if let Some(node) = &self.port {
-            let typed = to.argument(node, Shape::of(Type::InetService))?;
-            port = Some(load_one(to, &typed, "Port ranges are not supported for tproxy.")?);
-        }
+        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
+        let address =
+            self.address.as_ref().map(|node| to.argument(node, address_shape(family))).transpose()?;
+        let port =
+            self.port.as_ref().map(|node| to.argument(node, Shape::of(Type::InetService))).transpose()?;
+        let address = address
+            .map(|typed| load_one(to, &typed, "Address ranges are not supported for tproxy."))
+            .transpose()?;
+        let port = port
+            .map(|typed| load_one(to, &typed, "Port ranges are not supported for tproxy."))
+            .transpose()?;
         to.emit(Code::Tproxy(tproxy::Tproxy { family, address, port }));
         Ok(())
     }

@@ -62,10 +62,7 @@ impl World {
     }
 
     fn run_unguarded(&mut self, text: &str) -> Result<Output, Refusal> {
-        let mut names = Names::default();
-        names.interfaces.insert("lo", 1);
-        // The suite runs with TZ=UTC-2.
-        names.utc_offset = 7200;
+        let names = names();
         let options =
             Options { stateless: true, numeric_protocol: true, utc_offset: 7200, ..Options::default() };
         if let Some(place) = text.strip_prefix("list table ") {
@@ -87,6 +84,14 @@ impl World {
         let family = Family::from_name(family).expect("the corpus names families");
         lister.table(&TableId::new(family, table)).unwrap_or_default()
     }
+}
+
+/// What the machine knows that the suite runs on: one interface, and a clock with TZ=UTC-2.
+fn names() -> Names {
+    let mut names = Names::default();
+    names.interfaces.insert("lo", 1);
+    names.utc_offset = 7200;
+    names
 }
 
 fn panic_text(panic: &dyn std::any::Any) -> String {
