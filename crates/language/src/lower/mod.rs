@@ -6,9 +6,13 @@
 
 mod constant;
 mod load;
+mod matching;
+mod order;
+mod reduce;
 mod relational;
 mod rule;
 mod sets;
+mod transfer;
 mod verdict;
 
 use ironweir_expr::objref::ObjectType;
@@ -24,8 +28,9 @@ use crate::scope::Scope;
 use crate::source::Span;
 use crate::typed::{Shape, Typed};
 
-use relational::Match;
-pub(crate) use relational::{natural, transfer};
+use matching::Match;
+pub(crate) use order::natural;
+pub(crate) use transfer::transfer;
 
 pub use constant::{constant_bytes, constant_data};
 pub use rule::{LoweredRule, lower_rule};

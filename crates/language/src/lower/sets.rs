@@ -6,7 +6,7 @@ use ironweir_ruleset::{Element, Set, SetFlags, Userdata, Value, userdata};
 
 use super::Lower;
 use super::constant::{bounds, constant_bytes, constant_data};
-use super::relational::natural;
+use super::order::natural;
 use crate::datatype::{Order, Type, concat_number, concat_types};
 use crate::diag::{Diagnostic, Parsed};
 use crate::interval::{self, Member, Style};

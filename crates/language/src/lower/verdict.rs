@@ -56,7 +56,7 @@ impl Lower<'_> {
     /// Where key or map are of other types, or the map gives no verdicts.
     pub fn vmap(&mut self, node: &Vmap, span: Span) -> Parsed<()> {
         let key = self.resolve_left(&node.key)?;
-        let fields = super::relational::natural(&key);
+        let fields = super::natural(&key);
         let map = match &node.map.kind {
             ExprKind::Set(set) => {
                 self.resolve_set(set, &fields, Some(&[Shape::of(Type::Verdict)]), node.map.span)?

@@ -1,7 +1,15 @@
 //! Resolving: types, symbols and implied matches.
 
+use crate::diag::{Diagnostic, short};
+use crate::source::Span;
+
+mod inner;
 mod keys;
+mod known;
 mod left;
+mod members;
+mod operation;
+mod options;
 mod payload;
 mod protocols;
 mod right;
@@ -14,3 +22,8 @@ pub use keys::{
     socket_shape, xfrm_shape,
 };
 pub use protocols::Protocols;
+
+/// A word that is none of a table's.
+fn unknown(span: Span, what: &str, word: &str) -> Box<Diagnostic> {
+    Diagnostic::error(span, format!("unknown {what} `{}'", short(word)))
+}

@@ -4,6 +4,7 @@ use ironweir_expr::payload::Base;
 use ironweir_expr::{Family, meta};
 
 use super::keys::meta_shape;
+use super::unknown;
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::lower::Lower;
@@ -263,6 +264,26 @@ impl Lower<'_> {
         self.lookup_literal(left, SetLiteral { elements, interval: false }, false, span)?;
         self.protocols.icmp_type = types.first().copied();
         Ok(())
+    }
+}
+
+impl Lower<'_> {
+    /// Emits what an expression implies that needs a network protocol.
+    pub(crate) fn network_dependency(&mut self, proto: Proto, span: Span) -> Parsed<()> {
+        match self.protocols.at(Base::Network) {
+            Some(known) if known == proto => Ok(()),
+            _ => {
+                let field = if proto == Proto::Ip { "version" } else { "nexthdr" };
+                let field = proto.field(field).ok_or_else(|| unknown(span, "field", field))?;
+                self.payload_field(proto, field, None, span).map(|_| ())
+            }
+        }
+    }
+
+    /// Emits what an expression implies that needs a transport protocol.
+    pub(crate) fn transport_dependency(&mut self, proto: Proto, span: Span) -> Parsed<()> {
+        let field = proto.header().fields.first().ok_or_else(|| unknown(span, "field", ""))?;
+        self.payload_field(proto, field, None, span).map(|_| ())
     }
 }
 
