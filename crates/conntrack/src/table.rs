@@ -32,10 +32,12 @@ impl Table {
         }
     }
 
-    /// Enters both tuples. The caller has made sure that neither is there.
+    /// Enters both tuples. The caller has made sure that neither is there. When they are equal (a host that sends to
+    /// itself from and to one port), packets are taken for replies, as the kernel's lookup does.
     pub(crate) fn link(&mut self, ct: CtRef) {
         let Some(entry) = self.slab.get(ct) else { return };
-        for (direction, tuple) in entry.tuples.iter().enumerate() {
+        let palindrome = entry.tuples[0] == entry.tuples[1];
+        for (direction, tuple) in entry.tuples.iter().enumerate().skip(usize::from(palindrome)) {
             let value = ct.slot << 1 | direction as u32;
             let (slab, key) = (&self.slab, &self.key);
             self.tuples.insert_unique(tuple.hash(key), value, |value| hash_of(slab, key, *value));

@@ -163,6 +163,76 @@ fn conversation(random: &mut Random, flow: u16) -> Vec<Vec<u8>> {
     segments
 }
 
+/// A packet of UDP, UDP-Lite, ICMP, GRE or an unknown protocol; now and then an ICMP error that quotes one of before.
+fn datagram(random: &mut Random, before: &[Vec<u8>]) -> Vec<u8> {
+    let host = |random: &mut Random| Address::v4([10, 0, 0, 1 + random.below(4) as u8]);
+    let (src, dst) = (host(random), host(random));
+    if !before.is_empty() && random.chance(25) {
+        let quoted = &before[random.below(before.len() as u64) as usize];
+        let kind = random.pick(&[3, 3, 3, 4, 5, 11, 12, 9, 18, 19, 40]);
+        let cut = if random.chance(20) { 20 + random.below(10) as usize } else { quoted.len() };
+        // Mostly to whom it concerns: the sender of what is quoted.
+        let to = if random.chance(70) { Address::from_slice(&quoted[12..16]).unwrap_or(dst) } else { dst };
+        let mut body = vec![kind, random.below(4) as u8, 0, 0, 0, 0, 0, 0];
+        body.extend(&quoted[..cut.min(quoted.len())]);
+        return packet(random, src, to, 1, body, Some(2));
+    }
+    let (from, to) = (random.pick(&[1u16, 2, 3]), random.pick(&[1u16, 2, 3]));
+    let data = random.below(20) as usize;
+    match random.below(10) {
+        0..4 => {
+            let l4 = random.pick(&[17, 17, 136]);
+            let mut body = Vec::new();
+            body.extend(from.to_be_bytes());
+            body.extend(to.to_be_bytes());
+            let length = if random.chance(10) { random.below(40) as u16 } else { 8 + data as u16 };
+            body.extend(length.to_be_bytes());
+            body.resize(8 + data, 7);
+            let covers_all = l4 == 17 || length == 8 + data as u16;
+            packet(random, src, dst, l4, body, covers_all.then_some(6))
+        }
+        4..8 => {
+            let kind = random.pick(&[8, 0, 8, 0, 13, 14, 15, 16, 17, 18, 10, 1, 30]);
+            let mut body = vec![kind, 0, 0, 0, 0, random.below(3) as u8, 0, 1];
+            body.resize(8 + data, 7);
+            packet(random, src, dst, 1, body, Some(2))
+        }
+        8 => {
+            let version = random.below(2) as u8;
+            let mut body = vec![0x20 * version, version, 0x88, 0x0b, 0, 4, 0, random.below(3) as u8];
+            body.resize(8 + data, 7);
+            packet(random, src, dst, 47, body, None)
+        }
+        _ => packet(random, src, dst, random_protocol(from), vec![7; data], None),
+    }
+}
+
+const fn random_protocol(number: u16) -> u8 {
+    if number == 1 { 99 } else { 4 }
+}
+
+/// A network packet, its checksum mostly right, sometimes wrong, sometimes 0.
+fn packet(
+    random: &mut Random,
+    src: Address,
+    dst: Address,
+    l4: u8,
+    mut body: Vec<u8>,
+    sum_at: Option<usize>,
+) -> Vec<u8> {
+    if let Some(at) = sum_at {
+        let pseudo = if l4 == 1 { Sum::ZERO } else { Sum::ZERO.pseudo(L3::V4, &src, &dst, body.len(), l4) };
+        let sum = pseudo.bytes(&body).finish();
+        let sum = match random.below(30) {
+            0 => sum.wrapping_add(1),
+            1 => 0,
+            _ => sum,
+        };
+        body[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    }
+    around(src, dst, l4, body)
+}
+
 fn segment(side: usize, header: &tcp::Header, options: &[u8], data: usize) -> Vec<u8> {
     let hosts = [Address::v4([10, 0, 0, 1]), Address::v4([10, 0, 0, 2])];
     let (src, dst) = (hosts[side], hosts[1 - side]);
@@ -172,6 +242,11 @@ fn segment(side: usize, header: &tcp::Header, options: &[u8], data: usize) -> Ve
     body.resize(body.len() + data, 0x55);
     let sum = Sum::ZERO.pseudo(L3::V4, &src, &dst, body.len(), 6).bytes(&body).finish();
     body[16..18].copy_from_slice(&sum.to_be_bytes());
+    around(src, dst, 6, body)
+}
+
+/// The IPv4 header, and the body behind it.
+fn around(src: Address, dst: Address, l4: u8, body: Vec<u8>) -> Vec<u8> {
     let network = ipv4::Header {
         header_len: 20,
         version: 4,
@@ -180,7 +255,7 @@ fn segment(side: usize, header: &tcp::Header, options: &[u8], data: usize) -> Ve
         id: 0,
         flags_offset: ipv4::FLAG_DONT_FRAGMENT,
         ttl: 64,
-        protocol: 6,
+        protocol: l4,
         checksum: 0,
         src,
         dst,
@@ -198,8 +273,8 @@ fn number(bytes: &mut [u8], id: u16) {
     bytes[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// The kernel's sets by packet number, and its connections by client port.
-fn ask_kernel(packets: &[Vec<u8>]) -> (BTreeMap<u16, String>, BTreeMap<u16, String>) {
+/// The kernel's sets by packet number, and the lines of its connections.
+fn ask_kernel(packets: &[Vec<u8>]) -> (BTreeMap<u16, String>, Vec<String>) {
     let mut child = Command::new("unshare")
         .args(["-n", "sh", "-c", SCRIPT])
         .stdin(Stdio::piped())
@@ -215,7 +290,7 @@ fn ask_kernel(packets: &[Vec<u8>]) -> (BTreeMap<u16, String>, BTreeMap<u16, Stri
     drop(stdin);
     let output = child.wait_with_output().expect("the script ends");
     assert!(output.status.success(), "the script failed");
-    let (mut states, mut lines, mut set) = (BTreeMap::new(), BTreeMap::new(), String::new());
+    let (mut states, mut lines, mut set) = (BTreeMap::new(), Vec::new(), String::new());
     for line in String::from_utf8(output.stdout).expect("text").lines() {
         if let Some(name) = line.strip_prefix("set ") {
             set = name.to_owned();
@@ -223,8 +298,8 @@ fn ask_kernel(packets: &[Vec<u8>]) -> (BTreeMap<u16, String>, BTreeMap<u16, Stri
             set.clear();
         } else if let (false, Ok(id)) = (set.is_empty(), line.trim().parse()) {
             states.insert(id, set.clone());
-        } else if line.contains(" tcp ") {
-            lines.insert(client_port(line), line.to_owned());
+        } else if line.contains(" src=10.0.") {
+            lines.push(line.to_owned());
         }
     }
     (states, lines)
@@ -258,14 +333,19 @@ fn essence(line: &str) -> (String, i64) {
     (kept.copied().collect::<Vec<_>>().join(" "), seconds)
 }
 
-#[test]
-fn tcp_is_tracked_as_the_kernel_tracks_it() {
+/// The generator of `IRONWEIR_SEED`, 1 by default; `None` unless live tests are asked for.
+fn live() -> Option<Random> {
     if std::env::var_os("IRONWEIR_LIVE").is_none_or(|live| live != "1") {
         eprintln!("skipped: it needs root and a network namespace (set IRONWEIR_LIVE=1)");
-        return;
+        return None;
     }
-    let seed = std::env::var("IRONWEIR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let mut random = Random(seed);
+    let seed = std::env::var("IRONWEIR_SEED").ok().and_then(|seed| seed.parse().ok());
+    Some(Random(seed.unwrap_or(1)))
+}
+
+#[test]
+fn tcp_is_tracked_as_the_kernel_tracks_it() {
+    let Some(mut random) = live() else { return };
     let mut packets: Vec<Vec<u8>> = Vec::new();
     let mut flows: Vec<u16> = Vec::new();
     for flow in 1024.. {
@@ -280,6 +360,7 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
     }
 
     let (states, lines) = ask_kernel(&packets);
+    let lines: BTreeMap<u16, String> = lines.into_iter().map(|line| (client_port(&line), line)).collect();
     let now = Instant::from_secs(1_000_000);
     let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
     let (mut wrong, mut shown) = (0, 0);
@@ -344,4 +425,48 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
         mine.len()
     );
     assert_eq!((wrong, strays), (0, 0));
+}
+
+#[test]
+fn what_is_not_tcp_is_tracked_as_the_kernel_tracks_it() {
+    let Some(mut random) = live() else { return };
+    let mut packets: Vec<Vec<u8>> = Vec::new();
+    while packets.len() < 8000 {
+        let mut packet = datagram(&mut random, &packets[packets.len().saturating_sub(200)..]);
+        number(&mut packet, packets.len() as u16);
+        packets.push(packet);
+    }
+    let (states, lines) = ask_kernel(&packets);
+    let now = Instant::from_secs(1_000_000);
+    let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
+    let mut wrong = 0;
+    for (id, bytes) in packets.iter_mut().enumerate() {
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let len = bytes.len();
+        let mut packet = Packet::new(bytes, 0, len, LinkType::None);
+        let info = dissect(&mut packet).expect("sound");
+        let PacketIn::Pass(tracking) = ct.packet_in(now, &packet, &info, &Template::default()) else {
+            panic!("dropped")
+        };
+        let ours = name_of(tracking);
+        let Confirm::Pass(_) = ct.confirm(now, tracking) else { panic!("dropped") };
+        let kernel = states.get(&(id as u16)).map_or("none", String::as_str);
+        if ours != kernel {
+            wrong += 1;
+            if wrong < 20 {
+                println!("{id} {kernel} / {ours}: {text}");
+            }
+        }
+    }
+    let listed = |lines: Vec<String>| -> std::collections::BTreeSet<String> {
+        lines.iter().map(|line| format!("{} {}", &line[..20], essence(line).0)).collect()
+    };
+    let ours = listed(ct.iter().map(|(_, entry)| entry.display(now).to_string()).collect());
+    let kernel = listed(lines);
+    for line in ours.symmetric_difference(&kernel).take(20) {
+        println!("{} {line}", if ours.contains(line) { "ours  " } else { "kernel" });
+    }
+    println!("{} packets, {wrong} judged otherwise; {} connections", packets.len(), ours.len());
+    assert_eq!(wrong, 0);
+    assert_eq!(ours, kernel);
 }

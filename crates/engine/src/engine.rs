@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use ironweir_conntrack::defrag::{Defrag, Limits};
 use ironweir_conntrack::{Config, Conntrack};
 use ironweir_ruleset::{Applied, Batch, ChangeError, Ruleset};
 use ironweir_wire::{IfIndex, Instant, Packet};
@@ -46,6 +47,7 @@ impl Engine {
             host,
             ruleset: Ruleset::new(seed),
             conntrack: Conntrack::new(config, seed),
+            defrag: Defrag::new(Limits::default(), seed),
             flows: Flows::new(seed),
             connections: Connections::new(seed),
             output: VecDeque::new(),
@@ -119,6 +121,7 @@ impl Engine {
         self.advance(now);
         let world = &mut self.world;
         world.conntrack.expire(world.now);
+        world.defrag.expire(world.now);
         let tables: Vec<u32> = world.ruleset.table_slots().map(|(slot, _)| slot).collect();
         for table in tables {
             let Some(table) = world.ruleset.table_at_mut(table) else { continue };

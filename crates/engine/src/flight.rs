@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use ironweir_conntrack::defrag::Defrag;
 use ironweir_conntrack::track::Template;
 use ironweir_conntrack::{Conntrack, Tracking};
 use ironweir_ruleset::Ruleset;
@@ -17,6 +18,7 @@ pub(crate) struct World {
     pub(crate) host: Host,
     pub(crate) ruleset: Ruleset,
     pub(crate) conntrack: Conntrack,
+    pub(crate) defrag: Defrag,
     pub(crate) flows: Flows,
     pub(crate) connections: Connections,
     pub(crate) output: VecDeque<Output>,

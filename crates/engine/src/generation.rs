@@ -17,6 +17,8 @@ use crate::{ChainId, Host};
 pub(crate) enum Stage {
     /// A base chain of type filter or route.
     Chain(ChainId),
+    /// Fragments are held until they make a whole packet.
+    Defragment,
     /// Connection tracking takes the packet in.
     Conntrack,
     /// NAT: the nat chains for the first packet of a connection, and the translation of every packet.
@@ -84,6 +86,8 @@ pub(crate) struct Generation {
     egress: HashMap<IfIndex, HookList>,
 }
 
+/// Where fragments are put together (`NF_IP_PRI_CONNTRACK_DEFRAG`).
+const DEFRAGMENT: i32 = -400;
 /// Where connection tracking is called (`NF_IP_PRI_CONNTRACK`).
 const CONNTRACK: i32 = -200;
 /// Where destination NAT is called (`NF_IP_PRI_NAT_DST`).
@@ -209,6 +213,8 @@ impl Generation {
                 let has_nat = nat.iter().any(|list| !list.is_empty());
                 let none = std::cmp::Reverse((0, 0));
                 for (hook, priority, stage, wanted) in [
+                    (Hook::Prerouting, DEFRAGMENT, Stage::Defragment, true),
+                    (Hook::Output, DEFRAGMENT, Stage::Defragment, true),
                     (Hook::Prerouting, CONNTRACK, Stage::Conntrack, true),
                     (Hook::Output, CONNTRACK, Stage::Conntrack, true),
                     (Hook::Prerouting, NAT_DST, Stage::Nat(Manip::Destination), has_nat),

@@ -12,19 +12,25 @@
 
 use std::net::IpAddr;
 
+use ironweir_conntrack::defrag::Fragment;
 use ironweir_conntrack::track::{Confirm, PacketIn};
 use ironweir_conntrack::{self as conntrack, Manip, NatVerdict, Status, Tracking};
 use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::fragment::split;
 use ironweir_wire::protocol::{ethertype, ipproto};
-use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, dissect, ethernet, receive};
+use ironweir_wire::{
+    IfIndex, L3, LinkType, Meta, Packet, PacketInfo, PacketType, dissect, dissect_network, ethernet, receive,
+};
 
 use crate::context::Context;
 use crate::evaluate::{Judgement, evaluate};
 use crate::flight::{Flight, World};
 use crate::generation::{Generation, Stage};
-use crate::{ChainId, Disposition, DropReason, Malformed, Observer, flowtable, transmit};
+use crate::{ChainId, Disposition, DropReason, Malformed, Observer, Output, flowtable, transmit};
 
 /// How often a chain may ask for the packet to be evaluated once more.
+///
+/// DIVERGES: the kernel obeys for ever.
 const MOST_REPEATS: usize = 8;
 
 /// A packet that does not go on; `Err` of each step.
@@ -124,7 +130,7 @@ impl<O: Observer> Way<'_, O> {
 
     /// A frame that came in by a port of a bridge.
     ///
-    /// DIVERGES: the bridge learns no addresses. Frames that are not for the bridge itself go to its next other port, of
+    /// DIVERGES: the bridge learns no addresses, and tracks no connections. Frames that are not for the bridge itself go to its next other port, of
     /// which a real bridge would know which one; groups are passed up only.
     fn bridge(&mut self, packet: &mut Packet<'_>, bridge: IfIndex) -> Step<Disposition> {
         let generation = self.generation;
@@ -167,7 +173,11 @@ impl<O: Observer> Way<'_, O> {
         if receive(packet, &self.flight.info).is_err() {
             return dropped(DropReason::Malformed(Malformed::Ipv4Checksum));
         }
-        self.hook(Hook::Prerouting, packet)?;
+        self.whole(Hook::Prerouting, packet, |way, packet| way.routed(packet))
+    }
+
+    /// Where a packet goes that has passed prerouting.
+    fn routed(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
         let Some((from, to)) = self.addresses(packet) else {
             return dropped(DropReason::Malformed(Malformed::Ipv4));
         };
@@ -220,7 +230,11 @@ impl<O: Observer> Way<'_, O> {
             return dropped(DropReason::UnknownProtocol);
         };
         self.route_out(packet, to, captured_on);
-        self.hook(Hook::Output, packet)?;
+        self.whole(Hook::Output, packet, |way, packet| way.leave(packet, to, captured_on))
+    }
+
+    /// The host's own packet after output.
+    fn leave(&mut self, packet: &mut Packet<'_>, to: IpAddr, captured_on: IfIndex) -> Step<Disposition> {
         // Rules in output may have changed destination or mark: `ip_route_me_harder`.
         if let Some((_, now_to)) = self.addresses(packet)
             && now_to != to
@@ -387,6 +401,72 @@ impl<O: Observer> Way<'_, O> {
         }
     }
 
+    /// The first hook of the network protocol, and then `on`. A fragment goes no further than where fragments are put
+    /// together; the last one of a datagram goes on as the whole datagram, and is cut again when it leaves
+    /// (`nf_ct_defrag_user`, `ip_fragment`).
+    fn whole(
+        &mut self,
+        hook: Hook,
+        packet: &mut Packet<'_>,
+        on: impl FnOnce(&mut Self, &mut Packet<'_>) -> Step<Disposition>,
+    ) -> Step<Disposition> {
+        let generation = self.generation;
+        let list = generation.hooks(self.flight.info.l3).map_or(&[][..], |hooks| hooks.list(hook));
+        let family = if self.flight.info.l3 == L3::V6 { Family::Ip6 } else { Family::Ip };
+        let at = list.iter().position(|stage| *stage == Stage::Defragment);
+        let Some(at) = at.filter(|_| self.flight.info.is_fragment()) else {
+            self.call(list, hook, family, packet)?;
+            return on(self, packet);
+        };
+        let (before, after) = list.split_at(at);
+        self.call(before, hook, family, packet)?;
+        let zone = self.flight.template.zone.id;
+        let mut whole = match self.world.defrag.push(self.world.now, packet, zone) {
+            Fragment::NotOne => {
+                self.call(after, hook, family, packet)?;
+                return on(self, packet);
+            }
+            Fragment::Held => return Err(Disposition::Stolen),
+            Fragment::Dropped(_) => return dropped(DropReason::Fragment),
+            Fragment::Whole(whole) => whole,
+        };
+        let largest = whole.largest;
+        let mut datagram = whole.packet();
+        datagram.meta = Meta { nftrace: datagram.meta.nftrace || packet.meta.nftrace, ..datagram.meta };
+        let Ok(info) = dissect_network(&mut datagram) else { return dropped(DropReason::Fragment) };
+        self.flight.info = info;
+        self.call(after, hook, family, &mut datagram)?;
+        let end = on(self, &mut datagram)?;
+        if let Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } = end {
+            self.fragment(packet, &datagram, largest, oif);
+        }
+        packet.meta = datagram.meta;
+        Ok(end)
+    }
+
+    /// Cuts a datagram again into fragments: all leave by themselves but the last, which takes the place of the fragment
+    /// that completed it.
+    fn fragment(&mut self, packet: &mut Packet<'_>, datagram: &Packet<'_>, largest: usize, oif: IfIndex) {
+        let ethernet = datagram.link() == LinkType::Ethernet;
+        let id = self.world.random();
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let info = self.flight.info;
+        if split(datagram, &info, largest, id, |bytes| parts.push(bytes.to_vec())) == 0 {
+            let mut scratch = vec![0; datagram.len()];
+            let all = datagram.load(0, datagram.len(), &mut scratch);
+            parts.extend(all.map(<[u8]>::to_vec));
+        }
+        let Some(last) = parts.pop() else { return };
+        for bytes in parts {
+            self.world.send(Output { oif, bytes, ethernet });
+        }
+        if packet.replace(&last) {
+            let _ = dissect(packet);
+        } else {
+            self.world.send(Output { oif, bytes: last, ethernet });
+        }
+    }
+
     /// Calls everything at a hook of the packet's network protocol.
     fn hook(&mut self, hook: Hook, packet: &mut Packet<'_>) -> Step {
         let generation = self.generation;
@@ -400,6 +480,8 @@ impl<O: Observer> Way<'_, O> {
         for stage in stages {
             match *stage {
                 Stage::Chain(id) => self.chain(id, hook, family, packet)?,
+                // Done where the way is whole again: see `whole`.
+                Stage::Defragment => {}
                 Stage::Conntrack => self.track(hook, packet)?,
                 Stage::Nat(manip) => self.nat(hook, manip, family, packet)?,
                 Stage::Confirm => self.confirm()?,

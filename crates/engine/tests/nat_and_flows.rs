@@ -167,3 +167,51 @@ fn ct_count_counts_live_connections() {
     // UDP connections without an answer end after 30 seconds.
     assert!(open(31_000, 5));
 }
+
+#[test]
+fn fragments_are_tracked_as_one_datagram_and_leave_as_fragments() {
+    let mut engine = gateway(vec![
+        base("raw", ChainType::Filter, Hook::Prerouting, -450, Policy::Accept),
+        rule("raw", vec![counter()]),
+        rule("fwd", vec![counter()]),
+    ]);
+    // A datagram of 1,000 bytes of payload, cut behind 480 bytes of UDP.
+    let frame = Frame { payload: 1000, ..udp(LAN, CLIENT, 5000, SERVER, 53) };
+    let whole = frame.bytes();
+    let part = |from: usize, to: usize| {
+        let more = to < whole.len();
+        let mut bytes = whole[..34].to_vec();
+        bytes.extend(&whole[from..to]);
+        let total = (bytes.len() - 14) as u16;
+        bytes[16..18].copy_from_slice(&total.to_be_bytes());
+        let field = ((from - 34) / 8) as u16 | if more { 0x2000 } else { 0 };
+        bytes[20..22].copy_from_slice(&field.to_be_bytes());
+        bytes[24..26].copy_from_slice(&[0, 0]);
+        let sum = ironweir_wire::checksum::Sum::ZERO.bytes(&bytes[14..34]).finish();
+        bytes[24..26].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    };
+    let mut put = |bytes: Vec<u8>| {
+        let mut buffer = vec![0; 64];
+        buffer.extend(bytes);
+        let len = buffer.len();
+        let mut packet = ironweir_wire::Packet::new(&mut buffer, 64, len, ironweir_wire::LinkType::Ethernet);
+        packet.meta.iif = LAN;
+        let end = engine.process(ironweir_wire::Instant::from_secs(1000), &mut packet, &mut ());
+        (end, packet.head().to_vec())
+    };
+    assert_eq!(put(part(34, 514)).0, ironweir_engine::Disposition::Stolen);
+    let (end, last) = put(part(514, whole.len()));
+    assert_eq!(end, ironweir_engine::Disposition::Forwarded { oif: WAN, offloaded: false });
+    let first = engine.poll_output().expect("the first fragment");
+    assert_eq!(engine.poll_output(), None);
+    assert_eq!((&first.bytes[26..30], &last[26..30]), (&PUBLIC[..], &PUBLIC[..]));
+    assert_eq!((&first.bytes[20..22], first.bytes[22]), (&[0x20, 0][..], 63));
+    let both = [&first.bytes[34..], &last[34..]].concat();
+    assert_eq!(both.len(), 1008);
+    assert_eq!(both[8..], whole[42..]);
+    assert_eq!(
+        (counts(&engine, "raw"), counts(&engine, "fwd"), engine.conntrack().len()),
+        (vec![2], vec![1], 1)
+    );
+}

@@ -82,9 +82,11 @@ impl Headers {
             ipproto::ICMP if self.l3 == L3::V4 => self.icmp_ids(packet),
             ipproto::ICMPV6 if self.l3 == L3::V6 => self.icmp_ids(packet),
             ipproto::GRE => {
-                // Version 1 (PPTP) has a call id at offset 6; version 0 and all others have nothing to tell apart.
-                let version = packet.be16(self.transport)? & 7;
-                Some((0, if version == 1 { packet.be16(self.transport + 6)? } else { 0 }))
+                // Version 1 (PPTP) has a call id at offset 6; version 0 and all others have nothing to tell apart. What
+                // is cut short counts as 0 (`gre_pkt_to_tuple`).
+                let version = packet.be16(self.transport).unwrap_or(0) & 7;
+                let call = if version == 1 { packet.be16(self.transport + 6) } else { None };
+                Some((0, call.unwrap_or(0)))
             }
             _ => Some((0, 0)),
         }

@@ -197,6 +197,21 @@ impl<'m> Packet<'m> {
         true
     }
 
+    /// Puts other bytes in the place of all the packet has. Returns false, having changed nothing, when the buffer is too
+    /// small or the packet is not linear. The headers are to be found anew.
+    #[must_use]
+    pub fn replace(&mut self, bytes: &[u8]) -> bool {
+        if self.tail.is_some() {
+            return false;
+        }
+        // Headroom is given up where the bytes need it.
+        let start = self.start.min(self.head.len().saturating_sub(bytes.len()));
+        let Some(place) = self.head.get_mut(start..start + bytes.len()) else { return false };
+        place.copy_from_slice(bytes);
+        (self.start, self.end) = (start, start + bytes.len());
+        true
+    }
+
     /// Cuts a linear packet to `len` bytes (link padding, or a shorter answer built in place). Returns false when it
     /// is shorter than that or not linear.
     #[must_use]
@@ -397,6 +412,16 @@ mod tests {
         assert_eq!(packet.head(), (0..20).collect::<Vec<u8>>());
         assert_eq!(packet.network(), 16);
         assert!(!packet.insert(12, &[0]));
+    }
+
+    #[test]
+    fn other_bytes_take_the_packets_place_where_the_buffer_has_room() {
+        let mut bytes = [9; 8];
+        let mut packet = Packet::new(&mut bytes, 4, 6, LinkType::None);
+        assert!(packet.replace(&[1, 2, 3]));
+        assert_eq!(packet.head(), [1, 2, 3]);
+        assert!(packet.replace(&[5; 8]) && !packet.replace(&[6; 9]));
+        assert_eq!(packet.head(), [5; 8]);
     }
 
     #[test]

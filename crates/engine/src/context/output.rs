@@ -69,6 +69,8 @@ fn unreachable(
 }
 
 /// Sends an answer back out of the interface the packet came in by, to the station it came from.
+///
+/// DIVERGES: it passes neither output nor postrouting.
 pub(crate) fn answer(world: &mut World, packet: &Packet<'_>, network: Vec<u8>) {
     let oif = if packet.meta.iif.is_some() { packet.meta.iif } else { packet.meta.oif };
     let ethernet = packet.link() == LinkType::Ethernet;

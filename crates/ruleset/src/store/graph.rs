@@ -43,6 +43,8 @@ fn targets(table: &TableState, chain: u32) -> Vec<u32> {
 /// Walks all chains. Tells for each from which kinds of base chains it can be reached (see [`reach_bit`]).
 ///
 /// The kernel walks down from each base chain (`nft_chain_validate`); here each chain is visited once.
+///
+/// DIVERGES: a loop is one even where no base chain leads to it; kernels since 6.11 refuse only those they can reach.
 pub(super) fn walk(table: &TableState) -> Result<Vec<(u32, u32)>, Fault> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
