@@ -116,7 +116,11 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
             number(0, u32::from(exthdr.header));
             number(1, exthdr.offset);
             number(2, exthdr.kind as u32);
-            number(3, typed.shape.bits);
+            // Of a field that is no whole bytes, more was loaded.
+            let fields =
+                fields(exthdr.kind, exthdr.header, exthdr.name).map_or(&[][..], |(_, fields)| fields);
+            let field = fields.iter().find(|field| Some(field.name) == exthdr.field);
+            number(3, field.map_or(typed.shape.bits, |field| field.bits));
             number(4, u32::from(exthdr.present));
             if let Some(name) = exthdr.name {
                 ok &= data.push_str(5, name);
@@ -319,6 +323,26 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
     }
 }
 
+/// The word for an optional header, and its fields.
+fn fields(
+    kind: ExthdrKind,
+    header: u8,
+    name: Option<&str>,
+) -> Option<(Option<&'static str>, &'static [crate::proto::Field])> {
+    Some(match (kind, name) {
+        (ExthdrKind::Ipv6, Some(name)) => exthdr_by_name(name).map(|h| (Some(h.name), h.fields))?,
+        (ExthdrKind::Tcpopt, Some(name)) => tcp_option_by_name(name).map(|h| (Some(h.name), h.fields))?,
+        (ExthdrKind::Tcpopt, None) => {
+            (None, tcp_options_by_number(header).next().map_or(&[][..], |option| option.fields))
+        }
+        (ExthdrKind::Ipv4, Some(name)) => ip_option_by_name(name).map(|h| (Some(h.name), h.fields))?,
+        (ExthdrKind::Ipv4, None) => ip_option_by_number(header).map(|h| (Some(h.name), h.fields))?,
+        (ExthdrKind::Sctp, Some(name)) => sctp_chunk_by_name(name).map(|h| (Some(h.name), h.fields))?,
+        (ExthdrKind::Sctp, None) => sctp_chunk_by_number(header).map(|h| (Some(h.name), h.fields))?,
+        _ => (None, &[][..]),
+    })
+}
+
 fn exthdr(data: &Userdata) -> Option<Typed> {
     let header = u8::try_from(data.get_u32(0)?).ok()?;
     let offset = data.get_u32(1)?;
@@ -333,18 +357,7 @@ fn exthdr(data: &Userdata) -> Option<Typed> {
         4 => ExthdrKind::Dccp,
         _ => return None,
     };
-    let (name, fields) = match (kind, name) {
-        (ExthdrKind::Ipv6, Some(name)) => exthdr_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Tcpopt, Some(name)) => tcp_option_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Tcpopt, None) => {
-            (None, tcp_options_by_number(header).next().map_or(&[][..], |option| option.fields))
-        }
-        (ExthdrKind::Ipv4, Some(name)) => ip_option_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Ipv4, None) => ip_option_by_number(header).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Sctp, Some(name)) => sctp_chunk_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Sctp, None) => sctp_chunk_by_number(header).map(|h| (Some(h.name), h.fields))?,
-        _ => (None, &[][..]),
-    };
+    let (name, fields) = fields(kind, header, name)?;
     let field = fields.iter().find(|field| !present && field.offset == offset && field.bits == bits);
     let shape = match field {
         Some(field) => Shape::new(field.datatype, field.bits, Order::Big),

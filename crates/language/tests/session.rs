@@ -181,3 +181,9 @@ fn errors_of_meaning_are_told_beside_those_of_grammar() {
     let found = errors(text);
     assert!(found.contains("t.nft:3:7-10") && found.contains("t.nft:4:13-17"), "{found}");
 }
+
+#[test]
+fn typeof_keeps_the_words_of_its_expression() {
+    let text = "table ip x {\n\tset s {\n\t\ttypeof tcp option mptcp subtype\n\t\telements = { mp-join, dss }\n\t}\n}\nlist ruleset\n";
+    assert_eq!(output(text), &text[..text.len() - "list ruleset\n".len()]);
+}

@@ -48,6 +48,8 @@ fn per_line(key: Type) -> usize {
     match key {
         Type::Nfproto
         | Type::Integer
+        | Type::HexInteger
+        | Type::MptcpSubtype
         | Type::ArpOp
         | Type::InetProto
         | Type::InetService

@@ -51,6 +51,7 @@ impl Lower<'_> {
             && only.timeout.is_none()
             && only.expires.is_none()
             && only.comment.is_none()
+            && only.exprs.is_empty()
             && matches!(only.key.kind, Kind::Value(_) | Kind::Prefix(..) | Kind::Range(..))
         {
             right = only.key.clone();

@@ -137,10 +137,9 @@ fn string_key(first: &Value, last: &Value, shape: Shape) -> Typed {
     let mut bytes = first[..if wild { alike } else { first.len() }].to_vec();
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     bytes.truncate(end);
-    if wild {
-        bytes.push(b'*');
-    }
-    text(bytes)
+    let bits = bytes.len() as u32 * 8;
+    let name = text(bytes);
+    if wild { Typed::new(Kind::Prefix(name.into(), bits), shape) } else { name }
 }
 
 /// One value, a prefix where the type is written so, or a range.

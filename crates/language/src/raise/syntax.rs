@@ -4,7 +4,7 @@ use ironweir_expr::payload::Base;
 use ironweir_expr::{ct, exthdr, fib, numgen, rt, socket, tunnel};
 
 use super::Raise;
-use crate::datatype::Type;
+use crate::datatype::{Datum, Type};
 use crate::expr::ct::Direction;
 use crate::expr::raw_payload::{RawBase, RawPayload};
 use crate::expr::tcpopt::{OptionKind, TcpOption, TcpOptionPart};
@@ -76,6 +76,10 @@ impl Raise<'_> {
             Kind::Binary(op, left, right) => {
                 let (left, right) = (self.syntax(left), self.syntax(right));
                 ExprKind::Binary(expr::binary::Binary { op: *op, left: left.into(), right: right.into() })
+            }
+            Kind::Prefix(base, _) if matches!(base.kind, Kind::Value(Datum::Text(_))) => {
+                let Kind::Value(Datum::Text(bytes)) = &base.kind else { return Expr::quoted("*") };
+                return Expr::quoted(format!("{}*", String::from_utf8_lossy(bytes)));
             }
             Kind::Prefix(base, len) => {
                 let base = self.syntax(base);
