@@ -7,7 +7,7 @@ use super::mask::ones;
 use super::value::typed_constant;
 use super::{Raise, field};
 use crate::datatype::{Datum, Type};
-use crate::expr::{self, Expr, ExprKind, list, prefix};
+use crate::expr::{self, Expr, ExprKind, prefix};
 use crate::proto::Proto;
 use crate::stmt::relational::{RelOp, Relational};
 use crate::stmt::vmap::Vmap;
@@ -127,17 +127,15 @@ impl Raise<'_> {
         let equality = matches!(op, RelOp::Implicit | RelOp::Ne);
         if equality && shape.datatype.is_bitmask() {
             self.kill_for(&load);
-            let (op, right) = match (value, op) {
-                (0, RelOp::Ne) => (RelOp::Implicit, self.flag_list(mask, shape)),
-                (0, _) => (RelOp::Not, self.flag_list(mask, shape)),
-                (_, op) => {
-                    let masked = list::Masked {
-                        value: self.flag_list(value, shape).into(),
-                        mask: self.flag_list(mask, shape).into(),
-                    };
-                    (op, Expr::raised(ExprKind::Masked(masked)))
-                }
-            };
+            if value != 0 {
+                let mask = Typed::number(mask, shape);
+                let masked = Typed::new(Kind::Binary(BinaryOp::And, load.into(), mask.into()), shape);
+                let right = self.syntax(&Typed::number(value, shape));
+                self.relational(&masked, if op == RelOp::Ne { op } else { RelOp::Eq }, right);
+                return;
+            }
+            let op = if op == RelOp::Ne { RelOp::Implicit } else { RelOp::Not };
+            let right = self.flag_list(mask, shape);
             self.relational(&load, op, right);
             return;
         }
