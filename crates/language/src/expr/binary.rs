@@ -2,9 +2,12 @@
 
 use super::{Expr, ExprKind};
 use crate::diag::Parsed;
+use crate::json::{Node, tagged};
 use crate::lex::Sign;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::Value;
 
 /// `left op right`.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,5 +113,50 @@ impl Expr {
             }
             _ => self.print(out),
         }
+    }
+}
+
+impl BinaryOp {
+    /// From the sign.
+    pub fn from_sign(sign: &str) -> Option<BinaryOp> {
+        [BinaryOp::Or, BinaryOp::Xor, BinaryOp::And, BinaryOp::Lshift, BinaryOp::Rshift]
+            .into_iter()
+            .find(|op| op.sign() == sign)
+    }
+}
+
+impl Binary {
+    /// As `nft -j` writes it: operations of one kind share one array.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut operands = Vec::new();
+        self.operands(&mut operands, options);
+        tagged(self.op.sign(), operands)
+    }
+
+    fn operands(&self, into: &mut Vec<Value>, options: &Options) {
+        for side in [&self.left, &self.right] {
+            match &side.kind {
+                ExprKind::Binary(inner) if inner.op == self.op => inner.operands(into, options),
+                _ => into.push(side.to_json(options)),
+            }
+        }
+    }
+
+    /// Two or more operands; more are taken from the left.
+    pub fn from_json(op: BinaryOp, node: Node<'_>) -> Parsed<Binary> {
+        let operands = node.items()?;
+        if operands.len() > crate::parse::MAX_NESTING as usize {
+            return Err(node.error(format!("more than {} operators in a row", crate::parse::MAX_NESTING)));
+        }
+        let mut operands = operands.map(Expr::from_json);
+        let (Some(left), Some(right)) = (operands.next(), operands.next()) else {
+            return Err(node.error("an array of two or more operands is expected here"));
+        };
+        let mut binary = Binary { op, left: left?.into(), right: right?.into() };
+        for right in operands {
+            let left = Expr::new(ExprKind::Binary(binary), node.span()).into();
+            binary = Binary { op, left, right: right?.into() };
+        }
+        Ok(binary)
     }
 }

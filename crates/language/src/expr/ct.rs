@@ -1,8 +1,10 @@
 //! `ct`: what conntrack knows.
 
 use crate::diag::{Diagnostic, Parsed};
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `ct [direction] [family] key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -102,5 +104,48 @@ impl Ct {
         }
         let key = super::primary::one_of(p, "a ct key", &words)?;
         Ok(Ct { direction, family: None, key: key.into() })
+    }
+}
+
+impl Ct {
+    /// As `nft -j` writes it: the family is part of the key.
+    pub fn to_json(&self) -> Value {
+        let key = match &self.family {
+            Some(family) => format!("{family} {}", self.key),
+            None => self.key.to_string(),
+        };
+        match self.direction {
+            Some(direction) => json!({ "ct": { "key": key, "dir": direction.word() } }),
+            None => json!({ "ct": { "key": key } }),
+        }
+    }
+
+    /// `key`, `dir` and, of old, `family`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Ct> {
+        let key_node = node.need("key")?;
+        let word = key_node.string()?;
+        let (mut family, key) = match word.split_once(' ') {
+            Some((family @ ("ip" | "ip6"), key)) => (Some(family), key),
+            _ => (None, word),
+        };
+        if let Some(given) = node.get("family") {
+            family = Some(given.one_of("family", &["ip", "ip6"])?);
+        }
+        let Some(dir) = node.get("dir") else {
+            if family.is_some() || DIRECTED[..4].contains(&key) {
+                return Err(node.error(format!("Direction required with CT key {word}")));
+            }
+            let words: Vec<&'static str> = KEYS.into_iter().chain(["bytes", "packets", "avgpkt"]).collect();
+            let key = key_node.one_of("ct key", &words)?;
+            return Ok(Ct { direction: None, family: None, key: key.into() });
+        };
+        let direction = Direction::from_word(dir.one_of("direction", &["original", "reply"])?);
+        let Some(key) = DIRECTED.into_iter().find(|known| *known == key) else {
+            return Err(key_node.unknown("ct key with a direction", key, &DIRECTED));
+        };
+        if family.is_some() && !matches!(key, "saddr" | "daddr") {
+            return Err(node.error(format!("'ct {key}' has no family")));
+        }
+        Ok(Ct { direction, family: family.map(Into::into), key: key.into() })
     }
 }

@@ -1,10 +1,12 @@
 //! IPv6 extension headers (`frag id`, `exthdr hbh exists`) and DCCP options.
 
 use crate::diag::{Diagnostic, Parsed};
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::exthdr_by_name;
+use serde_json::{Value, json};
 
 /// A field of an extension header, or whether the header is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,5 +81,36 @@ impl DccpOption {
         p.next();
         p.next();
         Ok(DccpOption { kind: p.number_to(255)? as u8 })
+    }
+}
+
+impl Exthdr {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        match &self.field {
+            Some(field) => json!({ "exthdr": { "name": self.header, "field": field } }),
+            None => json!({ "exthdr": { "name": self.header } }),
+        }
+    }
+
+    /// `name` and `field`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Exthdr> {
+        let header = node.need("name")?.one_of("extension header", &HEADERS)?;
+        let fields = exthdr_by_name(header).map_or(&[][..], |header| header.fields);
+        let names: Vec<&'static str> = fields.iter().map(|field| field.name).collect();
+        let field = node.get("field").map(|field| field.one_of("field of an extension header", &names));
+        Ok(Exthdr { header: header.into(), field: field.transpose()?.map(Into::into) })
+    }
+}
+
+impl DccpOption {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "dccp option": { "type": self.kind } })
+    }
+
+    /// `type`.
+    pub fn from_json(node: Node<'_>) -> Parsed<DccpOption> {
+        Ok(DccpOption { kind: node.need("type")?.number(255)? as u8 })
     }
 }

@@ -1,9 +1,11 @@
 //! `fib`: what the routing table says.
 
 use crate::diag::{Diagnostic, Parsed};
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `fib saddr . iif oif`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +47,26 @@ impl Fib {
             }
         }
         let result = super::primary::one_of(p, "what fib tells", &["oif", "oifname", "type", "check"])?;
+        Ok(Fib { tuple, result: result.into() })
+    }
+}
+
+impl Fib {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "fib": { "result": self.result, "flags": self.tuple } })
+    }
+
+    /// `result` and `flags`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Fib> {
+        let result = node.need("result")?.one_of("fib result", &["oif", "oifname", "type", "check"])?;
+        let mut tuple: Vec<Box<str>> = Vec::new();
+        for flag in node.need("flags")?.one_or_more() {
+            let flag = flag.one_of("fib flag", &["saddr", "daddr", "mark", "iif", "oif"])?;
+            if !tuple.iter().any(|known| **known == *flag) {
+                tuple.push(flag.into());
+            }
+        }
         Ok(Fib { tuple, result: result.into() })
     }
 }

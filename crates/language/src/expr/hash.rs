@@ -1,10 +1,14 @@
 //! `jhash` and `symhash`.
 
 use super::Expr;
+use super::numgen::offset_from_json;
 use super::numgen::parse_offset;
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `jhash EXPR mod N [seed N] [offset N]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,5 +79,41 @@ impl Symhash {
         p.expect_word("mod")?;
         let modulus = p.number_to(u64::from(u32::MAX))? as u32;
         Ok(Symhash { modulus, offset: parse_offset(p)? })
+    }
+}
+
+impl Jhash {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut jhash = json!({ "mod": self.modulus, "expr": self.expr.to_json(options) });
+        if self.offset > 0 {
+            jhash["offset"] = json!(self.offset);
+        }
+        if let Some(seed) = self.seed {
+            jhash["seed"] = json!(seed);
+        }
+        json!({ "jhash": jhash })
+    }
+
+    /// `expr`, `mod`, `seed` and `offset`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Jhash> {
+        let expr = Expr::from_json(node.need("expr")?)?.into();
+        let seed = node.get("seed").map(Node::u32).transpose()?;
+        Ok(Jhash { expr, modulus: node.need("mod")?.u32()?, seed, offset: offset_from_json(node)? })
+    }
+}
+
+impl Symhash {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        match self.offset {
+            0 => json!({ "symhash": { "mod": self.modulus } }),
+            offset => json!({ "symhash": { "mod": self.modulus, "offset": offset } }),
+        }
+    }
+
+    /// `mod` and `offset`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Symhash> {
+        Ok(Symhash { modulus: node.need("mod")?.u32()?, offset: offset_from_json(node)? })
     }
 }

@@ -1,7 +1,11 @@
 //! Lists of flags: `established,related`, `syn / syn,ack`.
 
 use super::Expr;
+use crate::diag::Parsed;
+use crate::json::Node;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `a,b,c`: any of these flags.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,5 +38,28 @@ impl Masked {
         self.value.print(out);
         out.text(" / ");
         self.mask.print(out);
+    }
+}
+
+impl List {
+    /// As `nft -j` writes it: an array.
+    pub fn to_json(&self, options: &Options) -> Value {
+        self.0.iter().map(|part| part.to_json(options)).collect()
+    }
+
+    /// An array.
+    pub fn from_json(node: Node<'_>) -> Parsed<List> {
+        let parts = node.items()?;
+        if parts.len() == 0 {
+            return Err(node.error("the list is empty"));
+        }
+        parts.map(Expr::from_json).collect::<Parsed<_>>().map(List)
+    }
+}
+
+impl Masked {
+    /// JSON has the mask on the left side of the comparison; this is for where there is none.
+    pub fn to_json(&self, options: &Options) -> Value {
+        json!({ "&": [self.value.to_json(options), self.mask.to_json(options)] })
     }
 }

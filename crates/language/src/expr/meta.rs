@@ -1,8 +1,10 @@
 //! `meta`: what is known of a packet besides its bytes.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `meta key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +97,24 @@ impl Meta {
             return Err(p.unexpected_word("a meta key", &keys));
         };
         p.next();
+        Ok(Meta { key: key.into() })
+    }
+}
+
+impl Meta {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "meta": { "key": self.key } })
+    }
+
+    /// `key`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Meta> {
+        let key_node = node.need("key")?;
+        let word = key_node.string()?;
+        let Some(key) = key(word) else {
+            let keys: Vec<&str> = QUALIFIED.iter().chain(UNQUALIFIED).copied().collect();
+            return Err(key_node.unknown("meta key", word, &keys));
+        };
         Ok(Meta { key: key.into() })
     }
 }

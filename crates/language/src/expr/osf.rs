@@ -1,8 +1,10 @@
 //! `osf`: which operating system sent a SYN.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `osf [ttl loose|skip] name|version`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,5 +36,23 @@ impl Osf {
         }
         let version = super::primary::one_of(p, "name or version", &["name", "version"])? == "version";
         Ok(Osf { ttl, version })
+    }
+}
+
+impl Osf {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        let key = if self.version { "version" } else { "name" };
+        match &self.ttl {
+            Some(ttl) => json!({ "osf": { "ttl": ttl, "key": key } }),
+            None => json!({ "osf": { "key": key } }),
+        }
+    }
+
+    /// `key` and `ttl`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Osf> {
+        let version = node.need("key")?.one_of("osf key", &["name", "version"])? == "version";
+        let ttl = node.get("ttl").map(|ttl| ttl.one_of("osf ttl mode", &["loose", "skip"])).transpose()?;
+        Ok(Osf { ttl: ttl.map(Into::into), version })
     }
 }

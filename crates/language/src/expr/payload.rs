@@ -1,9 +1,11 @@
 //! Header fields: `ip saddr`.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::Proto;
+use serde_json::{Value, json};
 
 /// A field of a header that the protocol tables know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,5 +42,24 @@ impl Payload {
             p.next();
         }
         Ok(Payload { protocol, field: field.into() })
+    }
+}
+
+impl Payload {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "payload": { "protocol": self.protocol, "field": self.field } })
+    }
+
+    /// `protocol` and `field`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Payload> {
+        let (protocol, field) = (node.need("protocol")?, node.need("field")?);
+        let name = protocol.string()?;
+        let Some(proto) = Proto::from_name(name) else {
+            return Err(protocol.error(format!("Unknown payload protocol '{}'", crate::diag::short(name))));
+        };
+        let names: Vec<&'static str> = proto.header().fields.iter().map(|field| field.name).collect();
+        let field = field.one_of(&format!("field of '{}'", proto.name()), &names)?;
+        Ok(Payload { protocol: proto.name().into(), field: field.into() })
     }
 }

@@ -1,7 +1,11 @@
 //! Prefixes: `10.0.0.0/8`.
 
 use super::Expr;
+use crate::diag::Parsed;
+use crate::json::Node;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `base/len`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,5 +21,18 @@ impl Prefix {
     pub fn print(&self, out: &mut Printer) {
         self.base.print(out);
         out.text("/").number(self.len);
+    }
+}
+
+impl Prefix {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        json!({ "prefix": { "addr": self.base.to_json(options), "len": self.len } })
+    }
+
+    /// `addr` and `len`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Prefix> {
+        let base = Expr::from_json(node.need("addr")?)?.into();
+        Ok(Prefix { base, len: node.need("len")?.u32()? })
     }
 }

@@ -1,9 +1,11 @@
 //! Raw payload: `@nh,8,16`.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// Bits from where a header begins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,5 +59,22 @@ impl RawPayload {
         p.expect(Sign::Comma)?;
         let len = p.number_to(u64::from(u32::MAX))? as u32;
         Ok(RawPayload { base, offset, len })
+    }
+}
+
+impl RawPayload {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "payload": { "base": self.base.word(), "offset": self.offset, "len": self.len } })
+    }
+
+    /// `base`, `offset` and `len`.
+    pub fn from_json(node: Node<'_>) -> Parsed<RawPayload> {
+        let base = node.need("base")?;
+        let words = RawBase::WORDS.map(|(_, word)| word);
+        let word = base.one_of("payload base", &words)?;
+        let base = RawBase::WORDS.into_iter().find(|(_, known)| *known == word);
+        let base = base.map_or(RawBase::Link, |(base, _)| base);
+        Ok(RawPayload { base, offset: node.need("offset")?.u32()?, len: node.need("len")?.u32()? })
     }
 }

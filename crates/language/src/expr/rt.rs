@@ -1,8 +1,10 @@
 //! `rt`: what routing decided.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `rt [family] key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,5 +47,25 @@ impl Rt {
             return Ok(Rt { family, key: "nexthop".into() });
         }
         Ok(Rt { family, key: super::primary::one_of(p, "a rt key", &KEYS)?.into() })
+    }
+}
+
+impl Rt {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        match &self.family {
+            Some(family) => json!({ "rt": { "key": self.key, "family": family } }),
+            None => json!({ "rt": { "key": self.key } }),
+        }
+    }
+
+    /// `key` and `family`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Rt> {
+        let key = node.need("key")?.one_of("rt key", &KEYS)?;
+        let family = match node.get("family") {
+            Some(family) => Some(family.one_of("family", &["ip", "ip6"])?.into()),
+            None => None,
+        };
+        Ok(Rt { family, key: key.into() })
     }
 }

@@ -1,9 +1,11 @@
 //! SCTP chunks: `sctp chunk data flags`.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::sctp_chunk_by_name;
+use serde_json::{Value, json};
 
 /// A field of it, or whether it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,5 +38,27 @@ impl SctpChunk {
             p.next();
         }
         Ok(SctpChunk { chunk: chunk.name.into(), field })
+    }
+}
+
+impl SctpChunk {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        match &self.field {
+            Some(field) => json!({ "sctp chunk": { "name": self.chunk, "field": field } }),
+            None => json!({ "sctp chunk": { "name": self.chunk } }),
+        }
+    }
+
+    /// `name` and `field`.
+    pub fn from_json(node: Node<'_>) -> Parsed<SctpChunk> {
+        let name = node.need("name")?;
+        let Some(chunk) = sctp_chunk_by_name(name.string()?) else {
+            return Err(name.error("Unknown SCTP chunk"));
+        };
+        let names: Vec<&'static str> = chunk.fields.iter().map(|field| field.name).collect();
+        let field =
+            node.get("field").map(|field| field.one_of("field of an SCTP chunk", &names)).transpose()?;
+        Ok(SctpChunk { chunk: chunk.name.into(), field: field.map(Into::into) })
     }
 }

@@ -3,11 +3,14 @@
 use super::verdict::Verdict;
 use super::{Expr, ExprKind};
 use crate::diag::Parsed;
+use crate::json::{Node, tagged};
 use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::source::Span;
 use crate::stmt::Stmt;
+use serde_json::{Value, json};
 
 /// `{ ... }`. Sets inside sets (through `$variable`) are spliced in while parsing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -236,5 +239,103 @@ impl ElementOptions {
                 _ => return Ok(options),
             }
         }
+    }
+}
+
+impl SetLiteral {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        tagged("set", self.elements_to_json(options))
+    }
+
+    /// The elements alone.
+    pub fn elements_to_json(&self, options: &Options) -> Vec<Value> {
+        self.elements.iter().map(|element| element.to_json(options)).collect()
+    }
+
+    /// An array of elements, or one element.
+    pub fn from_json(node: Node<'_>) -> Parsed<SetLiteral> {
+        let elements = node.one_or_more().into_iter().map(Element::from_json).collect::<Parsed<Vec<_>>>()?;
+        Ok(SetLiteral { elements })
+    }
+}
+
+impl Element {
+    /// As `nft -j` writes it: the key, `elem` where it has more than that, and an array of two in a map.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut key = self.key.to_json(options);
+        if let Some(more) = self.options.as_ref().filter(|more| more.is_listed(options)) {
+            key = more.to_json(key, options);
+        }
+        match &self.data {
+            Some(data) => Value::Array(vec![key, data.to_json(options)]),
+            None => key,
+        }
+    }
+
+    /// A key, or key and data.
+    pub fn from_json(node: Node<'_>) -> Parsed<Element> {
+        let (key, data) = match node.is_array() {
+            true => {
+                let (key, data) = node.pair()?;
+                (key, Some(Expr::from_json(data)?))
+            }
+            false => (node, None),
+        };
+        let inside = key.get("elem").filter(|_| key.only().is_ok());
+        let (key, options) = match inside {
+            Some(inside) => (inside.need("val")?, ElementOptions::from_json(inside)?),
+            None => (key, None),
+        };
+        Ok(Element { key: Expr::from_json(key)?, data, options, span: node.span() })
+    }
+}
+
+impl ElementOptions {
+    fn is_listed(&self, options: &Options) -> bool {
+        self.timeout.is_some()
+            || (self.expires.is_some() && !options.stateless)
+            || self.comment.is_some()
+            || !self.stmts.is_empty()
+    }
+
+    /// `elem` around a key, with times in seconds.
+    fn to_json(&self, key: Value, options: &Options) -> Value {
+        let mut elem = json!({ "val": key });
+        if let Some(timeout) = self.timeout {
+            elem["timeout"] = json!(timeout / 1000);
+        }
+        if let Some(expires) = self.expires.filter(|_| !options.stateless) {
+            elem["expires"] = json!(expires / 1000);
+        }
+        if let Some(comment) = &self.comment {
+            elem["comment"] = json!(comment);
+        }
+        for stmt in &self.stmts {
+            if let (Some(members), Value::Object(stmt)) = (elem.as_object_mut(), stmt.to_json(options)) {
+                members.extend(stmt);
+            }
+        }
+        tagged("elem", elem)
+    }
+
+    /// What stands beside `val`; `None` where nothing does.
+    fn from_json(node: Node<'_>) -> Parsed<Option<Box<ElementOptions>>> {
+        let mut options = ElementOptions::default();
+        for (key, value) in node.members()? {
+            match key {
+                "val" => {}
+                "timeout" => options.timeout = Some(crate::json::seconds(value)?),
+                "expires" => options.expires = Some(crate::json::seconds(value)?),
+                "comment" => options.comment = Some(value.string()?.into()),
+                _ => match Stmt::stateful_from_json(key, value)? {
+                    Some(stmt) => options.stmts.push(stmt),
+                    None => {
+                        return Err(value.error(format!("an element has no '{}'", crate::diag::short(key))));
+                    }
+                },
+            }
+        }
+        Ok((options != ElementOptions::default()).then(|| options.into()))
     }
 }

@@ -1,6 +1,7 @@
 //! Symbols: words, addresses, quoted strings, whose meaning the other side decides.
 
 use crate::print::Printer;
+use serde_json::Value;
 
 /// A symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,17 @@ impl Symbol {
             out.quoted(&self.text);
         } else {
             out.text(&self.text);
+        }
+    }
+}
+
+impl Symbol {
+    /// As `nft -j` writes it: a string, and a boolean for what exists or is missing.
+    pub fn to_json(&self) -> Value {
+        match (&*self.text, self.quoted) {
+            ("exists", false) => Value::Bool(true),
+            ("missing", false) => Value::Bool(false),
+            (text, _) => Value::from(text),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! TCP options: `tcp option maxseg size`.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::tcp_option_by_name;
+use serde_json::{Value, json};
 
 /// A field of a TCP option, the option's presence, or bits of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -119,6 +121,63 @@ impl OptionKind {
             return Ok(OptionKind::Number(p.number_to(255)? as u8));
         }
         let name = super::primary::one_of(p, "a TCP option", &NAMES)?;
+        Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
+    }
+}
+
+impl TcpOption {
+    /// As `nft -j` writes it. An option that has no name is bits of it, also where only its presence is asked.
+    pub fn to_json(&self) -> Value {
+        let option = match (&self.option, &self.part) {
+            (option, TcpOptionPart::Raw { offset, len }) => {
+                json!({ "base": option.number(), "offset": offset, "len": len })
+            }
+            (OptionKind::Number(number), _) => json!({ "base": number, "offset": 0, "len": 8 }),
+            (OptionKind::Name(name), TcpOptionPart::Field(field)) => json!({ "name": name, "field": field }),
+            (OptionKind::Name(name), TcpOptionPart::Presence) => json!({ "name": name }),
+        };
+        json!({ "tcp option": option })
+    }
+
+    /// `name` and `field`, or `base`, `offset` and `len`.
+    pub fn from_json(node: Node<'_>) -> Parsed<TcpOption> {
+        if let Some(base) = node.get("base") {
+            let option = OptionKind::Number(base.number(255)? as u8);
+            let (offset, len) = (node.need("offset")?.u32()?, node.need("len")?.u32()?);
+            // What `tcp option 255 missing` becomes
+            if (offset, len) == (0, 8) {
+                return Ok(TcpOption { option, part: TcpOptionPart::Presence });
+            }
+            return Ok(TcpOption { option, part: TcpOptionPart::Raw { offset, len } });
+        }
+        let option = OptionKind::from_json(node.need("name")?)?;
+        let Some(field) = node.get("field") else {
+            return Ok(TcpOption { option, part: TcpOptionPart::Presence });
+        };
+        let fields = match &option {
+            OptionKind::Name(name) => tcp_option_by_name(name).map_or(&[][..], |option| option.fields),
+            OptionKind::Number(_) => &[],
+        };
+        let names: Vec<&'static str> = fields.iter().map(|field| field.name).collect();
+        let field = field.one_of("field of a TCP option", &names)?;
+        Ok(TcpOption { option, part: TcpOptionPart::Field(field.into()) })
+    }
+}
+
+impl OptionKind {
+    fn number(&self) -> u8 {
+        match self {
+            OptionKind::Number(number) => *number,
+            OptionKind::Name(name) => tcp_option_by_name(name).map_or(0, |option| option.number),
+        }
+    }
+
+    /// A name or a number.
+    pub fn from_json(node: Node<'_>) -> Parsed<OptionKind> {
+        if node.as_str().is_none() {
+            return Ok(OptionKind::Number(node.number(255)? as u8));
+        }
+        let name = node.one_of("TCP option", &NAMES)?;
         Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
     }
 }

@@ -1,8 +1,10 @@
 //! `tunnel`: metadata of the tunnel a packet came through.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `tunnel path|id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,5 +25,17 @@ impl Tunnel {
     pub fn parse(p: &mut Parser<'_>) -> Parsed<Tunnel> {
         p.next();
         Ok(Tunnel { key: super::primary::one_of(p, "path or id", &["path", "id"])?.into() })
+    }
+}
+
+impl Tunnel {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "tunnel": { "key": self.key } })
+    }
+
+    /// `key`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Tunnel> {
+        Ok(Tunnel { key: node.need("key")?.one_of("tunnel key", &["path", "id"])?.into() })
     }
 }

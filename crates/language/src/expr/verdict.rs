@@ -3,10 +3,13 @@
 use crate::ast::Rule;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::ExprKind;
+use crate::json::Node;
 use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::source::Span;
+use serde_json::{Value, json};
 
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,5 +120,62 @@ impl Target {
         }
         let (name, span) = p.name("a chain's name or '{'")?;
         Ok(Target::Chain { name, span })
+    }
+}
+
+impl Verdict {
+    /// Keys that are verdicts.
+    pub const KEYS: [&str; 6] = ["accept", "drop", "continue", "return", "jump", "goto"];
+
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        match self {
+            Verdict::Accept => json!({ "accept": null }),
+            Verdict::Drop => json!({ "drop": null }),
+            Verdict::Continue => json!({ "continue": null }),
+            Verdict::Return => json!({ "return": null }),
+            Verdict::Queue => json!({ "queue": null }),
+            Verdict::Jump(target) => json!({ "jump": target.to_json(options) }),
+            Verdict::Goto(target) => json!({ "goto": target.to_json(options) }),
+        }
+    }
+
+    /// The verdict of that name, with what stands under it.
+    pub fn from_json(key: &str, node: Node<'_>) -> Parsed<Verdict> {
+        Ok(match key {
+            "accept" => Verdict::Accept,
+            "drop" => Verdict::Drop,
+            "continue" => Verdict::Continue,
+            "return" => Verdict::Return,
+            "jump" => Verdict::Jump(Target::from_json(node)?),
+            "goto" => Verdict::Goto(Target::from_json(node)?),
+            _ => return Err(node.unknown("verdict", key, &Verdict::KEYS)),
+        })
+    }
+}
+
+impl Target {
+    fn to_json(&self, options: &Options) -> Value {
+        match self {
+            Target::Chain { name, .. } => json!({ "target": name }),
+            // libnftables-json(5) has no form for chains without a name; what stands here is ours and is read back.
+            Target::Block(rules) => {
+                let rule =
+                    |rule: &Rule| rule.stmts.iter().map(|stmt| stmt.to_json(options)).collect::<Value>();
+                json!({ "rules": rules.iter().map(rule).collect::<Value>() })
+            }
+        }
+    }
+
+    fn from_json(node: Node<'_>) -> Parsed<Target> {
+        if let Some(rules) = node.get("rules") {
+            let rule = |rule: Node<'_>| {
+                let stmts = rule.items()?.map(crate::stmt::Stmt::from_json).collect::<Parsed<_>>()?;
+                Ok(Rule { stmts, comment: None, span: rule.span() })
+            };
+            return rules.items()?.map(rule).collect::<Parsed<_>>().map(Target::Block);
+        }
+        let target = node.need("target")?;
+        Ok(Target::Chain { name: target.string()?.into(), span: target.span() })
     }
 }

@@ -1,8 +1,10 @@
 //! `ipsec`: what transformation states a packet came or goes through.
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `ipsec in|out [spnum N] [ip|ip6] key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,5 +51,32 @@ impl Xfrm {
             p.next();
         }
         Ok(Xfrm { out, spnum, family, key: super::primary::one_of(p, "an ipsec key", keys)?.into() })
+    }
+}
+
+impl Xfrm {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        let dir = if self.out { "out" } else { "in" };
+        match &self.family {
+            Some(family) => {
+                json!({ "ipsec": { "key": self.key, "family": family, "dir": dir, "spnum": self.spnum } })
+            }
+            None => json!({ "ipsec": { "key": self.key, "dir": dir, "spnum": self.spnum } }),
+        }
+    }
+
+    /// `key`, `dir`, `family` and `spnum`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Xfrm> {
+        let out = node.need("dir")?.one_of("direction", &["in", "out"])? == "out";
+        let spnum = node.get("spnum").map_or(Ok(0), |spnum| spnum.number(255))? as u8;
+        let key = node.need("key")?.one_of("ipsec key", &["reqid", "spi", "saddr", "daddr"])?;
+        let addressed = matches!(key, "saddr" | "daddr");
+        let family = match node.get("family") {
+            Some(family) if addressed => Some(family.one_of("family", &["ip", "ip6"])?.into()),
+            None if addressed => return Err(node.error(format!("ipsec {key} needs a family"))),
+            _ => None,
+        };
+        Ok(Xfrm { out, spnum, family, key: key.into() })
     }
 }

@@ -30,3 +30,8 @@ pub fn tagged(key: &str, value: impl Into<Value>) -> Value {
 pub fn one_or_array(mut values: Vec<Value>) -> Value {
     if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) }
 }
+
+/// A time in seconds, as milliseconds.
+pub fn seconds(node: Node<'_>) -> crate::diag::Parsed<u64> {
+    Ok(node.number(u64::MAX / 1000)? * 1000)
+}
