@@ -179,9 +179,6 @@ impl Raise<'_> {
 
     /// Whether a match of the transport protocol implies the one of the network protocol before it.
     fn l4proto_implies(&self, l4proto: u128, inner: bool) -> bool {
-        if !inner && !matches!(self.scope.family, Family::Inet | Family::Bridge | Family::Netdev) {
-            return true;
-        }
         let Some(dependency) = self.dependencies.at(Base::Network, inner) else { return false };
         let network = match (&dependency.left.kind, dependency.value) {
             (Kind::Meta(meta::Key::Nfproto, _), 2) => Proto::Ip,
@@ -190,6 +187,11 @@ impl Raise<'_> {
             (_, 0x86dd) => Proto::Ip6,
             _ => return false,
         };
-        matches!((l4proto, network), (1, Proto::Ip) | (58, Proto::Ip6))
+        match self.scope.family {
+            // Their packets are of this protocol anyway.
+            Family::Ip if !inner => network == Proto::Ip,
+            Family::Ip6 if !inner => network == Proto::Ip6,
+            _ => matches!((l4proto, network), (1, Proto::Ip) | (58, Proto::Ip6)),
+        }
     }
 }
