@@ -109,10 +109,11 @@ impl<O: Observer> Way<'_, O> {
     }
 
     fn arp(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
-        let Some(header) = ironweir_wire::arp::Header::read(packet, packet.network()) else {
+        // `arp_rcv`: addresses as long as Ethernet's and IPv4's, whatever the types say.
+        let at = packet.network();
+        if packet.be16(at + 4) != Some(0x0604) || packet.len() < at + 28 {
             return dropped(DropReason::Malformed(Malformed::Arp));
-        };
-        let _ = header;
+        }
         if let Some(bridge) = self.world.host.interface(packet.meta.iif).and_then(|port| port.bridge) {
             return self.bridge(packet, bridge);
         }
@@ -167,7 +168,8 @@ impl<O: Observer> Way<'_, O> {
 
     /// IP from the wire (`ip_rcv`, `ipv6_rcv`, and what follows).
     fn ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
-        if packet.meta.packet_type == PacketType::OtherHost {
+        // Without knowledge of a host, nobody else is one either.
+        if packet.meta.packet_type == PacketType::OtherHost && self.world.host.forward_to.is_none() {
             return dropped(DropReason::OtherHost);
         }
         if receive(packet, &self.flight.info).is_err() {
