@@ -95,3 +95,28 @@ pub(crate) fn datum_bytes(datum: &Datum, shape: Shape) -> Vec<u8> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datatype::Type;
+
+    #[test]
+    fn bytes_follow_order_and_fields_are_padded() {
+        let port = Typed::number(22, Shape::of(Type::InetService));
+        let mark = Typed::number(1, Shape::of(Type::Mark));
+        assert_eq!(constant_bytes(&port).as_deref(), Some(&[0, 22][..]));
+        assert_eq!(constant_bytes(&mark).as_deref(), Some(&1u32.to_ne_bytes()[..]));
+        let both = Typed::new(Kind::Concat(vec![port, mark]), Shape::new(Type::Invalid, 64, Order::Big));
+        let [a, b, c, d] = 1u32.to_ne_bytes();
+        assert_eq!(constant_bytes(&both).as_deref(), Some(&[0, 22, 0, 0, a, b, c, d][..]));
+    }
+
+    #[test]
+    fn a_prefix_goes_from_zeros_to_ones() {
+        let base = Typed::number(0x0a00_0000, Shape::of(Type::Ipv4Addr));
+        let shape = base.shape;
+        let (from, to) = bounds(&Typed::new(Kind::Prefix(base.into(), 8), shape)).expect("numbers");
+        assert_eq!((from.value(), to.value()), (Some(0x0a00_0000), Some(0x0aff_ffff)));
+    }
+}

@@ -76,7 +76,7 @@ fn can_merge(first: &Match, second: &Match) -> bool {
     let (Kind::Payload(a), Kind::Payload(b)) = (&first.left.kind, &second.left.kind) else { return false };
     let (a_bits, b_bits) = (first.left.shape.bits, second.left.shape.bits);
     if a.base != b.base
-        || a.offset + a_bits != b.offset
+        || a.offset.checked_add(a_bits) != Some(b.offset)
         || (a.offset | a_bits | b.offset | b_bits) % 8 != 0
         || a_bits + b_bits > 128
     {
@@ -98,5 +98,51 @@ fn merge(first: &Match, second: &Match) -> Match {
         left: Typed::new(kind, shape).at(first.left.span),
         op: RelOp::Eq,
         right: Typed::number((high << second.left.shape.bits) | low, shape).at(first.right.span),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Proto;
+
+    fn equal(proto: Proto, name: &'static str, value: u128) -> Match {
+        let field = proto.field(name).expect("a field of the tables");
+        let shape = Shape::new(field.datatype, field.bits, Order::Big);
+        let payload = Payload {
+            base: proto.header().base,
+            offset: field.offset,
+            field: Some((proto, field.name)),
+            inner: None,
+        };
+        let left = Typed::new(Kind::Payload(payload), shape);
+        Match { left, op: RelOp::Eq, right: Typed::number(value, shape) }
+    }
+
+    fn loads(matches: &[Match]) -> Vec<(u32, Option<u128>)> {
+        matches.iter().map(|one| (one.left.shape.bits, one.right.value())).collect()
+    }
+
+    #[test]
+    fn ports_side_by_side_are_one_load() {
+        // nft 1.0.6 --debug=netlink: payload load 4b @ transport header + 0, cmp eq 0x04000016
+        let both = vec![equal(Proto::Tcp, "dport", 22), equal(Proto::Tcp, "sport", 1024)];
+        assert_eq!(loads(&reduce(both, Family::Ip, true)), [(32, Some(0x0400_0016))]);
+    }
+
+    #[test]
+    fn addresses_are_not_merged_beyond_what_the_kernel_loads_fast() {
+        let both = vec![equal(Proto::Ip, "saddr", 1), equal(Proto::Ip, "daddr", 2)];
+        assert_eq!(loads(&reduce(both, Family::Ip, true)), [(32, Some(1)), (32, Some(2))]);
+        let both = vec![equal(Proto::Ether, "daddr", 1), equal(Proto::Ether, "saddr", 2)];
+        assert_eq!(loads(&reduce(both, Family::Bridge, true)), [(96, Some(1 << 48 | 2))]);
+    }
+
+    #[test]
+    fn what_tells_the_protocol_keeps_its_place() {
+        let apart = equal(Proto::Ip, "ttl", 64);
+        let rule = vec![equal(Proto::Ether, "type", 0x0800), apart, equal(Proto::Ether, "saddr", 2)];
+        let reduced = reduce(rule, Family::Bridge, true);
+        assert_eq!(loads(&reduced), [(64, Some(2 << 16 | 0x0800)), (8, Some(64))]);
     }
 }

@@ -73,7 +73,8 @@ pub fn set_of(set: &Set) -> SetShapes {
 fn shapes_of(number: u32, len: u32, fields: &[u32], order: Option<Order>) -> Vec<Shape> {
     let types = concat_types(number).unwrap_or_else(|| vec![Type::Integer]);
     if let [one] = types[..] {
-        let bits = if one.bits() == 0 || one.bits().div_ceil(8) != len { len * 8 } else { one.bits() };
+        let bits =
+            if one.bits() == 0 || one.bits().div_ceil(8) != len { len.min(64) * 8 } else { one.bits() };
         let order = match (one, order) {
             (Type::Integer | Type::Bitmask, Some(order)) => order,
             (one, _) => one.order(),
@@ -85,7 +86,7 @@ fn shapes_of(number: u32, len: u32, fields: &[u32], order: Option<Order>) -> Vec
         .enumerate()
         .map(|(at, t)| {
             let bits = match (t.bits(), fields.get(at)) {
-                (0, Some(bytes)) => bytes * 8,
+                (0, Some(bytes)) => (*bytes).min(64) * 8,
                 (bits, _) => bits,
             };
             Shape::new(*t, bits, t.order())

@@ -9,8 +9,7 @@ pub(crate) fn transfer(mut left: Typed, mut right: Typed, span: Span) -> Parsed<
     if matches!(right.kind, Kind::SetRef(..) | Kind::Prefix(..)) {
         return Ok((left, right));
     }
-    loop {
-        let Kind::Binary(op, inner, constant) = &left.kind else { break };
+    while let Kind::Binary(op, inner, constant) = &left.kind {
         let (Some(constant), false) = (constant.value(), matches!(op, BinaryOp::And | BinaryOp::Or)) else {
             break;
         };
@@ -84,4 +83,28 @@ fn shifted(right: Typed, op: BinaryOp, by: u128, shape: Shape, span: Span) -> Pa
         other => other,
     };
     Ok(Typed { kind, shape, span: at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datatype::{Order, Type};
+
+    #[test]
+    fn shifts_and_exclusive_or_move_but_masks_stay() {
+        let byte = Shape::new(Type::Integer, 8, Order::Big);
+        let load = Typed::new(Kind::Symhash(1, 0), byte);
+        let mask =
+            Typed::new(Kind::Binary(BinaryOp::And, load.into(), Typed::number(0xfc, byte).into()), byte);
+        let by = Typed::number(2, Shape::new(Type::Integer, 32, Order::Host));
+        let field = Typed::new(Kind::Binary(BinaryOp::Rshift, mask.clone().into(), by.into()), byte);
+        let value = |value| Typed::number(value, Shape { bits: 6, ..byte });
+        let (left, right) = transfer(field.clone(), value(0x2e), Span::NONE).expect("it fits");
+        assert_eq!((left, right.value()), (mask.clone(), Some(0xb8)));
+        assert!(transfer(field, value(0x40), Span::NONE).is_err(), "six bits cannot be 64");
+        let flipped =
+            Typed::new(Kind::Binary(BinaryOp::Xor, mask.clone().into(), Typed::number(3, byte).into()), byte);
+        let (left, right) = transfer(flipped, value(1), Span::NONE).expect("it fits");
+        assert_eq!((left, right.value()), (mask, Some(2)));
+    }
 }

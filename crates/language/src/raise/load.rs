@@ -11,9 +11,9 @@ use crate::proto::Proto;
 use crate::resolve::{ct_shape, meta_shape, rt_shape, socket_shape, xfrm_shape};
 use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
 
-/// Bits of so many bytes, without overflow for what no packet has.
+/// Bits of so many bytes. No packet has more than 65535, and bounded numbers add up without overflow.
 fn bits(bytes: u32) -> u32 {
-    bytes.saturating_mul(8)
+    bytes.min(0xffff) * 8
 }
 
 fn payload_typed(load: &payload::Load, inner: Option<Proto>) -> Typed {

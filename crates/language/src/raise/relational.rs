@@ -89,8 +89,8 @@ impl Raise<'_> {
             let here = Payload { offset: payload.offset + at, ..payload };
             let rest = bits - at;
             let found = self.field_from(&here, here.offset).filter(|(_, field)| {
-                here.offset % 8 == 0
-                    && field.bits % 8 == 0
+                here.offset.is_multiple_of(8)
+                    && field.bits.is_multiple_of(8)
                     && (field.bits <= rest || is_prefix_type(field.datatype))
             });
             let Some((proto, field)) = found else {

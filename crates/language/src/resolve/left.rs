@@ -24,7 +24,7 @@ impl Lower<'_> {
 
     /// Resolves what is to be written.
     pub(crate) fn resolve_target(&mut self, expr: &Expr) -> Parsed<Typed> {
-        self.resolve_load(expr, None).map(Typed::as_written)
+        self.resolve_load(expr, None).map(Typed::into_written)
     }
 
     /// The same, perhaps inside of a tunnel.

@@ -295,7 +295,7 @@ pub(crate) fn whole_bytes(typed: Typed) -> Typed {
         _ => return typed,
     };
     let bits = typed.shape.bits;
-    if offset % 8 == 0 && bits % 8 == 0 {
+    if offset.is_multiple_of(8) && bits.is_multiple_of(8) {
         return typed;
     }
     let inside = offset % 8;
@@ -322,9 +322,9 @@ pub(crate) fn whole_bytes(typed: Typed) -> Typed {
 
 impl Typed {
     /// The bits that [`whole_bytes`] was made of, as they are named when they are written.
-    pub(crate) fn as_written(self) -> Typed {
+    pub(crate) fn into_written(self) -> Typed {
         match self.kind {
-            Kind::Binary(BinaryOp::Rshift, inner, _) | Kind::Swap(inner) => inner.as_written(),
+            Kind::Binary(BinaryOp::Rshift, inner, _) | Kind::Swap(inner) => inner.into_written(),
             Kind::Binary(BinaryOp::And, load, mask) => {
                 let bits = mask.value().map_or(load.shape.bits, u128::count_ones);
                 Typed { shape: Shape { bits, ..load.shape }, ..*load }

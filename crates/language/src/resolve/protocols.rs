@@ -154,3 +154,33 @@ impl Typed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::meta_shape;
+
+    fn meta(key: meta::Key) -> Typed {
+        Typed::new(Kind::Meta(key, None), meta_shape(key))
+    }
+
+    #[test]
+    fn families_know_where_they_begin() {
+        assert_eq!(Protocols::new(Family::Ip).at(Base::Network), Some(Proto::Ip));
+        assert_eq!(Protocols::new(Family::Inet).at(Base::Network), None);
+        assert_eq!(Protocols::new(Family::Bridge).at(Base::Link), Some(Proto::Ether));
+    }
+
+    #[test]
+    fn matches_tell_protocols() {
+        let mut protocols = Protocols::new(Family::Inet);
+        let nfproto = meta(meta::Key::Nfproto);
+        protocols.learn(&nfproto, &Typed::number(10, nfproto.shape));
+        assert_eq!(protocols.at(Base::Network), Some(Proto::Ip6));
+        let l4proto = meta(meta::Key::L4proto);
+        protocols.learn(&l4proto, &Typed::number(17, l4proto.shape));
+        assert_eq!(protocols.at(Base::Transport), Some(Proto::Udp));
+        protocols.learn(&l4proto, &Typed::number(6, l4proto.shape));
+        assert_eq!(protocols.conflict(Base::Transport, Proto::Tcp), Some(Proto::Udp));
+    }
+}
