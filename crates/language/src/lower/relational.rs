@@ -9,6 +9,7 @@ use super::transfer::transfer;
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::ExprKind;
+use crate::resolve::has_load;
 use crate::source::Span;
 use crate::stmt::relational::{RelOp, Relational};
 use crate::typed::{BinaryOp, Kind, Shape, Typed};
@@ -20,7 +21,14 @@ impl Lower<'_> {
     /// Where the sides do not fit each other or earlier matches.
     pub fn relational(&mut self, node: &Relational, span: Span) -> Parsed<()> {
         let mut op = node.op;
-        let mut left = self.resolve_left(&node.left)?;
+        let mut left = match (&node.left.kind, &node.right.kind) {
+            // Constants among the parts have the types of the set's key.
+            (ExprKind::Concat(concat), ExprKind::SetRef(set)) if !concat.0.iter().all(has_load) => {
+                let shapes = self.set_shapes(&set.name, node.right.span)?;
+                self.arguments(&node.left, &shapes.key)?
+            }
+            _ => self.resolve_left(&node.left)?,
+        };
         let mut right = match &node.right.kind {
             ExprKind::Masked(masked) => {
                 if !left.shape.datatype.is_bitmask() {

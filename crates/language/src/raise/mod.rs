@@ -36,12 +36,13 @@ use ironweir_wire::Instant;
 use crate::ast;
 use crate::datatype::PrintOptions;
 use crate::expr;
+use crate::lower::constant_bytes;
 use crate::print::Options;
 use crate::resolve::Protocols;
 use crate::scope::Scope;
 use crate::source::Span;
 use crate::stmt::{Stmt, StmtKind};
-use crate::typed::{Shape, Typed};
+use crate::typed::{Kind, Shape, Typed};
 
 use dependency::Dependencies;
 use registers::RegisterFile;
@@ -202,7 +203,7 @@ impl<'a> Raise<'a> {
         }
         let words = want.iter().map(Shape::words).sum();
         let typed = self.registers.take(register, words);
-        self.resolved(typed)
+        retyped(self.resolved(typed), want)
     }
 
     /// What was loaded into a register, as bytecode has it; `None` where it holds a constant or nothing.
@@ -223,4 +224,18 @@ impl<'a> Raise<'a> {
             self.stmts[place] = None;
         }
     }
+}
+
+/// With the constants among the parts of a concatenation in the types that its place gives them.
+fn retyped(mut typed: Typed, want: &[Shape]) -> Typed {
+    if let Kind::Concat(parts) = &mut typed.kind
+        && parts.len() == want.len()
+    {
+        for (part, shape) in parts.iter_mut().zip(want) {
+            if let (Kind::Value(_), Some(bytes)) = (&part.kind, constant_bytes(part)) {
+                *part = value::typed_constant(&bytes, &[*shape]);
+            }
+        }
+    }
+    typed
 }

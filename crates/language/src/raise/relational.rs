@@ -8,6 +8,7 @@ use super::value::typed_constant;
 use super::{Raise, field};
 use crate::datatype::{Datum, Type};
 use crate::expr::{self, Expr, ExprKind, prefix};
+use crate::lower::set_of;
 use crate::proto::Proto;
 use crate::stmt::relational::{RelOp, Relational};
 use crate::stmt::vmap::Vmap;
@@ -212,7 +213,9 @@ impl Raise<'_> {
                 self.kill_for(&field);
                 (field, shift)
             }
-            None => (self.resolved(key), 0),
+            None => {
+                (super::retyped(self.resolved(key), &set.map(|set| set_of(set).key).unwrap_or_default()), 0)
+            }
         };
         let right = match set {
             Some(set) if super::elements::is_anonymous(set) => self.literal(set, &key, shift),

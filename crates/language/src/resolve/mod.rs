@@ -15,7 +15,7 @@ mod protocols;
 mod right;
 
 pub(crate) use payload::ones;
-pub(crate) use right::{compatible, is_interval};
+pub(crate) use right::{compatible, has_load, is_interval};
 
 pub use keys::{
     CT_KEYS, META_KEYS, RT_KEYS, SOCKET_KEYS, XFRM_KEYS, ct_shape, meta_key, meta_name, meta_shape, rt_shape,
