@@ -125,7 +125,6 @@ fn print_classid(value: u128) -> String {
     match value {
         0xffff_ffff => "root".into(),
         0 => "none".into(),
-        _ if major == 0 => format!(":{minor:x}"),
         _ => format!("{major:x}:{minor:x}"),
     }
 }

@@ -229,7 +229,14 @@ fn resolve_address(to: &mut Lower<'_>, address: &Expr, family: Family) -> Parsed
         ExprKind::Map(map) => {
             to.argument_map(map, &[&[shape], &[shape, Shape::of(Type::InetService)]], address.span)
         }
-        _ => to.argument(address, shape),
+        _ => {
+            let typed = to.argument(address, shape)?;
+            if typed.shape.bits < shape.bits {
+                let message = format!("datatype mismatch, expected {}", shape.datatype.description());
+                return Err(Diagnostic::error(address.span, message));
+            }
+            Ok(typed)
+        }
     }
 }
 
