@@ -18,7 +18,12 @@ const MAX_FILE: u64 = 1 << 30;
 
 impl Files for DiskFiles {
     fn read(&self, path: &str) -> Result<String, FileError> {
-        read_text(std::path::Path::new(path))
+        let path = std::path::Path::new(path);
+        // As nft: a device or a pipe has no end that could be relied on.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(FileError::Unreadable("Not a regular file".to_owned()));
+        }
+        read_text(path)
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
