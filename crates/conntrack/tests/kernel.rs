@@ -12,10 +12,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use ironweir_conntrack::{Config, Confirm, Conntrack, CtInfo, PacketIn, Template, Tracking};
+use ironweir_conntrack::{
+    Config, Confirm, Conntrack, CtInfo, Manip, NatRange, NatVerdict, PacketIn, Template, Tracking,
+};
 use ironweir_wire::checksum::Sum;
 use ironweir_wire::tcp::flag::{ACK, FIN, PSH, RST, SYN, URG};
-use ironweir_wire::{Address, Instant, L3, LinkType, Packet, dissect, ipv4, tcp};
+use ironweir_wire::{Address, Instant, L3, LinkType, Packet, dissect, ipv4, rewrite, tcp};
 
 const SCRIPT: &str = r#"
 set -e
@@ -43,16 +45,35 @@ ip addr add 10.0.255.254/16 dev d0
     ct state related ct direction reply add @relr { ip id }
   }
   }'
+  if [ "$NAT" = 1 ]; then echo 'table ip n {
+    chain pre { type nat hook prerouting priority dstnat
+      ip daddr 10.0.0.1 udp dport 2 dnat to 10.0.7.1:77
+      dnat to ip daddr map { 10.0.0.3 : 10.0.7.3, 10.0.0.4 : 10.0.7.4 }
+    }
+    chain post { type nat hook postrouting priority srcnat
+      snat to ip saddr map { 10.0.0.1 : 10.0.8.1, 10.0.0.2 : 10.0.8.2 }
+    }
+  }'; fi
 } | nft -f -
 taskset -c 0 python3 -c '
 import socket, sys
 out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 out.bind(("v0", 0))
 mac = bytes.fromhex("020000000001")
+heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+heard.bind(("d1", 0))
+def drain(timeout):
+    heard.settimeout(timeout)
+    try:
+        while True:
+            frame = heard.recv(65536)
+            if frame[12:14] == b"\x08\x00": print("out", frame[14:].hex())
+    except (BlockingIOError, TimeoutError): pass
 for line in sys.stdin:
     out.send(mac + bytes(6) + b"\x08\x00" + bytes.fromhex(line.strip()))
+    drain(0)
+drain(0.5)
 '
-sleep 0.5
 for s in inv newo esto estr relo relr; do echo "set $s"; nft -n list set ip t $s | tr ',{}' '\n\n\n' | grep -E '^[[:space:]]*[0-9]+[[:space:]]*$' || true; done
 echo lines
 conntrack -L -o extended 2>/dev/null
@@ -170,7 +191,7 @@ fn datagram(random: &mut Random, before: &[Vec<u8>]) -> Vec<u8> {
     if !before.is_empty() && random.chance(25) {
         let quoted = &before[random.below(before.len() as u64) as usize];
         let kind = random.pick(&[3, 3, 3, 4, 5, 11, 12, 9, 18, 19, 40]);
-        let cut = if random.chance(20) { 20 + random.below(10) as usize } else { quoted.len() };
+        let cut = if random.chance(20) { 20 + random.below(10) as usize } else { quoted.len().min(200) };
         // Mostly to whom it concerns: the sender of what is quoted.
         let to = if random.chance(70) { Address::from_slice(&quoted[12..16]).unwrap_or(dst) } else { dst };
         let mut body = vec![kind, random.below(4) as u8, 0, 0, 0, 0, 0, 0];
@@ -273,36 +294,51 @@ fn number(bytes: &mut [u8], id: u16) {
     bytes[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// The kernel's sets by packet number, and the lines of its connections.
-fn ask_kernel(packets: &[Vec<u8>]) -> (BTreeMap<u16, String>, Vec<String>) {
+/// What the kernel did.
+#[derive(Default)]
+struct Kernel {
+    /// The set each packet went into, by number.
+    states: BTreeMap<u16, String>,
+    /// Its connections.
+    lines: Vec<String>,
+    /// Packets as they left, by number.
+    out: BTreeMap<u16, String>,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn ask_kernel(packets: &[Vec<u8>], nat: bool) -> Kernel {
     let mut child = Command::new("unshare")
         .args(["-n", "sh", "-c", SCRIPT])
+        .env("NAT", if nat { "1" } else { "0" })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("unshare runs");
     let mut stdin = child.stdin.take().expect("a pipe");
-    let text: String = packets
-        .iter()
-        .map(|packet| packet.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
-        .collect();
-    stdin.write_all(text.as_bytes()).expect("the script reads");
-    drop(stdin);
+    let text: String = packets.iter().map(|packet| hex(packet) + "\n").collect();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
     let output = child.wait_with_output().expect("the script ends");
+    writer.join().expect("no panic").expect("the script reads");
     assert!(output.status.success(), "the script failed");
-    let (mut states, mut lines, mut set) = (BTreeMap::new(), Vec::new(), String::new());
+    let (mut kernel, mut set) = (Kernel::default(), String::new());
     for line in String::from_utf8(output.stdout).expect("text").lines() {
         if let Some(name) = line.strip_prefix("set ") {
             set = name.to_owned();
         } else if line == "lines" {
             set.clear();
         } else if let (false, Ok(id)) = (set.is_empty(), line.trim().parse()) {
-            states.insert(id, set.clone());
+            kernel.states.insert(id, set.clone());
+        } else if let Some(packet) = line.strip_prefix("out ") {
+            let id = u16::from_str_radix(packet.get(8..12).unwrap_or("0"), 16).expect("hex");
+            kernel.out.insert(id, packet.to_owned());
         } else if line.contains(" src=10.0.") {
-            lines.push(line.to_owned());
+            kernel.lines.push(line.to_owned());
         }
     }
-    (states, lines)
+    kernel
 }
 
 fn client_port(line: &str) -> u16 {
@@ -359,7 +395,7 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
         }
     }
 
-    let (states, lines) = ask_kernel(&packets);
+    let Kernel { states, lines, .. } = ask_kernel(&packets, false);
     let lines: BTreeMap<u16, String> = lines.into_iter().map(|line| (client_port(&line), line)).collect();
     let now = Instant::from_secs(1_000_000);
     let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
@@ -436,12 +472,12 @@ fn what_is_not_tcp_is_tracked_as_the_kernel_tracks_it() {
         number(&mut packet, packets.len() as u16);
         packets.push(packet);
     }
-    let (states, lines) = ask_kernel(&packets);
+    let Kernel { states, lines, .. } = ask_kernel(&packets, false);
     let now = Instant::from_secs(1_000_000);
     let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
     let mut wrong = 0;
     for (id, bytes) in packets.iter_mut().enumerate() {
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hex(bytes);
         let len = bytes.len();
         let mut packet = Packet::new(bytes, 0, len, LinkType::None);
         let info = dissect(&mut packet).expect("sound");
@@ -469,4 +505,121 @@ fn what_is_not_tcp_is_tracked_as_the_kernel_tracks_it() {
     println!("{} packets, {wrong} judged otherwise; {} connections", packets.len(), ours.len());
     assert_eq!(wrong, 0);
     assert_eq!(ours, kernel);
+}
+
+/// The rules of table `n`, for a connection's first packet.
+fn wanted(tuple: &ironweir_wire::Tuple, manip: Manip) -> Option<NatRange> {
+    let [_, _, third, last] = match manip {
+        Manip::Source => tuple.src.as_v4(),
+        Manip::Destination => tuple.dst.as_v4(),
+    };
+    let to = |third| NatRange::default().to_address(Address::v4([10, 0, third, last]));
+    match (manip, third, last) {
+        (Manip::Destination, 0, 1) if tuple.l4 == 17 && tuple.dst_id == 2 => Some(to(7).with_ports(77, 77)),
+        (Manip::Destination, 0, 3 | 4) => Some(to(7)),
+        (Manip::Source, 0, 1 | 2) => Some(to(8)),
+        _ => None,
+    }
+}
+
+/// Sends a packet through our own router; what leaves.
+fn route(ct: &mut Conntrack, now: Instant, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = bytes.to_vec();
+    let len = bytes.len();
+    let mut packet = Packet::new(&mut bytes, 0, len, LinkType::None);
+    let info = dissect(&mut packet).expect("sound");
+    let PacketIn::Pass(tracking) = ct.packet_in(now, &packet, &info, &Template::default()) else {
+        return None;
+    };
+    if !rewrite::decrement_ttl(&mut packet, L3::V4) {
+        return None;
+    }
+    for manip in [Manip::Destination, Manip::Source] {
+        let Some((flow, state)) = tracking.flow() else { continue };
+        if ct.nat_pending(flow, state, manip) {
+            let verdict = match wanted(&Conntrack::tuple_of(&packet, &info)?, manip) {
+                Some(range) => ct.nat_setup(flow, &range, manip),
+                None => ct.nat_null_bind(flow, manip),
+            };
+            assert_eq!(verdict, NatVerdict::Accept);
+        }
+        if ct.nat_packet(&mut packet, &info, flow, state, manip) == NatVerdict::Drop {
+            return None;
+        }
+    }
+    matches!(ct.confirm(now, tracking), Confirm::Pass(_)).then_some(bytes)
+}
+
+/// Gives an ICMP query an id that no other has: where ids clash, both routers draw one at random.
+fn with_own_id(mut bytes: Vec<u8>, id: u16) -> Vec<u8> {
+    if bytes[9] == 1 && matches!(bytes[20], 0 | 8 | 13..=18) {
+        let (sum, old) =
+            (u16::from_be_bytes([bytes[22], bytes[23]]), u16::from_be_bytes([bytes[24], bytes[25]]));
+        bytes[24..26].copy_from_slice(&id.to_be_bytes());
+        let sum = ironweir_wire::checksum::Delta::NONE.word(old, id).apply(sum);
+        bytes[22..24].copy_from_slice(&sum.to_be_bytes());
+    }
+    bytes
+}
+
+/// The answer to a packet: ends swapped, and an echo request made a reply.
+fn answer(sent: &[u8]) -> Vec<u8> {
+    let mut back = sent.to_vec();
+    back[8] = 64;
+    for at in 12..16 {
+        back.swap(at, at + 4);
+    }
+    match back[9] {
+        6 | 17 | 136 => {
+            back.swap(20, 22);
+            back.swap(21, 23);
+        }
+        1 if back[20] == 8 => {
+            back[20] = 0;
+            let sum = u16::from_be_bytes([back[22], back[23]]);
+            let sum = ironweir_wire::checksum::Delta::NONE.word(0x0800, 0).apply(sum);
+            back[22..24].copy_from_slice(&sum.to_be_bytes());
+        }
+        _ => {}
+    }
+    back
+}
+
+#[test]
+fn nat_changes_packets_as_the_kernel_does() {
+    let Some(mut random) = live() else { return };
+    let now = Instant::from_secs(1_000_000);
+    let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
+    let (mut packets, mut ours): (Vec<Vec<u8>>, Vec<Option<Vec<u8>>>) = Default::default();
+    let mut left: Vec<Vec<u8>> = Vec::new();
+    while packets.len() < 8000 {
+        let recent = &left[left.len().saturating_sub(200)..];
+        let mut packet = match recent.is_empty() || random.chance(60) {
+            true => with_own_id(datagram(&mut random, recent), packets.len() as u16),
+            false => answer(&recent[random.below(recent.len() as u64) as usize]),
+        };
+        number(&mut packet, packets.len() as u16);
+        let out = route(&mut ct, now, &packet);
+        left.extend(out.clone());
+        ours.push(out);
+        packets.push(packet);
+    }
+    let kernel = ask_kernel(&packets, true);
+    let (mut wrong, mut changed) = (0, 0);
+    for (id, (ours, packet)) in ours.iter().zip(&packets).enumerate() {
+        let (ours, theirs) = (ours.as_ref().map(|bytes| hex(bytes)), kernel.out.get(&(id as u16)));
+        changed += usize::from(ours.as_ref().is_some_and(|ours| ours[24..] != hex(packet)[24..]));
+        if ours.as_ref() != theirs {
+            wrong += 1;
+            if wrong < 12 {
+                println!(
+                    "{id} {:?}\n  in     {}\n  ours   {ours:?}\n  kernel {theirs:?}",
+                    kernel.states.get(&(id as u16)),
+                    hex(packet)
+                );
+            }
+        }
+    }
+    println!("{} packets, {changed} changed, {wrong} left otherwise", packets.len());
+    assert_eq!(wrong, 0);
 }

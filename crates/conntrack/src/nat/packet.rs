@@ -1,6 +1,6 @@
 //! Changing packets as their connection's NAT says (`nf_nat_packet`, `nf_nat_icmp_reply_translation`).
 
-use ironweir_wire::protocol::ipproto;
+use ironweir_wire::protocol::{ipproto, tracked_name};
 use ironweir_wire::rewrite::{amend_icmp, set_end};
 use ironweir_wire::{End, Headers, L3, Packet, PacketInfo, Tuple, icmp};
 
@@ -8,6 +8,10 @@ use super::{Manip, NatVerdict, changes};
 use crate::entry::{CtInfo, CtRef, Direction, Entry};
 use crate::status::Status;
 use crate::track::Conntrack;
+
+/// Bytes of the quoted transport header that must be there to translate it: every error quotes at least these
+/// (RFC 792).
+const QUOTE_MIN: usize = 8;
 
 impl Conntrack {
     /// Changes source or destination of a packet of a connection, at the hook this kind of NAT works at; of an ICMP
@@ -67,6 +71,9 @@ fn concerned(manip: Manip, direction: Direction) -> Status {
 /// or wrong as it was.
 fn translate_quote(packet: &mut Packet<'_>, outer: &Headers, target: &Tuple, manip: Manip) -> Option<()> {
     let quoted = Headers::quoted(packet, outer.l3, outer.transport + icmp::HEADER_LEN, outer.end)?;
+    if tracked_name(quoted.l4).is_some() && quoted.end - quoted.transport < QUOTE_MIN {
+        return None;
+    }
     let end = match manip {
         Manip::Source => End::Destination,
         Manip::Destination => End::Source,

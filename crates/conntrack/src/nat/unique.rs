@@ -104,8 +104,10 @@ impl Conntrack {
         let old = if by_source { tuple.src_id } else { tuple.dst_id };
         let mut offset = if range.flags.contains(NatFlags::PROTO_OFFSET) {
             u32::from(old.wrapping_sub(range.base_proto))
-        } else {
+        } else if manip == Manip::Source || range.flags.intersects(NatFlags::PROTO_RANDOM_ALL) {
             self.draw()
+        } else {
+            0 // a destination gets the first that is free
         };
         let mut attempts = size.min(MAX_ATTEMPTS);
         loop {
