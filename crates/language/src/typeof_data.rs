@@ -2,6 +2,9 @@
 //!
 //! User data holds, nested, the kind of expression (`enum expr_types` of nft) and what tells it apart from others of
 //! its kind; concatenations nest each part.
+//!
+//! DIVERGES: payload and `meta` lie as nft's do; the attributes of optional headers, `ct`, `fib` and hashes are our own,
+//! and nft lists such sets by `type`.
 
 use ironweir_expr::payload::Base;
 use ironweir_expr::{ct, fib, meta, numgen, rt, socket, tunnel, xfrm};

@@ -105,6 +105,7 @@ pub fn parse_symbol(t: Type, text: &str, names: &Names) -> Result<Datum, SymbolE
     let not_one = SymbolError::NotOne(t.description());
     let value = match t {
         Type::String | Type::Ifname => return Ok(Datum::Text(text.as_bytes().to_vec())),
+        // DIVERGES: nft asks the resolver for host names
         Type::Ipv4Addr => match text.parse::<Ipv4Addr>() {
             Ok(address) => u128::from(address.to_bits()),
             // As inet_aton(3): one number is the whole address

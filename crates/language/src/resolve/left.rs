@@ -119,6 +119,7 @@ fn raw_payload(node: &RawPayload, span: Span) -> Parsed<Typed> {
         RawBase::Inner => Base::Inner,
     };
     if node.len == 0 || node.len > 128 {
+        // DIVERGES: nft takes longer ones too; numbers here have 128 bits
         return Err(Diagnostic::error(span, "raw payload length must be between 1 and 128 bits"));
     }
     let shape = Shape { hex: true, ..Shape::new(Type::Integer, node.len, Order::Big) };
