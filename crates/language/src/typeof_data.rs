@@ -25,6 +25,7 @@ const DATA: u8 = 1;
 
 /// Numbers of `enum expr_types`.
 mod kind {
+    pub(super) const VALUE: u32 = 4;
     pub(super) const PAYLOAD: u32 = 7;
     pub(super) const EXTHDR: u32 = 8;
     pub(super) const META: u32 = 9;
@@ -80,6 +81,14 @@ pub fn decode(bytes: &[u8]) -> Option<Typed> {
     undescribe(outer.get_u32(EXPR)?, &data, true)
 }
 
+/// Which constant (`CONSTANT_EXPR_NFQUEUE_ID`).
+const QUEUE_NUMBER: u32 = 0;
+
+/// What `: queue` in a map's `typeof` stands for.
+pub fn queue_number() -> Typed {
+    Typed::number(0, Shape::new(Type::Integer, 16, Order::Host))
+}
+
 /// Without the masks, shifts and conversions that reading a field takes.
 fn strip(typed: &Typed) -> &Typed {
     match &typed.kind {
@@ -94,6 +103,10 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
     let mut ok = true;
     let mut number = |kind: u8, value: u32| ok &= data.push_u32(kind, value);
     let kind = match &typed.kind {
+        Kind::Value(_) if *typed == queue_number() => {
+            number(0, QUEUE_NUMBER);
+            kind::VALUE
+        }
         Kind::Payload(payload) => {
             match payload.field {
                 Some((proto, name)) => {
@@ -207,6 +220,8 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
     let get = |kind: u8| data.get_u32(kind);
     let made = |kind, shape| Some(Typed::new(kind, shape));
     match number {
+        // The only constant that `typeof` knows: the number of a queue, in a map's data.
+        kind::VALUE => (get(0)? == QUEUE_NUMBER).then(queue_number),
         kind::PAYLOAD => {
             let inner = match get(5) {
                 Some(id) => Some(*PROTOS.get(usize::try_from(id).ok()?)?),

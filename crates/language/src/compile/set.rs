@@ -102,9 +102,21 @@ impl Compiler<'_> {
         let mut data_interval = false;
         let data = match &decl.data {
             None => None,
-            Some(DataSpec::Verdict | DataSpec::Queue) => {
+            Some(DataSpec::Verdict) => {
                 flags |= SetFlags::MAP;
                 Some(SetData::Verdict)
+            }
+            Some(DataSpec::Queue) => {
+                flags |= SetFlags::MAP;
+                let number = crate::typeof_data::queue_number();
+                let typing = Typing {
+                    shapes: vec![number.shape],
+                    typeof_data: crate::typeof_data::encode(&number),
+                    span: decl.name.span,
+                };
+                let (kind, len) = (typing.number(), typing.bytes());
+                data_typing = Some(typing);
+                Some(SetData::Value { kind, len })
             }
             Some(DataSpec::Object(kind)) => {
                 flags |= SetFlags::OBJECT;
@@ -123,11 +135,6 @@ impl Compiler<'_> {
                 Some(SetData::Value { kind, len })
             }
         };
-        if let Some(DataSpec::Queue) = decl.data {
-            // DIVERGES: nft keeps what its queue statement makes of such a map as typeof data.
-            let message = "maps to queue verdicts are not supported yet";
-            return Err(Diagnostic::error(decl.name.span, message));
-        }
         let mut order = key.order();
         if flags.contains(SetFlags::INTERVAL) && key.shapes.len() == 1 && order == 1 {
             order = 2;

@@ -68,6 +68,9 @@ impl Lister<'_> {
     /// What `typeof` data was written as.
     pub(super) fn typeof_data(&self, table: &TableState, set: &Set) -> Option<String> {
         let typed = set_of(set).data_typeof?;
+        if typed == crate::typeof_data::queue_number() {
+            return Some("queue".to_owned());
+        }
         Some(self.raise(table).syntax(&typed).to_text(self.options))
     }
 }
