@@ -25,7 +25,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use options::Options;
-pub use run::{ReplayError, run};
+pub use run::{Prepared, ReplayError, prepare, run};
 
 use crate::cli::{complain, print};
 

@@ -70,24 +70,7 @@ pub fn run(options: &Options) -> Result<String, ReplayError> {
     for path in &options.captures {
         std::fs::metadata(path).map_err(|source| CaptureError::Open { path: path.clone(), source })?;
     }
-    let (host, interfaces) = match &options.host {
-        Some(path) => {
-            let host = host_file::read(path)?;
-            let interfaces = Interfaces::of_host(&host, options.iif.as_deref())?;
-            (host, interfaces)
-        }
-        None => {
-            let named = named_in(&options.captures)?;
-            Interfaces::forwarding(options.iif.as_deref(), options.oif.as_deref(), &named)?
-        }
-    };
-    let names = machine::names(&host);
-    let mut engine = Engine::new(host, options.seed);
-    if let Some(time) = first_time(&options.captures)? {
-        // Time begins with the first capture: what the ruleset's own elements have left of theirs counts from there.
-        engine.advance(time);
-    }
-    let places = rules::load(&mut engine, &names, options)?;
+    let Prepared { mut engine, names, interfaces, places } = prepare(options)?;
     let trace_tables = match &options.trace {
         Some(matches) => TraceTables::add(&mut engine, &names, matches)?,
         None => TraceTables::default(),
@@ -140,6 +123,44 @@ pub fn run(options: &Options) -> Result<String, ReplayError> {
     }
     let listing = report.ruleset.take().unwrap_or_default();
     Ok(listing + &human::render(&report))
+}
+
+/// An engine with its ruleset, before the first packet.
+pub struct Prepared {
+    /// The engine.
+    pub engine: Engine,
+    /// Names of its interfaces and of this machine's services.
+    pub names: Names,
+    /// By which interface packets come.
+    pub interfaces: Interfaces,
+    /// Where rules stand in the source.
+    pub places: collect::Places,
+}
+
+/// Makes the host and loads the ruleset.
+///
+/// # Errors
+/// What is wrong with either, or with the beginning of a capture.
+pub fn prepare(options: &Options) -> Result<Prepared, ReplayError> {
+    let (host, interfaces) = match &options.host {
+        Some(path) => {
+            let host = host_file::read(path)?;
+            let interfaces = Interfaces::of_host(&host, options.iif.as_deref())?;
+            (host, interfaces)
+        }
+        None => {
+            let named = named_in(&options.captures)?;
+            Interfaces::forwarding(options.iif.as_deref(), options.oif.as_deref(), &named)?
+        }
+    };
+    let names = machine::names(&host);
+    let mut engine = Engine::new(host, options.seed);
+    if let Some(time) = first_time(&options.captures)? {
+        // Time begins with the first capture: what the ruleset's own elements have left of theirs counts from there.
+        engine.advance(time);
+    }
+    let places = rules::load(&mut engine, &names, options)?;
+    Ok(Prepared { engine, names, interfaces, places })
 }
 
 /// When the first packet was captured.
