@@ -25,6 +25,8 @@ pub struct Options {
     pub guid: bool,
     /// `-t`: sets without their elements.
     pub terse: bool,
+    /// `-j`: listings as JSON.
+    pub json: bool,
     /// Seconds that local time is ahead of UTC, for `meta hour` and `meta time`.
     pub utc_offset: i32,
 }

@@ -22,6 +22,8 @@ pub struct PrintOptions {
     pub numeric_time: bool,
     /// `-y`: priorities as numbers.
     pub numeric_priority: bool,
+    /// `-j`: numbers are numbers, whatever text makes of them.
+    pub json: bool,
 }
 
 /// A value as listing prints it. `bits` is the width of the value where the type has none of its own; `hex` asks for

@@ -1,5 +1,8 @@
 //! Chains in listings.
 
+use super::json::head;
+use crate::json::one_or_array;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use ironweir_ruleset::store::{ChainState, TableState};
@@ -52,4 +55,27 @@ impl Lister<'_> {
         }
         out.push('\n');
     }
+}
+
+/// A chain without its rules.
+pub(super) fn json(table: &TableState, state: &ChainState) -> Value {
+    let chain = &state.chain;
+    let mut out = head(table, &chain.name);
+    out["handle"] = json!(state.handle.0);
+    if let Some(comment) = chain.userdata.get_str(COMMENT) {
+        out["comment"] = json!(comment);
+    }
+    if let Some(base) = &chain.base {
+        if !base.devices.is_empty() {
+            out["dev"] = one_or_array(base.devices.iter().map(|device| json!(device)).collect());
+        }
+        out["type"] = json!(base.kind.name());
+        out["hook"] = json!(base.hook.to_string());
+        out["prio"] = json!(base.priority.0);
+        out["policy"] = json!(base.policy.unwrap_or(Policy::Accept).name());
+        if base.hw_offload {
+            out["flags"] = json!(["offload"]);
+        }
+    }
+    json!({ "chain": out })
 }

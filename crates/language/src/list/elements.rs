@@ -2,6 +2,7 @@
 
 use ironweir_ruleset::store::{SetState, TableState};
 use ironweir_ruleset::{Element, Set};
+use serde_json::Value;
 
 use super::Lister;
 use super::wrap::Lines;
@@ -61,8 +62,7 @@ impl Lister<'_> {
 
     /// What a `typeof` key was written as.
     pub(super) fn typeof_key(&self, table: &TableState, set: &Set) -> Option<String> {
-        let typed = set_of(set).key_typeof?;
-        Some(self.raise(table).syntax(&typed).to_text(self.options))
+        self.typeof_key_syntax(table, set).map(|key| key.to_text(self.options))
     }
 
     /// What `typeof` data was written as.
@@ -72,5 +72,31 @@ impl Lister<'_> {
             return Some("queue".to_owned());
         }
         Some(self.raise(table).syntax(&typed).to_text(self.options))
+    }
+}
+
+impl Lister<'_> {
+    /// Elements as JSON.
+    pub(super) fn elements_json(&self, table: &TableState, set: &Set, elements: &[Element]) -> Vec<Value> {
+        let mut raise = self.raise(table);
+        let shapes = set_of(set).key;
+        raise_elements(&mut raise, set, &shapes, elements)
+            .iter()
+            .map(|raised| raised.element.to_json(&self.options))
+            .collect()
+    }
+
+    /// Statements that every element gets, as JSON.
+    pub(super) fn set_stmts_json(&self, table: &TableState, set: &Set) -> Vec<Value> {
+        let mut raise = self.raise(table);
+        let options = crate::print::Options { stateless: true, ..self.options };
+        let stmts = set.exprs.iter().filter_map(|expr| raise_stateful(&mut raise, expr));
+        stmts.map(|stmt| stmt.to_json(&options)).collect()
+    }
+
+    /// What a `typeof` key was written as, as AST.
+    pub(super) fn typeof_key_syntax(&self, table: &TableState, set: &Set) -> Option<crate::expr::Expr> {
+        let typed = set_of(set).key_typeof?;
+        Some(self.raise(table).syntax(&typed))
     }
 }

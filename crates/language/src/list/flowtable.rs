@@ -1,5 +1,8 @@
 //! Flowtables in listings.
 
+use super::json::head;
+use crate::json::one_or_array;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use ironweir_ruleset::Hook;
@@ -28,4 +31,23 @@ impl Lister<'_> {
         }
         out.push_str("\t}\n");
     }
+}
+
+/// A flowtable.
+pub(super) fn json(table: &TableState, state: &FlowtableState) -> Value {
+    let flowtable = &state.flowtable;
+    let mut out = head(table, &flowtable.name);
+    out["handle"] = json!(state.handle.0);
+    out["hook"] = json!(flowtable.hook.unwrap_or(Hook::Ingress).to_string());
+    out["prio"] = json!(flowtable.priority.0);
+    if !flowtable.devices.is_empty() {
+        out["dev"] = one_or_array(flowtable.devices.iter().map(|device| json!(device)).collect());
+    }
+    if flowtable.hw_offload {
+        out["flags"] = json!(["offload"]);
+    }
+    if flowtable.counter {
+        out["counter"] = json!(true);
+    }
+    json!({ "flowtable": out })
 }

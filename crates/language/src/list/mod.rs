@@ -6,6 +6,7 @@
 mod chain;
 mod elements;
 mod flowtable;
+mod json;
 mod object;
 mod priority;
 mod rule;
@@ -69,6 +70,10 @@ pub type Found = Option<String>;
 impl<'a> Lister<'a> {
     /// `list ruleset`, of one family or all.
     pub fn ruleset(&self, family: Option<Family>) -> String {
+        if self.options.json {
+            return self
+                .document(|items| self.tables_of(family).for_each(|table| self.table_items(table, items)));
+        }
         let mut out = String::new();
         self.tables_of(family).for_each(|table| self.table_block(table, &mut out));
         out
@@ -76,6 +81,9 @@ impl<'a> Lister<'a> {
 
     /// `list tables`.
     pub fn tables(&self, family: Option<Family>) -> String {
+        if self.options.json {
+            return self.document(|items| items.extend(self.tables_of(family).map(table::json)));
+        }
         let mut out = String::new();
         for table in self.tables_of(family) {
             let _ = write!(out, "table {}", table.table.id);
@@ -87,13 +95,22 @@ impl<'a> Lister<'a> {
 
     /// `list table`.
     pub fn table(&self, id: &TableId) -> Found {
+        let table = self.ruleset.table(id)?;
+        if self.options.json {
+            return Some(self.document(|items| self.table_items(table, items)));
+        }
         let mut out = String::new();
-        self.table_block(self.ruleset.table(id)?, &mut out);
+        self.table_block(table, &mut out);
         Some(out)
     }
 
     /// `list chains`: chains without their rules, by table.
     pub fn chains(&self, family: Option<Family>) -> String {
+        if self.options.json {
+            return self.document_of(family, None, |table, items| {
+                items.extend(json::named_chains(table).map(|chain| chain::json(table, chain)));
+            });
+        }
         self.by_table(family, None, true, |table, out| {
             for chain in table.chains().filter(|chain| chain.chain.binding.is_none()) {
                 self.chain_declaration(table, chain, out);
@@ -106,6 +123,12 @@ impl<'a> Lister<'a> {
     pub fn chain(&self, id: &TableId, name: &str) -> Found {
         let table = self.ruleset.table(id)?;
         let chain = table.chain(name)?;
+        if self.options.json {
+            return Some(self.document(|items| {
+                items.push(chain::json(table, chain));
+                items.extend(chain.rules().map(|rule| self.rule_json(table, chain, rule)));
+            }));
+        }
         Some(self.in_table(table, |out| self.chain_block(table, chain, out)))
     }
 
@@ -114,6 +137,9 @@ impl<'a> Lister<'a> {
         let table = self.ruleset.table(id)?;
         let chain = table.chain(chain)?;
         let rule = chain.rule(handle)?;
+        if self.options.json {
+            return Some(self.document(|items| items.push(self.rule_json(table, chain, rule))));
+        }
         Some(self.in_table(table, |out| {
             let _ = write!(out, "\tchain {} {{\n\t\t{}", chain.chain.name, self.rule_text(table, &rule.rule));
             self.handle(rule.handle, out);
@@ -123,6 +149,12 @@ impl<'a> Lister<'a> {
 
     /// `list sets`, `list maps`, `list meters`, of one table or all.
     pub fn sets(&self, family: Option<Family>, only: Option<&TableId>, kind: SetKind) -> String {
+        if self.options.json {
+            return self.document_of(family, only, |table, items| {
+                let sets = table.sets().filter(|set| kind.includes(set));
+                items.extend(sets.map(|set| self.set_json(table, set, None)));
+            });
+        }
         self.by_table(family, only, true, |table, out| {
             for set in table.sets().filter(|set| kind.includes(set)) {
                 self.set_block(table, set, out);
@@ -134,6 +166,9 @@ impl<'a> Lister<'a> {
     pub fn set(&self, id: &TableId, name: &str) -> Found {
         let table = self.ruleset.table(id)?;
         let set = table.set(name)?;
+        if self.options.json {
+            return Some(self.document(|items| items.push(self.set_json(table, set, None))));
+        }
         Some(self.in_table(table, |out| self.set_block(table, set, out)))
     }
 
@@ -141,11 +176,20 @@ impl<'a> Lister<'a> {
     pub fn set_with(&self, id: &TableId, name: &str, elements: Vec<Element>) -> Found {
         let table = self.ruleset.table(id)?;
         let set = table.set(name)?;
+        if self.options.json {
+            return Some(self.document(|items| items.push(self.set_json(table, set, Some(elements)))));
+        }
         Some(self.in_table(table, |out| self.set_block_with(table, set, Some(elements), out)))
     }
 
     /// `list counters`, `list quotas`, ..., of one table or all.
     pub fn objects(&self, family: Option<Family>, only: Option<&TableId>, kind: ObjectType) -> String {
+        if self.options.json {
+            return self.document_of(family, only, |table, items| {
+                let objects = table.objects().filter(|object| object.object.object_type() == kind);
+                items.extend(objects.map(|object| self.object_json(table, object)));
+            });
+        }
         self.by_table(family, only, false, |table, out| {
             for object in table.objects().filter(|object| object.object.object_type() == kind) {
                 self.object_block(object, out);
@@ -157,11 +201,19 @@ impl<'a> Lister<'a> {
     pub fn object(&self, id: &TableId, kind: ObjectType, name: &str) -> Found {
         let table = self.ruleset.table(id)?;
         let object = table.object(kind, name)?;
+        if self.options.json {
+            return Some(self.document(|items| items.push(self.object_json(table, object))));
+        }
         Some(self.in_table(table, |out| self.object_block(object, out)))
     }
 
     /// `list flowtables`, of one table or all.
     pub fn flowtables(&self, family: Option<Family>, only: Option<&TableId>) -> String {
+        if self.options.json {
+            return self.document_of(family, only, |table, items| {
+                items.extend(table.flowtables().map(|flowtable| flowtable::json(table, flowtable)));
+            });
+        }
         self.by_table(family, only, true, |table, out| {
             table.flowtables().for_each(|flowtable| self.flowtable_block(table, flowtable, out));
         })
@@ -171,6 +223,9 @@ impl<'a> Lister<'a> {
     pub fn flowtable(&self, id: &TableId, name: &str) -> Found {
         let table = self.ruleset.table(id)?;
         let flowtable = table.flowtable(name)?;
+        if self.options.json {
+            return Some(self.document(|items| items.push(flowtable::json(table, flowtable))));
+        }
         Some(self.in_table(table, |out| self.flowtable_block(table, flowtable, out)))
     }
 

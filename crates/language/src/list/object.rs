@@ -1,5 +1,8 @@
 //! Named objects in listings.
 
+use super::json::head;
+use ironweir_ruleset::store::TableState;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use ironweir_expr::limit::{Kind, Limit};
@@ -90,14 +93,8 @@ impl Lister<'_> {
     }
 
     fn timeout(&self, timeout: &CtTimeout) -> Vec<String> {
-        let known = CT_TIMEOUT_STATES.iter().find(|(protocol, _)| *protocol == timeout.l4proto);
-        let states = known.map_or(&[][..], |(_, states)| states);
-        let policy: Vec<String> = states
-            .iter()
-            .filter_map(|(number, name, default)| {
-                let (_, seconds) = timeout.timeouts.iter().find(|(state, _)| state == number)?;
-                (seconds != default).then(|| format!("{name} : {}", time(u64::from(*seconds) * 1000)))
-            })
+        let policy: Vec<String> = changed_timeouts(timeout)
+            .map(|(name, seconds)| format!("{name} : {}", time(u64::from(seconds) * 1000)))
             .collect();
         vec![
             format!("protocol {}", self.protocol(timeout.l4proto)),
@@ -139,16 +136,30 @@ fn in_units(bytes: u64) -> (u64, &'static str) {
     }
 }
 
-fn limit_text(limit: &Limit) -> String {
-    let over = if limit.over { "over " } else { "" };
-    let unit = match limit.unit {
+/// Timeouts of a policy that are not the kernel's own.
+fn changed_timeouts(timeout: &CtTimeout) -> impl Iterator<Item = (&'static str, u32)> {
+    let known = CT_TIMEOUT_STATES.iter().find(|(protocol, _)| *protocol == timeout.l4proto);
+    let states = known.map_or(&[][..], |(_, states)| states);
+    states.iter().filter_map(|(number, name, default)| {
+        let (_, seconds) = timeout.timeouts.iter().find(|(state, _)| state == number)?;
+        (seconds != default).then_some((*name, *seconds))
+    })
+}
+
+fn unit_name(seconds: u64) -> &'static str {
+    match seconds {
         1 => "second",
         60 => "minute",
         3600 => "hour",
         86_400 => "day",
         604_800 => "week",
         _ => "error",
-    };
+    }
+}
+
+fn limit_text(limit: &Limit) -> String {
+    let over = if limit.over { "over " } else { "" };
+    let unit = unit_name(limit.unit);
     match limit.kind {
         Kind::Packets => {
             let mut text = format!("rate {over}{}/{unit}", limit.rate);
@@ -232,6 +243,147 @@ fn tunnel_lines(tunnel: &Tunnel) -> Vec<String> {
         }
     }
     lines
+}
+
+impl Lister<'_> {
+    /// An object as JSON.
+    pub(super) fn object_json(&self, table: &TableState, state: &ObjectState) -> Value {
+        let object = &state.object;
+        let mut out = head(table, &object.name);
+        out["handle"] = json!(state.handle.0);
+        if let Some(comment) = object.userdata.get_str(COMMENT) {
+            out["comment"] = json!(comment);
+        }
+        if let (Some(out), Value::Object(members)) = (out.as_object_mut(), self.object_members(&object.kind))
+        {
+            out.extend(members);
+        }
+        crate::json::tagged(object.object_type().name(), out)
+    }
+
+    fn object_members(&self, kind: &ObjectKind) -> Value {
+        match kind {
+            ObjectKind::Counter(_) if self.options.stateless => json!({}),
+            ObjectKind::Counter(counter) => {
+                let (packets, bytes) = counter.totals();
+                json!({ "packets": packets, "bytes": bytes })
+            }
+            ObjectKind::Quota(quota) => {
+                let used = if self.options.stateless { 0 } else { quota.consumed() };
+                json!({ "bytes": quota.bytes, "used": used, "inv": quota.over })
+            }
+            ObjectKind::Limit(limit) => limit_json(limit),
+            ObjectKind::Connlimit(connlimit) => json!({ "val": connlimit.count, "inv": connlimit.over }),
+            ObjectKind::Synproxy(synproxy) => synproxy_json(synproxy),
+            ObjectKind::CtHelper(helper) => json!({
+                "type": helper.helper,
+                "protocol": self.protocol_json(helper.l4proto),
+                "l3proto": l3proto(helper.l3proto),
+            }),
+            ObjectKind::CtTimeout(timeout) => {
+                let policy: serde_json::Map<String, Value> = changed_timeouts(timeout)
+                    .map(|(name, seconds)| (name.to_owned(), json!(seconds)))
+                    .collect();
+                json!({
+                    "protocol": self.protocol_json(timeout.l4proto),
+                    "l3proto": l3proto(timeout.l3proto),
+                    "policy": policy,
+                })
+            }
+            ObjectKind::CtExpectation(expectation) => json!({
+                "protocol": self.protocol_json(expectation.l4proto),
+                "dport": expectation.dport,
+                "timeout": expectation.timeout,
+                "size": expectation.size,
+                "l3proto": l3proto(expectation.l3proto),
+            }),
+            ObjectKind::Secmark(secmark) => json!({ "context": secmark.context }),
+            ObjectKind::Tunnel(tunnel) => tunnel_json(tunnel),
+        }
+    }
+
+    /// The name, where there is one.
+    fn protocol_json(&self, number: u8) -> Value {
+        match self.names.protocols.name(number.into()) {
+            Some(name) => json!(name),
+            None => json!(number),
+        }
+    }
+}
+
+fn limit_json(limit: &Limit) -> Value {
+    let bytes = limit.kind == Kind::Bytes;
+    let (rate, rate_unit) = if bytes { in_units(limit.rate) } else { (limit.rate, "packets") };
+    let (burst, burst_unit) = match bytes {
+        true => in_units(limit.burst.into()),
+        false => (limit.burst.into(), "packets"),
+    };
+    let mut out = json!({ "rate": rate, "per": unit_name(limit.unit), "burst": burst });
+    if limit.over {
+        out["inv"] = json!(true);
+    }
+    if bytes {
+        out["rate_unit"] = json!(rate_unit);
+        out["burst_unit"] = json!(burst_unit);
+    }
+    out
+}
+
+fn synproxy_json(synproxy: &Synproxy) -> Value {
+    let mut out = json!({});
+    if let Some(mss) = synproxy.mss {
+        out["mss"] = json!(mss);
+    }
+    if let Some(wscale) = synproxy.wscale {
+        out["wscale"] = json!(wscale);
+    }
+    let flags: Vec<&str> = [(synproxy.timestamp, "timestamp"), (synproxy.sack_perm, "sack-perm")]
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, word)| word)
+        .collect();
+    if !flags.is_empty() {
+        out["flags"] = json!(flags);
+    }
+    out
+}
+
+fn tunnel_json(tunnel: &Tunnel) -> Value {
+    let mut out = json!({ "id": tunnel.id });
+    for (address, word) in [(tunnel.src, "src"), (tunnel.dst, "dst")] {
+        if let Some(address) = address {
+            out[format!("{word}-{}", if address.is_ipv4() { "ipv4" } else { "ipv6" })] = json!(address);
+        }
+    }
+    for (port, word) in [(tunnel.sport, "sport"), (tunnel.dport, "dport")] {
+        if let Some(port) = port {
+            out[word] = json!(port);
+        }
+    }
+    for (number, word) in [(tunnel.tos, "tos"), (tunnel.ttl, "ttl")] {
+        if let Some(number) = number {
+            out[word] = json!(number);
+        }
+    }
+    let (kind, options) = match &tunnel.options {
+        TunnelOptions::None => return out,
+        TunnelOptions::Vxlan { gbp } => ("vxlan", json!({ "gbp": gbp })),
+        TunnelOptions::Erspan(Erspan::V1 { index }) => ("erspan", json!({ "version": 1, "index": index })),
+        TunnelOptions::Erspan(Erspan::V2 { direction, hwid }) => {
+            let direction = if *direction == 0 { "ingress" } else { "egress" };
+            ("erspan", json!({ "version": 2, "dir": direction, "hwid": hwid }))
+        }
+        TunnelOptions::Geneve(options) => {
+            let option = |option: &ironweir_ruleset::object::GeneveOption| {
+                let data: String = option.data.iter().map(|byte| format!("{byte:02x}")).collect();
+                json!({ "class": option.class, "opt-type": option.kind, "data": format!("0x{data}") })
+            };
+            ("geneve", options.iter().map(option).collect())
+        }
+    };
+    out["type"] = json!(kind);
+    out["tunnel"] = options;
+    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Rules in listings.
 
 use ironweir_ruleset::store::TableState;
+use ironweir_ruleset::store::{ChainState, RuleState};
 use ironweir_ruleset::{Element, Rule, Set};
+use serde_json::{Value, json};
 
 use super::Lister;
 use crate::ast;
@@ -66,5 +68,25 @@ impl<'a> Lister<'a> {
 
     fn scope<'s>(&'s self, table: &'s TableState) -> Scope<'s> {
         Scope { family: table.table.id.family, names: self.names, sets: table }
+    }
+}
+
+impl Lister<'_> {
+    /// A rule as JSON.
+    pub(super) fn rule_json(&self, table: &TableState, chain: &ChainState, state: &RuleState) -> Value {
+        let context = Context { lister: self, table, depth: 0 };
+        let rule = context.rule(&state.rule);
+        let id = &table.table.id;
+        let mut out = json!({
+            "family": id.family.name(),
+            "table": id.name,
+            "chain": chain.chain.name,
+            "handle": state.handle.0,
+        });
+        if let Some(comment) = &rule.comment {
+            out["comment"] = json!(comment);
+        }
+        out["expr"] = rule.stmts.iter().map(|stmt| stmt.to_json(&self.options)).collect();
+        json!({ "rule": out })
     }
 }

@@ -1,5 +1,8 @@
 //! Sets and maps in listings: everything but their elements.
 
+use super::json::head;
+use crate::json::one_or_array;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use ironweir_ruleset::set::{SetData, SetPolicy};
@@ -118,5 +121,79 @@ fn flags(flags: SetFlags, out: &mut String) {
     .collect();
     if !words.is_empty() {
         let _ = writeln!(out, "\t\tflags {}", words.join(","));
+    }
+}
+
+impl Lister<'_> {
+    /// A set or map with some of its elements, or with all.
+    pub(super) fn set_json(&self, table: &TableState, state: &SetState, only: Option<Vec<Element>>) -> Value {
+        let set = &state.set;
+        let mut out = head(table, &set.name);
+        out["type"] = match self.typeof_key_syntax(table, set) {
+            Some(key) => json!({ "typeof": key.to_json(&self.options) }),
+            None => types_json(set.key_type),
+        };
+        out["handle"] = json!(state.handle.0);
+        if let Some(comment) = set.userdata.get_str(SET_COMMENT) {
+            out["comment"] = json!(comment);
+        }
+        if let Some(data) = set.data {
+            out["map"] = match data {
+                SetData::Verdict => json!("verdict"),
+                SetData::Object(kind) => json!(kind.name()),
+                SetData::Value { kind, .. } => types_json(kind),
+            };
+        }
+        if !set.flags.contains(SetFlags::CONSTANT) {
+            if set.policy == SetPolicy::Memory {
+                out["policy"] = json!("memory");
+            }
+            if let Some(size) = set.size.filter(|size| *size > 0) {
+                out["size"] = json!(size);
+            }
+        }
+        let flags: Vec<&str> = [
+            (SetFlags::CONSTANT, "constant"),
+            (SetFlags::INTERVAL, "interval"),
+            (SetFlags::TIMEOUT, "timeout"),
+            (SetFlags::EVAL, "dynamic"),
+        ]
+        .into_iter()
+        .filter(|(flag, _)| set.flags.contains(*flag))
+        .map(|(_, word)| word)
+        .collect();
+        if !flags.is_empty() {
+            out["flags"] = json!(flags);
+        }
+        if let Some(timeout) = set.timeout.filter(|timeout| *timeout > 0) {
+            out["timeout"] = json!(timeout / 1000);
+        }
+        if let Some(interval) = set.gc_interval.filter(|interval| *interval > 0) {
+            out["gc-interval"] = json!(interval / 1000);
+        }
+        if set.userdata.get_u32(SET_MERGE_ELEMENTS).is_some_and(|merge| merge != 0) {
+            out["auto-merge"] = json!(true);
+        }
+        let stmts = self.set_stmts_json(table, set);
+        if !stmts.is_empty() {
+            out["stmt"] = json!(stmts);
+        }
+        let elements = match only {
+            Some(elements) => elements,
+            None if self.options.terse => Vec::new(),
+            None => state.dump(self.now).collect(),
+        };
+        if !elements.is_empty() {
+            out["elem"] = Value::Array(self.elements_json(table, set, &elements));
+        }
+        crate::json::tagged(if set.data.is_some() { "map" } else { "set" }, out)
+    }
+}
+
+/// Types of a key or datum: a name, or an array of them.
+fn types_json(number: u32) -> Value {
+    match concat_types(number) {
+        Some(types) => one_or_array(types.iter().map(|t| json!(t.name())).collect()),
+        None => json!(Type::Integer.name()),
     }
 }

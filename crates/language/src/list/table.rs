@@ -1,5 +1,6 @@
 //! Tables in listings.
 
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use ironweir_ruleset::TableFlags;
@@ -53,14 +54,31 @@ impl Blocks {
     }
 }
 
+const FLAGS: [(TableFlags, &str); 3] =
+    [(TableFlags::DORMANT, "dormant"), (TableFlags::OWNER, "owner"), (TableFlags::PERSIST, "persist")];
+
 fn flags(flags: TableFlags, out: &mut String) {
     let words: Vec<&str> =
-        [(TableFlags::DORMANT, "dormant"), (TableFlags::OWNER, "owner"), (TableFlags::PERSIST, "persist")]
-            .into_iter()
-            .filter(|(flag, _)| flags.contains(*flag))
-            .map(|(_, word)| word)
-            .collect();
+        FLAGS.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| word).collect();
     if !words.is_empty() {
         let _ = writeln!(out, "\tflags {}", words.join(","));
     }
+}
+
+/// A table without what it holds.
+pub(super) fn json(table: &TableState) -> Value {
+    let id = &table.table.id;
+    let mut out = json!({ "family": id.family.name(), "name": id.name, "handle": table.handle.0 });
+    let flags: Vec<&str> = FLAGS
+        .into_iter()
+        .filter(|(flag, _)| table.table.flags.contains(*flag))
+        .map(|(_, word)| word)
+        .collect();
+    if !flags.is_empty() {
+        out["flags"] = json!(flags);
+    }
+    if let Some(comment) = table.table.userdata.get_str(COMMENT) {
+        out["comment"] = json!(comment);
+    }
+    json!({ "table": out })
 }

@@ -98,6 +98,7 @@ pub fn print_options(options: &Options) -> PrintOptions {
         numeric_protocol: options.protocol_numbers(),
         numeric_time: options.time_numbers(),
         numeric_priority: options.priority_numbers(),
+        json: options.json,
     }
 }
 

@@ -90,12 +90,38 @@ impl Raise<'_> {
     }
 
     fn word(&self, datum: &Datum, shape: Shape) -> Expr {
+        if let (true, Datum::Number(number)) = (self.options.json, datum) {
+            return self.json_word(*number, shape);
+        }
         let text = print_datum(shape.datatype, datum, shape.bits, shape.hex, self.scope.names, &self.options);
         if let Some(inside) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
             return Expr::quoted(inside);
         }
         match text.parse() {
             Ok(number) if !text.starts_with('+') => Expr::number(number),
+            _ => Expr::symbol(text),
+        }
+    }
+}
+
+impl Raise<'_> {
+    /// A number as JSON has it: what text spells in hexadecimal or as a time is a number there.
+    fn json_word(&self, number: u128, shape: Shape) -> Expr {
+        let t = shape.datatype;
+        match t {
+            Type::Boolean => return Expr::symbol(if number == 0 { "missing" } else { "exists" }),
+            Type::Time => return Expr::number(u64::try_from(number / 1000).unwrap_or(u64::MAX)),
+            _ => {}
+        }
+        let datum = Datum::Number(number);
+        let text = print_datum(t, &datum, shape.bits, shape.hex, self.scope.names, &self.options);
+        let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let is_number = text.starts_with("0x") || text.bytes().all(|byte| byte.is_ascii_digit());
+        let written_otherwise = matches!(t, Type::LlAddr | Type::EtherAddr | Type::Classid);
+        match (unquoted, u64::try_from(number)) {
+            (Some(word), _) => Expr::quoted(word),
+            (None, Ok(number)) if is_number && !written_otherwise => Expr::number(number),
+            (None, Err(_)) if is_number && !written_otherwise => Expr::symbol(format!("0x{number:x}")),
             _ => Expr::symbol(text),
         }
     }

@@ -1,0 +1,60 @@
+//! Listings as JSON: the document, and what of a table goes into it in which order.
+
+use ironweir_ruleset::store::{ChainState, TableState};
+use ironweir_ruleset::{Family, TableId};
+use serde_json::{Value, json};
+
+use super::{Lister, chain, flowtable, table};
+
+/// What `metainfo` calls the program.
+const RELEASE_NAME: &str = "Ironweir";
+
+impl Lister<'_> {
+    /// `{ "nftables": [ ... ] }` on a line.
+    pub(super) fn document(&self, fill: impl FnOnce(&mut Vec<Value>)) -> String {
+        let mut items = vec![json!({ "metainfo": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "release_name": RELEASE_NAME,
+            "json_schema_version": 1,
+        }})];
+        fill(&mut items);
+        let mut text = json!({ "nftables": items }).to_string();
+        text.push('\n');
+        text
+    }
+
+    /// The same of some tables.
+    pub(super) fn document_of(
+        &self,
+        family: Option<Family>,
+        only: Option<&TableId>,
+        inside: impl Fn(&TableState, &mut Vec<Value>),
+    ) -> String {
+        let tables = self.tables_of(family).filter(|table| only.is_none_or(|id| table.table.id == *id));
+        self.document(|items| tables.for_each(|table| inside(table, items)))
+    }
+
+    /// A table with all it holds. Chains come first, since maps and rules name them.
+    pub(super) fn table_items(&self, table: &TableState, items: &mut Vec<Value>) {
+        items.push(table::json(table));
+        items.extend(named_chains(table).map(|chain| chain::json(table, chain)));
+        items.extend(table.objects().map(|object| self.object_json(table, object)));
+        let sets = table.sets().filter(|set| !set.is_anonymous());
+        items.extend(sets.map(|set| self.set_json(table, set, None)));
+        items.extend(table.flowtables().map(|flowtable| flowtable::json(table, flowtable)));
+        for chain in named_chains(table) {
+            items.extend(chain.rules().map(|rule| self.rule_json(table, chain, rule)));
+        }
+    }
+}
+
+/// Chains that stand by themselves.
+pub(super) fn named_chains(table: &TableState) -> impl Iterator<Item = &ChainState> {
+    table.chains().filter(|chain| chain.chain.binding.is_none())
+}
+
+/// What most things begin with.
+pub(super) fn head(table: &TableState, name: &str) -> Value {
+    let id = &table.table.id;
+    json!({ "family": id.family.name(), "name": name, "table": id.name })
+}
