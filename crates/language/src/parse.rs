@@ -14,7 +14,7 @@ pub const MAX_NESTING: u32 = 64;
 /// How many tokens can be seen ahead.
 const LOOKAHEAD: usize = 4;
 /// Bytes of a comment.
-const MAX_COMMENT: usize = 128;
+pub(crate) const MAX_COMMENT: usize = 128;
 /// Nodes that variables may copy into one run's AST.
 const MAX_COPIED: usize = 1 << 21;
 /// Errors after which a text is given up.

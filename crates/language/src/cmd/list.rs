@@ -10,7 +10,7 @@ use crate::diag::Parsed;
 use crate::parse::Parser;
 
 /// Words for all objects of a type.
-const PLURALS: [(&str, ObjectType); 5] = [
+pub(crate) const PLURALS: [(&str, ObjectType); 5] = [
     ("counters", ObjectType::Counter),
     ("quotas", ObjectType::Quota),
     ("limits", ObjectType::Limit),

@@ -1,7 +1,7 @@
 //! Commands: what stands at the top of a file or on the command line.
 
 mod include;
-mod list;
+pub(crate) mod list;
 mod object;
 mod parse;
 

@@ -1,5 +1,6 @@
 //! Chains.
 
+use crate::json::Node;
 use ironweir_ruleset::{ChainType, Hook, Policy};
 
 use super::priority::PrioritySpec;
@@ -175,4 +176,50 @@ impl BaseDecl {
         let priority = PrioritySpec::parse(p)?;
         Ok(BaseDecl { kind, hook, devices: names, priority, span: start.to(p.last_span()) })
     }
+}
+
+impl ChainDecl {
+    /// A chain as it is listed. Its rules are added apart in JSON.
+    pub fn from_json(node: Node<'_>) -> Parsed<ChainDecl> {
+        let table = TableName::from_json(node, "table")?;
+        let name = Name::from_json(node.need("name")?, "a chain's name")?;
+        let mut chain = ChainDecl::new(table, name);
+        chain.comment = super::comment_from_json(node)?;
+        let devices = super::devices_from_json(node)?;
+        match (node.get("type"), node.get("hook"), node.get("prio")) {
+            (None, None, None) => chain.devices = devices,
+            (kind, hook, _) => {
+                let kind = kind.ok_or_else(|| node.error("'type' is missing"))?;
+                let hook = hook.ok_or_else(|| node.error("'hook' is missing"))?;
+                chain.base = Some(BaseDecl {
+                    kind: kind_from_json(kind)?,
+                    hook: (hook_from_json(hook)?, hook.span()),
+                    devices,
+                    priority: PrioritySpec::from_json(node.need("prio")?)?,
+                    span: node.span(),
+                });
+            }
+        }
+        if let Some(policy) = node.get("policy") {
+            let word = policy.one_of("chain policy", &["accept", "drop"])?;
+            chain.policy = policy_of(word).map(|value| (value, policy.span()));
+        }
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            flag.one_of("chain flag", &["offload"])?;
+            chain.hw_offload = true;
+        }
+        Ok(chain)
+    }
+}
+
+fn kind_from_json(node: Node<'_>) -> Parsed<ChainType> {
+    let word = node.string()?;
+    ChainType::from_name(word)
+        .ok_or_else(|| node.unknown("chain type", word, &ChainType::ALL.map(ChainType::name)))
+}
+
+/// A hook by name.
+pub(super) fn hook_from_json(node: Node<'_>) -> Parsed<Hook> {
+    let word = node.string()?;
+    Hook::from_name(word).ok_or_else(|| node.unknown("chain hook", word, &Hook::ALL.map(Hook::name)))
 }

@@ -1,6 +1,8 @@
 //! Objects of conntrack: helpers, timeouts, expectations.
 
+use crate::json::Node;
 use ironweir_expr::objref::ObjectType;
+use ironweir_ruleset::Family;
 use ironweir_ruleset::ObjectKind;
 use ironweir_ruleset::object::{CtExpectation, CtHelper, CtTimeout};
 
@@ -175,4 +177,45 @@ fn l3proto(p: &mut Parser<'_>, body: &mut Body) -> Parsed<bool> {
     };
     body.ct.l3proto = Some(family as u16);
     Ok(true)
+}
+
+impl CtBody {
+    /// An object as it is listed.
+    pub(crate) fn from_json(kind: ObjectType, node: Node<'_>) -> Parsed<CtBody> {
+        let mut body =
+            CtBody { l4proto: Some(l4proto_from_json(node.need("protocol")?)?), ..CtBody::default() };
+        if let Some(family) = node.get("l3proto") {
+            let word = family.string()?;
+            let Some(known) = Family::from_name(word) else {
+                return Err(family.unknown("family", word, &["ip", "ip6", "inet"]));
+            };
+            body.l3proto = Some(known as u16);
+        }
+        match kind {
+            ObjectType::CtHelper => body.helper = Some(node.need("type")?.string()?.into()),
+            ObjectType::CtTimeout => {
+                for (name, seconds) in node.need("policy")?.members()? {
+                    body.policy.push((name.into(), seconds.span(), seconds.u32()?));
+                }
+            }
+            _ => {
+                body.dport = Some(node.need("dport")?.number(u64::from(u16::MAX))? as u16);
+                body.timeout = Some(node.need("timeout")?.u32()?);
+                body.size = Some(node.need("size")?.number(255)? as u8);
+            }
+        }
+        Ok(body)
+    }
+}
+
+fn l4proto_from_json(node: Node<'_>) -> Parsed<u8> {
+    match node.as_str() {
+        Some("tcp") => Ok(6),
+        Some("udp") => Ok(17),
+        Some(word) => Err(node.unknown("protocol of conntrack", word, &["tcp", "udp"])),
+        None => match node.number(255)? {
+            number @ (6 | 17) => Ok(number as u8),
+            _ => Err(node.error("tcp or udp is expected here")),
+        },
+    }
 }

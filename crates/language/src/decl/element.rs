@@ -4,6 +4,7 @@ use super::{Name, TableName};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::set::SetLiteral;
 use crate::expr::{Expr, ExprKind};
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::source::Span;
 
@@ -36,5 +37,15 @@ pub(crate) fn set_literal(p: &mut Parser<'_>) -> Parsed<(SetLiteral, Span)> {
     match kind {
         ExprKind::Set(set) => Ok((set, span)),
         _ => Err(Diagnostic::error(span, "elements in braces are expected here")),
+    }
+}
+
+impl ElementsDecl {
+    /// `family`, `table`, `name` and `elem`.
+    pub fn from_json(node: Node<'_>) -> Parsed<ElementsDecl> {
+        let table = TableName::from_json(node, "table")?;
+        let set = Name::from_json(node.need("name")?, "a set's name")?;
+        let elem = node.need("elem")?;
+        Ok(ElementsDecl { table, set, elements: SetLiteral::from_json(elem)?, span: elem.span() })
     }
 }

@@ -1,5 +1,6 @@
 //! Flowtables.
 
+use crate::json::Node;
 use ironweir_ruleset::Hook;
 
 use super::priority::PrioritySpec;
@@ -70,4 +71,24 @@ fn item(p: &mut Parser<'_>, flowtable: &mut FlowtableDecl) -> Parsed<()> {
         }
     }
     Ok(())
+}
+
+impl FlowtableDecl {
+    /// A flowtable as it is listed.
+    pub fn from_json(node: Node<'_>) -> Parsed<FlowtableDecl> {
+        let table = TableName::from_json(node, "table")?;
+        let name = Name::from_json(node.need("name")?, "a flowtable's name")?;
+        let mut flowtable = FlowtableDecl::new(table, name);
+        flowtable.devices = super::devices_from_json(node)?;
+        if let Some(hook) = node.get("hook") {
+            let priority = PrioritySpec::from_json(node.need("prio")?)?;
+            flowtable.hook = Some((super::chain::hook_from_json(hook)?, priority));
+        }
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            flag.one_of("flowtable flag", &["offload"])?;
+            flowtable.hw_offload = true;
+        }
+        flowtable.counter = node.get("counter").map_or(Ok(false), Node::boolean)?;
+        Ok(flowtable)
+    }
 }

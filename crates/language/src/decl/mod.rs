@@ -10,6 +10,7 @@ pub mod set;
 pub mod table;
 pub mod tunnel;
 
+use crate::json::Node;
 use ironweir_ruleset::{Family, TableId};
 
 use crate::diag::{Diagnostic, Parsed};
@@ -182,4 +183,55 @@ fn flatten(value: Expr, names: &mut Vec<Name>) -> Parsed<()> {
             Ok(())
         }
     }
+}
+
+impl Name {
+    /// A string.
+    pub fn from_json(node: Node<'_>, what: &str) -> Parsed<Name> {
+        let name = Name { text: node.string()?.into(), span: node.span() };
+        if name.text.is_empty() {
+            return Err(node.error(format!("{what} is empty")));
+        }
+        if name.text.len() > MAX_NAME {
+            return Err(name.too_long(what));
+        }
+        Ok(name)
+    }
+}
+
+/// `family`, where it is given.
+pub(crate) fn family_from_json(node: Node<'_>) -> Parsed<Option<Family>> {
+    let Some(family) = node.get("family") else { return Ok(None) };
+    let word = family.string()?;
+    match Family::from_name(word) {
+        Some(family) => Ok(Some(family)),
+        None => Err(family.unknown("family", word, &["ip", "ip6", "inet", "arp", "bridge", "netdev"])),
+    }
+}
+
+impl TableName {
+    /// `family`, and the table's name under `key`.
+    pub fn from_json(node: Node<'_>, key: &str) -> Parsed<TableName> {
+        let Some(family) = family_from_json(node)? else { return Err(node.error("'family' is missing")) };
+        let name = Name::from_json(node.need(key)?, "a table's name")?;
+        Ok(TableName { id: TableId::new(family, name.text), span: name.span })
+    }
+}
+
+/// `comment`, where it is given.
+pub(crate) fn comment_from_json(node: Node<'_>) -> Parsed<Option<Box<str>>> {
+    let Some(comment) = node.get("comment") else { return Ok(None) };
+    let text = comment.string()?;
+    if text.len() > crate::parse::MAX_COMMENT {
+        return Err(comment
+            .error(format!("comment too long, {} characters maximum allowed", crate::parse::MAX_COMMENT)));
+    }
+    Ok(Some(text.into()))
+}
+
+/// Devices under `dev`: one or several.
+pub(crate) fn devices_from_json(node: Node<'_>) -> Parsed<Vec<Name>> {
+    let Some(devices) = node.get("dev") else { return Ok(Vec::new()) };
+    let device = |device: Node<'_>| check_device(Name { text: device.string()?.into(), span: device.span() });
+    devices.one_or_more().into_iter().map(device).collect()
 }

@@ -1,5 +1,6 @@
 //! Named objects.
 
+use crate::json::Node;
 use ironweir_expr::objref::ObjectType;
 use ironweir_ruleset::ObjectKind;
 use ironweir_ruleset::object::Secmark;
@@ -171,4 +172,59 @@ fn secmark(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
         body.kind = Some(ObjectKind::Secmark(Secmark { context: p.string()? }));
     }
     Ok(())
+}
+
+impl ObjectDecl {
+    /// An object as it is listed.
+    pub fn from_json(kind: ObjectType, node: Node<'_>) -> Parsed<ObjectDecl> {
+        let table = TableName::from_json(node, "table")?;
+        let name = Name::from_json(node.need("name")?, "an object's name")?;
+        let comment = super::comment_from_json(node)?;
+        let number = |key: &str| node.get(key).map_or(Ok(0), |number| number.number(u64::MAX));
+        let kind = match kind {
+            ObjectType::Counter => {
+                let counter = ironweir_expr::counter::Counter::new(number("packets")?, number("bytes")?);
+                ObjectKind::Counter(counter)
+            }
+            ObjectType::Quota => {
+                let over = node.get("inv").map_or(Ok(false), Node::boolean)?;
+                let bytes = node.need("bytes")?.number(u64::MAX)?;
+                ObjectKind::Quota(ironweir_expr::quota::Quota::new(bytes, over, number("used")?))
+            }
+            ObjectType::Limit => {
+                let code =
+                    stmt::Stmt::stateful_from_json("limit", node)?.and_then(|stmt| stmt.stateful_code());
+                match code {
+                    Some(ironweir_expr::Expr::Limit(limit)) => ObjectKind::Limit(limit),
+                    _ => return Err(node.error("a limit is expected here")),
+                }
+            }
+            ObjectType::Synproxy => synproxy_from_json(node)?,
+            ObjectType::Secmark => {
+                ObjectKind::Secmark(Secmark { context: node.need("context")?.string()?.into() })
+            }
+            ObjectType::CtHelper | ObjectType::CtTimeout | ObjectType::CtExpectation => {
+                ct_object::CtBody::from_json(kind, node)?.finish(kind, node.span())?
+            }
+            ObjectType::Tunnel => tunnel::TunnelBody::from_json(node)?.finish(node.span())?,
+            ObjectType::Connlimit => return Err(node.error("there are no named connection limits")),
+        };
+        Ok(ObjectDecl { table, name, kind, comment, span: node.span() })
+    }
+}
+
+fn synproxy_from_json(node: Node<'_>) -> Parsed<ObjectKind> {
+    let mut proxy = ironweir_expr::synproxy::Synproxy {
+        mss: Some(node.need("mss")?.number(u64::from(u16::MAX))? as u16),
+        wscale: Some(node.need("wscale")?.number(14)? as u8),
+        timestamp: false,
+        sack_perm: false,
+    };
+    for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+        match flag.one_of("synproxy flag", &["timestamp", "sack-perm"])? {
+            "timestamp" => proxy.timestamp = true,
+            _ => proxy.sack_perm = true,
+        }
+    }
+    Ok(ObjectKind::Synproxy(proxy))
 }

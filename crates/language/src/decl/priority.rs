@@ -1,5 +1,6 @@
 //! Priorities by name: `filter`, `dstnat + 5`.
 
+use crate::json::Node;
 use ironweir_ruleset::{Family, Hook, Priority};
 
 use crate::diag::{Diagnostic, Parsed, nearest};
@@ -41,6 +42,8 @@ pub fn number_of(name: &str, family: Family, hook: Hook) -> Option<i32> {
     fits.then_some(*number)
 }
 
+const FORMS: &str = "a priority is a number, a name, or a name + or - a number";
+
 impl PrioritySpec {
     /// What follows `priority`.
     pub fn parse(p: &mut Parser<'_>) -> Parsed<PrioritySpec> {
@@ -69,25 +72,28 @@ impl PrioritySpec {
     fn variable(p: &mut Parser<'_>) -> Parsed<PrioritySpec> {
         let value = p.variable()?;
         let span = value.span;
-        let wrong = || Diagnostic::error(span, "a priority is a number, a name, or a name + or - a number");
+        let wrong = || Diagnostic::error(span, FORMS);
         match &value.kind {
             ExprKind::Number(number) => {
                 let offset = i64::try_from(*number).map_err(|_| wrong())?;
                 Ok(PrioritySpec { name: None, offset, span })
             }
-            ExprKind::Symbol(symbol) => {
-                let text: String = symbol.text.split_whitespace().collect();
-                if let Ok(offset) = text.parse() {
-                    return Ok(PrioritySpec { name: None, offset, span });
-                }
-                let Some(at) = text.find(['+', '-']).filter(|at| *at > 0) else {
-                    return Ok(PrioritySpec { name: Some(text.into()), offset: 0, span });
-                };
-                let offset = text[at..].parse().map_err(|_| wrong())?;
-                Ok(PrioritySpec { name: Some(text[..at].into()), offset, span })
-            }
+            ExprKind::Symbol(symbol) => PrioritySpec::from_text(&symbol.text, span).ok_or_else(wrong),
             _ => Err(wrong()),
         }
+    }
+
+    /// `-10`, `filter`, `filter - 10`.
+    fn from_text(text: &str, span: Span) -> Option<PrioritySpec> {
+        let text: String = text.split_whitespace().collect();
+        if let Ok(offset) = text.parse() {
+            return Some(PrioritySpec { name: None, offset, span });
+        }
+        let Some(at) = text.find(['+', '-']).filter(|at| *at > 0) else {
+            return Some(PrioritySpec { name: Some(text.into()), offset: 0, span });
+        };
+        let offset = text[at..].parse().ok()?;
+        Some(PrioritySpec { name: Some(text[..at].into()), offset, span })
     }
 
     /// The number, for a base chain of that family and hook.
@@ -117,6 +123,17 @@ impl PrioritySpec {
 
 fn bounded(p: &mut Parser<'_>) -> Parsed<i64> {
     Ok(p.number_to(1 << 32)? as i64)
+}
+
+impl PrioritySpec {
+    /// A number, or a string such as `filter` or `filter - 10`.
+    pub fn from_json(node: Node<'_>) -> Parsed<PrioritySpec> {
+        let span = node.span();
+        match node.as_str() {
+            None => Ok(PrioritySpec { name: None, offset: node.integer()?, span }),
+            Some(text) => PrioritySpec::from_text(text, span).ok_or_else(|| node.error(FORMS)),
+        }
+    }
 }
 
 #[cfg(test)]

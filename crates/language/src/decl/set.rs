@@ -1,5 +1,6 @@
 //! Sets and maps.
 
+use crate::json::Node;
 use ironweir_expr::objref::ObjectType;
 use ironweir_ruleset::SetFlags;
 use ironweir_ruleset::set::SetPolicy;
@@ -291,4 +292,100 @@ fn parse_data(p: &mut Parser<'_>, start: Span, is_map: bool, is_typeof: bool) ->
     }
     let key = if is_typeof { KeySpec::Typeof(Expr::parse_lhs(p)?) } else { types(p)? };
     Ok(Some(DataSpec::Value { key, interval }))
+}
+
+impl SetDecl {
+    /// A set or map as it is listed.
+    pub fn from_json(node: Node<'_>, is_map: bool) -> Parsed<SetDecl> {
+        let table = TableName::from_json(node, "table")?;
+        let name = Name::from_json(node.need("name")?, "a set's name")?;
+        let mut set = SetDecl::new(table, name, is_map);
+        set.key = Some(KeySpec::from_json(node.need("type")?)?);
+        set.data = match node.get("map") {
+            Some(data) if is_map => Some(DataSpec::from_json(data)?),
+            None if is_map => {
+                return Err(node.error("map definition does not specify mapping data type"));
+            }
+            _ => None,
+        };
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            set.flags |= match flag.one_of("set flag", &["constant", "interval", "timeout", "dynamic"])? {
+                "constant" => SetFlags::CONSTANT,
+                "interval" => SetFlags::INTERVAL,
+                "timeout" => SetFlags::TIMEOUT,
+                _ => SetFlags::EVAL,
+            };
+        }
+        if let Some(timeout) = node.get("timeout") {
+            set.timeout = Some(crate::json::seconds(timeout)?);
+            set.flags |= SetFlags::TIMEOUT;
+        }
+        if let Some(interval) = node.get("gc-interval") {
+            set.gc_interval = Some(interval.number(u64::from(u32::MAX / 1000))? as u32 * 1000);
+        }
+        set.size = node.get("size").map(Node::u32).transpose()?;
+        if let Some(policy) = node.get("policy") {
+            set.policy = Some(match policy.one_of("set policy", &["performance", "memory"])? {
+                "memory" => SetPolicy::Memory,
+                _ => SetPolicy::Performance,
+            });
+        }
+        set.auto_merge = node.get("auto-merge").map_or(Ok(false), Node::boolean)?;
+        set.comment = super::comment_from_json(node)?;
+        for stmt in node.get("stmt").map(Node::one_or_more).unwrap_or_default() {
+            let (key, inside) = stmt.only()?;
+            match Stmt::stateful_from_json(key, inside)? {
+                Some(made) => set.stmts.push(made),
+                None => return Err(stmt.error(format!("'{}' is no statement for elements", short(key)))),
+            }
+        }
+        if let Some(elem) = node.get("elem") {
+            set.elements = Some((SetLiteral::from_json(elem)?, elem.span()));
+        }
+        Ok(set)
+    }
+}
+
+impl KeySpec {
+    /// A type, an array of types, or `typeof`.
+    fn from_json(node: Node<'_>) -> Parsed<KeySpec> {
+        if node.value().is_object() {
+            let (key, inside) = node.only()?;
+            return match key {
+                "typeof" => Ok(KeySpec::Typeof(Expr::from_json(inside)?)),
+                _ => Err(node.unknown("way to give a type", key, &["typeof"])),
+            };
+        }
+        let mut types = Vec::new();
+        for name in node.one_or_more() {
+            let word = name.string()?;
+            let Some(datatype) = Type::from_name(word) else {
+                let names: Vec<&str> = Type::ALL.iter().map(|known| known.name()).collect();
+                return Err(name.unknown("datatype", word, &names));
+            };
+            types.push(datatype);
+            if types.len() > crate::datatype::MAX_CONCAT {
+                return Err(node.error("Concatenation too long"));
+            }
+        }
+        if types.is_empty() {
+            return Err(node.error("a type is expected here"));
+        }
+        Ok(KeySpec::Type { types, span: node.span() })
+    }
+}
+
+impl DataSpec {
+    /// `verdict`, a type of objects, or as a key.
+    fn from_json(node: Node<'_>) -> Parsed<DataSpec> {
+        if let Some(word) = node.as_str() {
+            if word == "verdict" {
+                return Ok(DataSpec::Verdict);
+            }
+            if let Some(kind) = ObjectType::ALL.into_iter().find(|kind| kind.name() == word) {
+                return Ok(DataSpec::Object(kind));
+            }
+        }
+        Ok(DataSpec::Value { key: KeySpec::from_json(node)?, interval: false })
+    }
 }

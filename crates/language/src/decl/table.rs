@@ -1,5 +1,6 @@
 //! Tables.
 
+use crate::json::Node;
 use ironweir_ruleset::TableFlags;
 
 use super::chain::ChainDecl;
@@ -131,4 +132,20 @@ fn item(p: &mut Parser<'_>, table: &mut TableDecl) -> Parsed<()> {
         },
     }
     Ok(())
+}
+
+impl TableDecl {
+    /// A table as it is listed. What it holds is declared apart in JSON.
+    pub fn from_json(node: Node<'_>) -> Parsed<TableDecl> {
+        let mut table = TableDecl::new(TableName::from_json(node, "name")?);
+        table.comment = super::comment_from_json(node)?;
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            table.flags |= match flag.one_of("table flag", &["dormant", "owner", "persist"])? {
+                "dormant" => TableFlags::DORMANT,
+                "owner" => TableFlags::OWNER,
+                _ => TableFlags::PERSIST,
+            };
+        }
+        Ok(table)
+    }
 }

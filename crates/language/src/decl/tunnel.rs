@@ -1,5 +1,6 @@
 //! Tunnel objects: the metadata that packets to a tunnel device get.
 
+use crate::json::Node;
 use std::net::IpAddr;
 
 use ironweir_ruleset::ObjectKind;
@@ -180,14 +181,79 @@ fn geneve(p: &mut Parser<'_>) -> Parsed<TunnelOptions> {
 fn hex(p: &mut Parser<'_>) -> Parsed<Vec<u8>> {
     let text = p.quoted()?;
     let wrong = || Diagnostic::error(p.last_span(), "hexadecimal bytes such as \"0x1234\" are expected here");
-    let digits = text.strip_prefix("0x").ok_or_else(wrong)?;
+    hex_bytes(&text).ok_or_else(wrong)
+}
+
+fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("0x")?;
     if digits.is_empty()
         || digits.len() % 2 != 0
         || digits.len() > 256
         || !digits.bytes().all(|b| b.is_ascii_hexdigit())
     {
-        return Err(wrong());
+        return None;
     }
     let nibble = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-    Ok(digits.as_bytes().chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect())
+    Some(digits.as_bytes().chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect())
+}
+
+impl TunnelBody {
+    /// A tunnel as it is listed.
+    pub(crate) fn from_json(node: Node<'_>) -> Parsed<TunnelBody> {
+        let port = |key: &str| node.get(key).map(|port| port.number(u64::from(u16::MAX))).transpose();
+        let byte = |key: &str| node.get(key).map(|number| number.number(255)).transpose();
+        Ok(TunnelBody {
+            id: node.get("id").map(Node::u32).transpose()?,
+            src: address_from_json(node, "src-ipv4", "src-ipv6")?,
+            dst: address_from_json(node, "dst-ipv4", "dst-ipv6")?,
+            sport: port("sport")?.map(|port| port as u16),
+            dport: port("dport")?.map(|port| port as u16),
+            tos: byte("tos")?.map(|tos| tos as u8),
+            ttl: byte("ttl")?.map(|ttl| ttl as u8),
+            options: match node.get("type") {
+                Some(kind) => options_from_json(kind, node.need("tunnel")?)?,
+                None => TunnelOptions::None,
+            },
+        })
+    }
+}
+
+fn address_from_json(node: Node<'_>, v4: &str, v6: &str) -> Parsed<Option<IpAddr>> {
+    for (key, is_v6) in [(v4, false), (v6, true)] {
+        let Some(address) = node.get(key) else { continue };
+        return match address.string()?.parse::<IpAddr>() {
+            Ok(known) if known.is_ipv6() == is_v6 => Ok(Some(known)),
+            _ => {
+                Err(address
+                    .error(format!("an {} address is expected here", if is_v6 { "IPv6" } else { "IPv4" })))
+            }
+        };
+    }
+    Ok(None)
+}
+
+fn options_from_json(kind: Node<'_>, node: Node<'_>) -> Parsed<TunnelOptions> {
+    Ok(match kind.one_of("kind of tunnel", &["vxlan", "erspan", "geneve"])? {
+        "vxlan" => TunnelOptions::Vxlan { gbp: node.need("gbp")?.u32()? },
+        "erspan" if node.need("version")?.number(2)? == 1 => {
+            TunnelOptions::Erspan(Erspan::V1 { index: node.need("index")?.u32()? })
+        }
+        "erspan" => {
+            let direction = node.need("dir")?.one_of("direction", &["ingress", "egress"])?;
+            let hwid = node.need("hwid")?.number(255)? as u8;
+            TunnelOptions::Erspan(Erspan::V2 { direction: u8::from(direction == "egress"), hwid })
+        }
+        _ => {
+            let option = |node: Node<'_>| {
+                let data = node.need("data")?;
+                let wrong = || data.error("hexadecimal bytes such as \"0x1234\" are expected here");
+                Ok(GeneveOption {
+                    class: node.need("class")?.number(u64::from(u16::MAX))? as u16,
+                    kind: node.need("opt-type")?.number(255)? as u8,
+                    data: hex_bytes(data.string()?).ok_or_else(wrong)?,
+                })
+            };
+            TunnelOptions::Geneve(node.items()?.map(option).collect::<Parsed<_>>()?)
+        }
+    })
 }

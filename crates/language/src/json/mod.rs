@@ -11,10 +11,13 @@
 //! This module holds what they share: [`Node`], a value that knows its path; dispatch by the object's key ([`expr`],
 //! [`stmt`]); the document with its commands; listings.
 
+mod command;
+mod document;
 mod expr;
 mod node;
 mod stmt;
 
+pub use document::Document;
 pub use node::{Node, Paths};
 
 use serde_json::Value;

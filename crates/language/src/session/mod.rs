@@ -21,6 +21,7 @@ use crate::define::Scopes;
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::Expr;
 use crate::files::Files;
+use crate::json::Document;
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
@@ -112,12 +113,39 @@ impl Session {
             self.examine(&commands, backend, &mut outcome);
             return outcome;
         }
+        self.execute(&commands, backend, &mut outcome);
+        outcome
+    }
+
+    /// Runs a JSON document against a backend. Errors name the path of what they are about; `name` is what they call the
+    /// document.
+    pub fn run_json(&mut self, name: &str, text: &str, backend: &mut dyn Backend) -> Outcome {
+        let mut outcome = Outcome::default();
+        let document = match Document::read(text) {
+            Ok(document) => document,
+            Err(error) => {
+                outcome.diagnostics.push(*error);
+                return outcome;
+            }
+        };
+        let (commands, found) = document.commands();
+        outcome.diagnostics = found;
+        match outcome.ok() {
+            true => self.execute(&commands, backend, &mut outcome),
+            false => self.examine(&commands, backend, &mut outcome),
+        }
+        let found = std::mem::take(&mut outcome.diagnostics);
+        outcome.diagnostics = found.into_iter().map(|error| document.with_paths(name, error)).collect();
+        outcome
+    }
+
+    fn execute(&self, commands: &[Command], backend: &mut dyn Backend, outcome: &mut Outcome) {
         // Commands up to one that reads make one batch.
-        let mut rest = &commands[..];
+        let mut rest = commands;
         while !rest.is_empty() && outcome.ok() {
             let changes = rest.iter().take_while(|command| !command.reads()).count();
             let (batch, readers) = rest.split_at(changes);
-            self.commit(batch, backend, &mut outcome);
+            self.commit(batch, backend, outcome);
             if !outcome.ok() {
                 // Errors of later commands are told as well, as far as they do not follow from this one.
                 break;
@@ -131,7 +159,6 @@ impl Session {
             }
             rest = &readers[reads..];
         }
-        outcome
     }
 
     /// Looks for errors of meaning in what could be read of a text with errors of grammar, so that all are told at once.
