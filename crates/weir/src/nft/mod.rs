@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use ironweir_engine::Engine;
+use ironweir_language::json::Document;
 use ironweir_language::print;
-use ironweir_language::session::Session;
+use ironweir_language::session::{Outcome, Session};
 use ironweir_language::source::Sources;
 
 pub use options::{Input, Options, Parsed, Place, parse};
@@ -72,6 +73,7 @@ fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
             reverse_dns: options.reverse_dns,
             guid: options.guid,
             terse: options.terse,
+            json: options.json,
             utc_offset: names.utc_offset,
         },
         names,
@@ -89,13 +91,21 @@ fn run_in(session: &mut Session, options: &Options, name: &str, text: &str, engi
             return ExitCode::from(1);
         }
     }
+    // As nft does, -j takes text too.
+    if options.json && Document::looks_like(text) {
+        return report(&session.run_json(name, text, &mut InProcess(engine)), &sources);
+    }
     let Some(source) = sources.add(name, text, None) else {
         complain(&format!("Error: {name} is longer than 4 GiB\n"));
         return ExitCode::from(1);
     };
     let files = DiskFiles { include_paths: options.include_paths.clone() };
     let outcome = session.run(&mut sources, source, &files, &mut InProcess(engine));
-    complain(&outcome.render(&sources));
+    report(&outcome, &sources)
+}
+
+fn report(outcome: &Outcome, sources: &Sources) -> ExitCode {
+    complain(&outcome.render(sources));
     let printed = crate::cli::print(&outcome.output);
     if outcome.ok() { printed } else { ExitCode::from(1) }
 }

@@ -54,6 +54,8 @@ pub struct Options {
     pub numeric_protocol: bool,
     /// `-T`.
     pub numeric_time: bool,
+    /// `-j`.
+    pub json: bool,
     /// `-d netlink`.
     pub debug_netlink: bool,
 }
@@ -176,7 +178,7 @@ const OPTIONS: &[Known] = &[
     known(Opt::NumericProtocol, 'p', "numeric-protocol", None, "print layer 4 protocols in numbers"),
     known(Opt::NumericTime, 'T', "numeric-time", None, "print time values in numbers"),
     known(Opt::Echo, 'e', "echo", None, "print what was added (not there yet)"),
-    known(Opt::Json, 'j', "json", None, "print JSON (not there yet)"),
+    known(Opt::Json, 'j', "json", None, "read and print JSON"),
     known(Opt::Debug, 'd', "debug", Some("LEVEL"), "print the bytecode of rules (netlink)"),
 ];
 
@@ -264,6 +266,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         numeric_priority: false,
         numeric_protocol: false,
         numeric_time: false,
+        json: false,
         debug_netlink: false,
     };
     for (opt, value) in given {
@@ -298,7 +301,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::NumericProtocol => options.numeric_protocol = true,
             Opt::NumericTime => options.numeric_time = true,
             Opt::Echo => return Err(OptionError::Missing("-e (echo)")),
-            Opt::Json => return Err(OptionError::Missing("-j (JSON)")),
+            Opt::Json => options.json = true,
             Opt::Debug => {
                 for level in value.split(',') {
                     match level {
@@ -381,7 +384,6 @@ mod tests {
             ("--engine new -f", "requires an argument"),
             ("--engine new --numeric-p list ruleset", "ambiguous"),
             ("--engine new --check=yes list ruleset", "doesn't allow"),
-            ("--engine new -j list ruleset", "JSON"),
             ("--engine new -k list ruleset", "unrecognized"),
             ("--engine new -d net list ruleset", "proto-ctx"),
             ("--engine new -D x list ruleset", "name=value"),
