@@ -75,6 +75,10 @@ impl<O: Observer> Way<'_, O> {
         ethernet::take_vlan_tag(packet);
         let parsed = dissect(packet);
         self.flight.info = parsed.unwrap_or_else(|_| PacketInfo::unspecified(packet));
+        if parsed == Err(ironweir_wire::Malformed::Extension) {
+            // `ipv6_rcv` does not look at extension headers: rules see a packet of unknown transport.
+            self.flight.info.l3 = L3::V6;
+        }
         if parsed == Err(ironweir_wire::Malformed::Link) {
             return dropped(DropReason::Malformed(Malformed::Link));
         }
@@ -86,6 +90,7 @@ impl<O: Observer> Way<'_, O> {
         match (packet.meta.protocol, parsed) {
             (ethertype::ARP, _) => self.arp(packet),
             (ethertype::IPV4, Err(_)) => dropped(DropReason::Malformed(Malformed::Ipv4)),
+            (ethertype::IPV6, Err(ironweir_wire::Malformed::Extension)) => self.bridge_or_ip(packet),
             (ethertype::IPV6, Err(_)) => dropped(DropReason::Malformed(Malformed::Ipv6)),
             (ethertype::IPV4 | ethertype::IPV6, Ok(_)) => self.bridge_or_ip(packet),
             _ => match self.world.host.interface(packet.meta.iif).and_then(|port| port.bridge) {
@@ -169,7 +174,11 @@ impl<O: Observer> Way<'_, O> {
     /// IP from the wire (`ip_rcv`, `ipv6_rcv`, and what follows).
     fn ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
         // Without knowledge of a host, nobody else is one either.
-        if packet.meta.packet_type == PacketType::OtherHost && self.world.host.forward_to.is_none() {
+        // A tagged frame is for a VLAN interface, and there is none (`__netif_receive_skb_core`).
+        let other_vlan = packet.meta.vlan.is_some_and(|tag| tag.id() != 0);
+        if (packet.meta.packet_type == PacketType::OtherHost || other_vlan)
+            && self.world.host.forward_to.is_none()
+        {
             return dropped(DropReason::OtherHost);
         }
         if receive(packet, &self.flight.info).is_err() {
@@ -307,6 +316,7 @@ impl<O: Observer> Way<'_, O> {
         if !on_loopback && (martian || host.local_interface(from).is_some()) {
             return dropped(DropReason::Martian);
         }
+        // DIVERGES: groups that no program has joined are received, too.
         if group || host.local_interface(to).is_some() {
             return Ok(Target::Local);
         }

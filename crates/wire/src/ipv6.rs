@@ -93,7 +93,10 @@ pub struct Upper {
 }
 
 /// Walks the extension headers of the IPv6 header at `network` to the first that is none, as
-/// `ipv6_find_hdr` with target -1 does. ESP ends the walk, authentication headers are stepped over.
+/// `ipv6_find_hdr` with target -1 and `IP6_FH_F_AUTH` does: ESP and authentication headers end the walk.
+///
+/// DIVERGES: connection tracking in the kernel walks by `ipv6_skip_exthdr`, which steps over authentication headers; here
+/// it sees what rules see, and tracks such packets by addresses alone.
 ///
 /// `None` when a header is cut short, or when a later fragment says that an extension header follows. Each
 /// step goes at least 8 bytes further, so the packet's length bounds the walk.
@@ -102,7 +105,7 @@ pub fn find_upper(packet: &Packet<'_>, network: usize) -> Option<Upper> {
     let mut at = network.checked_add(HEADER_LEN)?;
     let mut found =
         Upper { protocol, offset: None, fragment_offset: 0, more_fragments: false, fragment_at: None };
-    while is_extension(protocol) && protocol != ipproto::NONE {
+    while is_extension(protocol) && protocol != ipproto::NONE && protocol != ipproto::AH {
         let [next, length] = packet.array(at)?;
         let step = match protocol {
             ipproto::FRAGMENT => {
@@ -116,7 +119,6 @@ pub fn find_upper(packet: &Packet<'_>, network: usize) -> Option<Upper> {
                 }
                 FRAGMENT_LEN
             }
-            ipproto::AH => (usize::from(length) + 2) * 4,
             _ => (usize::from(length) + 1) * 8,
         };
         protocol = next;
