@@ -7,6 +7,8 @@
 //! Packets lie in memory; each is copied into the buffer that it is processed in, as replay does. One core, the
 //! reference evaluator. SECONDS is how long each row is measured, default 1.
 
+#![allow(unreachable_pub)] // a program has nothing to reach
+
 mod examples;
 mod rounds;
 mod stages;

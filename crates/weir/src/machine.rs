@@ -15,6 +15,11 @@ pub fn now() -> Instant {
     Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// How far local time is ahead of UTC now, in seconds: by `TZ`, or by the machine's own time zone.
+pub fn utc_offset() -> i32 {
+    jiff::Zoned::now().offset().seconds()
+}
+
 /// Names from this machine's files, and of a host's interfaces. A file that is not there adds nothing.
 pub fn names(host: &Host) -> Names {
     let mut names = Names { utc_offset: host.utc_offset, ..Names::default() };
@@ -45,9 +50,10 @@ pub fn names(host: &Host) -> Names {
     names
 }
 
-/// A host with this machine's interfaces, by name and index.
+/// A host with this machine's interfaces, by name and index, and its time zone.
 pub fn host() -> Host {
     let mut host = Host::default();
+    host.utc_offset = utc_offset();
     let Ok(entries) = fs::read_dir("/sys/class/net") else {
         let _ = host.add_interface(host_file::loopback());
         return host;
