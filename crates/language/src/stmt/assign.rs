@@ -131,6 +131,7 @@ impl Assign {
         }))
     }
 
+    // DIVERGES: nft takes any load here and combines it with the bytes around the field in a second register.
     fn not_constant(&self) -> Box<Diagnostic> {
         let message = "only a constant, or the field itself changed by a constant, can be written here";
         Diagnostic::error(self.value.span, message)

@@ -37,6 +37,7 @@ impl Last {
 
     /// The expression alone, for sets and elements. How long ago cannot be said without a clock: a time that a
     /// listing printed is read and forgotten, as a ruleset restored later would not mean it either.
+    // DIVERGES: the kernel takes the time that has passed (`NFTA_LAST_MSECS`).
     pub(crate) fn code(&self) -> Code {
         Code::Last(Seen::default())
     }
