@@ -230,10 +230,7 @@ fn glob(text: &str) -> usize {
     if rest.starts_with('*') && head > 0 {
         return head + 1;
     }
-    if rest.starts_with("\\*") {
-        return head + 2 + word(&rest[2..]);
-    }
-    0
+    rest.strip_prefix("\\*").map_or(0, |tail| head + 2 + word(tail))
 }
 
 fn number(text: &str) -> (TokenKind, usize) {

@@ -83,6 +83,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the next token. The end of an included text goes on behind its `include`.
+    #[allow(clippy::should_implement_trait)] // no iterator: the end is a token too, again and again
     pub fn next(&mut self) -> Token {
         let token = self.peek();
         if token.kind == TokenKind::End {
@@ -356,8 +357,11 @@ impl<'a> Parser<'a> {
 
     /// Notes an error and goes to the end of the statement that began when `braces` were open: behind its newline or
     /// `;`, or before the `}` around it.
+    #[allow(clippy::boxed_local)] // errors come boxed
     pub fn recover(&mut self, error: Box<Diagnostic>, braces: u32) {
-        self.report(error);
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(*error);
+        }
         loop {
             let token = self.peek();
             if token.kind == TokenKind::End && self.stack.len() == 1 {
@@ -374,18 +378,6 @@ impl<'a> Parser<'a> {
             }
             self.next();
         }
-    }
-
-    /// Notes an error.
-    pub fn report(&mut self, error: Box<Diagnostic>) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(*error);
-        }
-    }
-
-    /// Notes a warning.
-    pub fn warn(&mut self, warning: Box<Diagnostic>) {
-        self.warnings.push(*warning);
     }
 
     /// Whether so many errors were found that reading on helps nobody.

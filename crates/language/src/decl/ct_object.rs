@@ -25,25 +25,38 @@ pub(crate) struct CtBody {
     policy: Vec<(Box<str>, Span, u32)>,
 }
 
-/// States of TCP with their numbers (`CTA_TIMEOUT_TCP_*`).
-const TCP_STATES: [(&str, u16); 11] = [
-    ("syn_sent", 1),
-    ("syn_recv", 2),
-    ("established", 3),
-    ("fin_wait", 4),
-    ("close_wait", 5),
-    ("last_ack", 6),
-    ("time_wait", 7),
-    ("close", 8),
-    ("syn_sent2", 9),
-    ("retrans", 10),
-    ("unack", 11),
-];
-/// States of UDP (`CTA_TIMEOUT_UDP_*`).
-const UDP_STATES: [(&str, u16); 2] = [("unreplied", 1), ("replied", 2)];
+/// A state of a connection as `ct timeout` policies name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeoutState {
+    /// Its word.
+    pub name: &'static str,
+    /// The protocol's own number (`CTA_TIMEOUT_TCP_*`, `CTA_TIMEOUT_UDP_*`).
+    pub number: u16,
+    /// The kernel's default, in seconds.
+    pub default: u32,
+}
 
-/// Names and numbers of a protocol's states, as `ct timeout` policies name them.
-pub fn timeout_states(l4proto: u8) -> &'static [(&'static str, u16)] {
+const fn state(name: &'static str, number: u16, default: u32) -> TimeoutState {
+    TimeoutState { name, number, default }
+}
+
+const TCP_STATES: [TimeoutState; 11] = [
+    state("syn_sent", 1, 120),
+    state("syn_recv", 2, 60),
+    state("established", 3, 432_000),
+    state("fin_wait", 4, 120),
+    state("close_wait", 5, 60),
+    state("last_ack", 6, 30),
+    state("time_wait", 7, 120),
+    state("close", 8, 10),
+    state("syn_sent2", 9, 120),
+    state("retrans", 10, 300),
+    state("unack", 11, 300),
+];
+const UDP_STATES: [TimeoutState; 2] = [state("unreplied", 1, 30), state("replied", 2, 120)];
+
+/// A protocol's states, as `ct timeout` policies name them.
+pub fn timeout_states(l4proto: u8) -> &'static [TimeoutState] {
     match l4proto {
         6 => &TCP_STATES,
         17 => &UDP_STATES,
@@ -65,16 +78,16 @@ impl CtBody {
                 let states = timeout_states(l4proto);
                 let mut timeouts = Vec::new();
                 for (name, span, seconds) in self.policy.drain(..) {
-                    let Some((_, number)) = states.iter().find(|(known, _)| **known == *name) else {
+                    let Some(state) = states.iter().find(|known| *known.name == *name) else {
                         let message = format!("invalid state name {} specified", short(&name));
                         let error = Diagnostic::error(span, message);
-                        return Err(match nearest(&name, states.iter().map(|(known, _)| *known)) {
+                        return Err(match nearest(&name, states.iter().map(|known| known.name)) {
                             Some(near) => error.help(format!("did you mean '{near}'?")),
                             None => error,
                         });
                     };
-                    timeouts.retain(|(known, _)| known != number);
-                    timeouts.push((*number, seconds));
+                    timeouts.retain(|(known, _)| *known != state.number);
+                    timeouts.push((state.number, seconds));
                 }
                 timeouts.sort_unstable();
                 ObjectKind::CtTimeout(CtTimeout { l3proto, l4proto, timeouts })

@@ -44,12 +44,18 @@ pub fn number_of(name: &str, family: Family, hook: Hook) -> Option<i32> {
 
 const FORMS: &str = "a priority is a number, a name, or a name + or - a number";
 
+/// The names that family and hook have, with their numbers.
+pub fn named(family: Family, hook: Hook) -> impl Iterator<Item = (&'static str, i32)> {
+    let names: &[(&str, i32)] = if family == Family::Bridge { &BRIDGE_NAMES } else { &NAMES };
+    names.iter().copied().filter(move |(name, _)| number_of(name, family, hook).is_some())
+}
+
 impl PrioritySpec {
     /// What follows `priority`.
     pub fn parse(p: &mut Parser<'_>) -> Parsed<PrioritySpec> {
         let start = p.peek().span;
         match p.peek().kind {
-            TokenKind::Variable => return PrioritySpec::variable(p),
+            TokenKind::Variable => PrioritySpec::variable(p),
             TokenKind::Word => {
                 let name = Some(p.word().into());
                 p.next();

@@ -187,7 +187,7 @@ impl Element {
         let key = if p.is(Sign::Star) {
             p.next();
             Expr::new(ExprKind::Wildcard, start)
-        } else if Expr::at_keyword(p) && p.word_at(1) != "" && !p.peek_at(1).is(Sign::Colon) {
+        } else if Expr::at_keyword(p) && !p.word_at(1).is_empty() && !p.peek_at(1).is(Sign::Colon) {
             Expr::parse_lhs(p)?
         } else {
             Expr::parse_literal(p)?

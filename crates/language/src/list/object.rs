@@ -16,28 +16,8 @@ use ironweir_ruleset::store::ObjectState;
 use ironweir_ruleset::userdata::COMMENT;
 
 use super::Lister;
+use crate::decl::ct_object::timeout_states;
 use crate::print::time;
-
-/// States of a connection as `ct timeout` names them, by protocol and the protocol's own numbers
-/// (`CTA_TIMEOUT_TCP_*`, `CTA_TIMEOUT_UDP_*`), with the kernel's defaults in seconds.
-pub const CT_TIMEOUT_STATES: &[(u8, &[(u16, &str, u32)])] = &[
-    (
-        6,
-        &[
-            (1, "syn_sent", 120),
-            (2, "syn_recv", 60),
-            (3, "established", 432_000),
-            (4, "fin_wait", 120),
-            (5, "close_wait", 60),
-            (6, "last_ack", 30),
-            (7, "time_wait", 120),
-            (8, "close", 10),
-            (10, "retrans", 300),
-            (11, "unack", 300),
-        ],
-    ),
-    (17, &[(1, "unreplied", 30), (2, "replied", 120)]),
-];
 
 impl Lister<'_> {
     /// An object.
@@ -122,7 +102,7 @@ impl Lister<'_> {
 }
 
 /// Bytes in the largest unit that leaves no rest, as nft prints quotas and rates.
-pub fn amount(bytes: u64) -> String {
+fn amount(bytes: u64) -> String {
     let (number, unit) = in_units(bytes);
     format!("{number} {unit}")
 }
@@ -138,11 +118,9 @@ fn in_units(bytes: u64) -> (u64, &'static str) {
 
 /// Timeouts of a policy that are not the kernel's own.
 fn changed_timeouts(timeout: &CtTimeout) -> impl Iterator<Item = (&'static str, u32)> {
-    let known = CT_TIMEOUT_STATES.iter().find(|(protocol, _)| *protocol == timeout.l4proto);
-    let states = known.map_or(&[][..], |(_, states)| states);
-    states.iter().filter_map(|(number, name, default)| {
-        let (_, seconds) = timeout.timeouts.iter().find(|(state, _)| state == number)?;
-        (seconds != default).then_some((*name, *seconds))
+    timeout_states(timeout.l4proto).iter().filter_map(|state| {
+        let (_, seconds) = timeout.timeouts.iter().find(|(number, _)| *number == state.number)?;
+        (*seconds != state.default).then_some((state.name, *seconds))
     })
 }
 

@@ -2,45 +2,13 @@
 
 use ironweir_ruleset::{Family, Hook, Priority};
 
-/// Named priorities of IPv4, IPv6, inet, arp and netdev (`enum nf_ip_hook_priorities`), with the hooks where the name
-/// means something.
-const INET: &[(&str, i32, &[Hook])] = &[
-    ("raw", -300, &[]),
-    ("mangle", -150, &[]),
-    ("dstnat", -100, &[Hook::Prerouting]),
-    ("filter", 0, &[]),
-    ("security", 50, &[]),
-    ("srcnat", 100, &[Hook::Postrouting]),
-];
-
-/// Named priorities of bridges (`enum nf_br_hook_priorities`).
-const BRIDGE: &[(&str, i32, &[Hook])] = &[
-    ("dstnat", -300, &[Hook::Prerouting]),
-    ("filter", -200, &[]),
-    ("out", 100, &[Hook::Output]),
-    ("srcnat", 300, &[Hook::Postrouting]),
-];
-
-/// The named priorities that may stand at `hook` of `family`.
-pub fn named_priorities(family: Family, hook: Hook) -> impl Iterator<Item = (&'static str, i32)> {
-    let table = match family {
-        Family::Bridge => BRIDGE,
-        _ => INET,
-    };
-    table
-        .iter()
-        .filter(move |(name, _, hooks)| {
-            (hooks.is_empty() || hooks.contains(&hook))
-                && !(matches!(family, Family::Arp | Family::Netdev) && *name != "filter")
-        })
-        .map(|(name, number, _)| (*name, *number))
-}
+use crate::decl::priority::named;
 
 /// A priority as nft lists it: the nearest name and the distance, if that is at most 10; else the number.
 pub fn priority_text(family: Family, hook: Hook, priority: Priority, numeric: bool) -> String {
     let number = priority.0;
     if !numeric {
-        for (name, base) in named_priorities(family, hook) {
+        for (name, base) in named(family, hook) {
             match number.checked_sub(base) {
                 Some(0) => return name.into(),
                 Some(distance @ 1..=10) => return format!("{name} + {distance}"),
