@@ -12,6 +12,7 @@ use corpus::levels::Levels;
 use corpus::units::{ItemKind, RuleCase, TableSpec, TestFile};
 use corpus::world::{Refusal, World};
 use corpus::{place, units};
+use serde_json::{Value, json};
 
 /// One file's run.
 struct Run<'a> {
@@ -103,6 +104,46 @@ impl Run<'_> {
             };
             self.note("relist", why.is_none(), place, &case.text, why.as_deref().unwrap_or_default());
         }
+        if let Some((given, listed)) = self.file.json(&case.text) {
+            self.json_listing(&filled, spec, chain, place, case, &listed);
+            self.json_input(world, spec, chain, place, case, &given);
+        }
+    }
+
+    fn json_listing(
+        &mut self,
+        world: &World,
+        spec: &TableSpec,
+        chain: &str,
+        place: &str,
+        case: &RuleCase,
+        want: &Value,
+    ) {
+        let document = world.list_json(&spec.id());
+        let items = document["nftables"].as_array().map_or(&[][..], Vec::as_slice);
+        let rule = items.iter().map(|item| &item["rule"]).find(|rule| rule["chain"] == chain);
+        let got = rule.map_or(&Value::Null, |rule| &rule["expr"]);
+        self.note("json-listing", got == want, place, &case.text, &format!("want: {want} got: {got}"));
+    }
+
+    fn json_input(
+        &mut self,
+        world: &World,
+        spec: &TableSpec,
+        chain: &str,
+        place: &str,
+        case: &RuleCase,
+        given: &Value,
+    ) {
+        let (family, table) = (&spec.family, &spec.name);
+        let rule = json!({ "family": family, "table": table, "chain": chain, "expr": given });
+        let result = world.clone().run_json(&json!({ "nftables": [{ "add": { "rule": rule } }] }));
+        let why = result.as_ref().map_or_else(Refusal::first_line, |_| String::new());
+        self.note("json-in", result.is_ok(), place, &case.text, &why);
+        let (Ok(output), Some(text)) = (result, self.file.payload(&case.text, family)) else { return };
+        let differs = difference(&code_lines(text), &code_lines(&output.bytecode));
+        let why = differs.as_deref().unwrap_or_default();
+        self.note("json-bytecode", differs.is_none(), place, &case.text, why);
     }
 }
 

@@ -117,7 +117,8 @@ impl Raise<'_> {
         let text = print_datum(t, &datum, shape.bits, shape.hex, self.scope.names, &self.options);
         let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         let is_number = text.starts_with("0x") || text.bytes().all(|byte| byte.is_ascii_digit());
-        let written_otherwise = matches!(t, Type::LlAddr | Type::EtherAddr | Type::Classid);
+        let written_otherwise =
+            matches!(t, Type::LlAddr | Type::EtherAddr | Type::Classid | Type::IfaceIndex);
         match (unquoted, u64::try_from(number)) {
             (Some(word), _) => Expr::quoted(word),
             (None, Ok(number)) if is_number && !written_otherwise => Expr::number(number),

@@ -91,6 +91,8 @@ pub(crate) struct TestFile {
     pub(crate) items: Vec<Item>,
     general: HashMap<String, String>,
     by_family: HashMap<&'static str, HashMap<String, String>>,
+    json: HashMap<String, String>,
+    json_output: HashMap<String, String>,
 }
 
 impl TestFile {
@@ -137,6 +139,8 @@ impl TestFile {
         TestFile {
             items,
             general: beside(".payload"),
+            json: beside(".json"),
+            json_output: beside(".json.output"),
             by_family: families.map(|family| (family, beside(&format!(".payload.{family}")))).into(),
         }
     }
@@ -148,6 +152,14 @@ impl TestFile {
             .or_else(|| self.general.get(rule))
             .map(String::as_str)
             .filter(|text| !text.trim().is_empty())
+    }
+
+    /// The `expr` array of a rule: as it is given, and as it is listed.
+    pub(crate) fn json(&self, rule: &str) -> Option<(serde_json::Value, serde_json::Value)> {
+        let read = |blocks: &HashMap<String, String>| serde_json::from_str(blocks.get(rule)?).ok();
+        let given: serde_json::Value = read(&self.json)?;
+        let listed = read(&self.json_output).unwrap_or_else(|| given.clone());
+        Some((given, listed))
     }
 }
 

@@ -61,14 +61,32 @@ impl World {
             .unwrap_or_else(|panic| Err(Refusal::Crash(panic_text(&*panic))))
     }
 
+    /// Runs a JSON document as one transaction.
+    pub(crate) fn run_json(&mut self, document: &serde_json::Value) -> Result<Output, Refusal> {
+        catch_unwind(AssertUnwindSafe(|| {
+            let outcome = session().run_json("in", &document.to_string(), &mut self.0);
+            if !outcome.ok() {
+                return Err(Refusal::Error(outcome.render(&Sources::new())));
+            }
+            Ok(Output { listing: String::new(), bytecode: outcome.output })
+        }))
+        .unwrap_or_else(|panic| Err(Refusal::Crash(panic_text(&*panic))))
+    }
+
+    /// `nft -j -s -p list table`.
+    pub(crate) fn list_json(&self, table: &str) -> serde_json::Value {
+        let mut session = session();
+        session.options.json = true;
+        let text = self.list(table, session.options, &session.names);
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     fn run_unguarded(&mut self, text: &str) -> Result<Output, Refusal> {
-        let names = names();
-        let options =
-            Options { stateless: true, numeric_protocol: true, utc_offset: 7200, ..Options::default() };
+        let mut session = session();
         if let Some(place) = text.strip_prefix("list table ") {
-            return Ok(Output { listing: self.list(place.trim(), options, &names), bytecode: String::new() });
+            let listing = self.list(place.trim(), session.options, &session.names);
+            return Ok(Output { listing, bytecode: String::new() });
         }
-        let mut session = Session { options, names, debug_netlink: true, ..Session::default() };
         let mut sources = Sources::new();
         let source = sources.add("in", text, None).expect("texts of the corpus are short");
         let outcome = session.run(&mut sources, source, &NoFiles, &mut self.0);
@@ -84,6 +102,12 @@ impl World {
         let family = Family::from_name(family).expect("the corpus names families");
         lister.table(&TableId::new(family, table)).unwrap_or_default()
     }
+}
+
+/// As the suite runs nft: `-s -p --debug=netlink`.
+fn session() -> Session {
+    let options = Options { stateless: true, numeric_protocol: true, utc_offset: 7200, ..Options::default() };
+    Session { options, names: names(), debug_netlink: true, ..Session::default() }
 }
 
 /// What the machine knows that the suite runs on: one interface, and a clock with TZ=UTC-2.
