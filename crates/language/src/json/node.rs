@@ -219,6 +219,17 @@ impl<'a> Node<'a> {
     pub fn boolean(self) -> Parsed<bool> {
         self.value.as_bool().ok_or_else(|| self.expected("true or false"))
     }
+
+    /// A member that is `true` or `false`; `false` where it is absent.
+    pub fn flag(self, key: &str) -> Parsed<bool> {
+        self.object()?;
+        self.get(key).map_or(Ok(false), Node::boolean)
+    }
+
+    /// A name behind `@`.
+    pub fn reference(self) -> Parsed<&'a str> {
+        self.string()?.strip_prefix('@').ok_or_else(|| self.expected("a name that begins with '@'"))
+    }
 }
 
 fn kind_of(value: &Value) -> &'static str {

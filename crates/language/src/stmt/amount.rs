@@ -1,6 +1,7 @@
 //! Amounts of bytes: `1025 bytes`, `2 kbytes`, `10 mbytes`, also written without the blank.
 
 use crate::diag::{Diagnostic, Parsed};
+use crate::json::Node;
 use crate::lex::TokenKind;
 use crate::parse::Parser;
 use crate::print::Printer;
@@ -42,10 +43,30 @@ pub(crate) fn scale(p: &Parser<'_>, start: crate::source::Span, number: u64, fac
 
 /// `N UNIT` with the largest unit that divides the amount.
 pub(crate) fn print(bytes: u64, out: &mut Printer) {
-    let (name, factor) = UNITS
-        .into_iter()
-        .rev()
-        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
-        .unwrap_or(UNITS[0]);
+    let (name, factor) = largest(bytes);
     out.fmt(format_args!("{} {name}", bytes / factor));
+}
+
+/// The largest unit that divides an amount.
+fn largest(bytes: u64) -> (&'static str, u64) {
+    let divides = |unit: &(&str, u64)| bytes > 0 && bytes.is_multiple_of(unit.1);
+    UNITS.into_iter().rev().find(divides).unwrap_or(UNITS[0])
+}
+
+/// An amount as `nft -j` writes it: the number and its unit, the largest that divides it.
+pub(crate) fn to_json(bytes: u64) -> (u64, &'static str) {
+    let (name, factor) = largest(bytes);
+    (bytes / factor, name)
+}
+
+/// A number, and a unit that may be absent: bytes then.
+pub(crate) fn from_json(number: Node<'_>, unit: Option<Node<'_>>) -> Parsed<u64> {
+    let factor = match unit {
+        None => 1,
+        Some(unit) => {
+            let name = unit.one_of("unit", &UNITS.map(|(name, _)| name))?;
+            UNITS.iter().find(|(known, _)| *known == name).map_or(1, |(_, factor)| *factor)
+        }
+    };
+    Ok(number.number(u64::MAX / factor)? * factor)
 }

@@ -7,7 +7,9 @@ use ironweir_expr::{Expr as Code, Register, Value, ct, exthdr, meta};
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::{Expr, ExprKind};
+use crate::json::Node;
 use crate::lower::Lower;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::proto::{Field, Proto};
 use crate::raise::Raise;
@@ -15,6 +17,7 @@ use crate::resolve::ones;
 use crate::resolve::{ct_shape, meta_shape};
 use crate::source::Span;
 use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
+use serde_json::json;
 
 /// `TARGET set VALUE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +34,19 @@ impl Assign {
         self.target.print(out);
         out.text(" set ");
         self.value.print(out);
+    }
+}
+
+impl Assign {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> serde_json::Value {
+        json!({ "mangle": { "key": self.target.to_json(options), "value": self.value.to_json(options) } })
+    }
+
+    /// `key` and `value`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Assign> {
+        let target = Expr::from_json(node.need("key")?)?;
+        Ok(Assign { target, value: Expr::from_json(node.need("value")?)? })
     }
 }
 

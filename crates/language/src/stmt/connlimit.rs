@@ -4,8 +4,10 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::connlimit::Connlimit as Counted;
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `ct count [over] N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,5 +40,20 @@ impl Connlimit {
 
     pub(crate) fn raise(limit: &Counted) -> Connlimit {
         Connlimit { over: limit.over, count: limit.count }
+    }
+}
+
+impl Connlimit {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        match self.over {
+            true => json!({ "ct count": { "val": self.count, "inv": true } }),
+            false => json!({ "ct count": { "val": self.count } }),
+        }
+    }
+
+    /// `val` and `inv`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Connlimit> {
+        Ok(Connlimit { over: node.flag("inv")?, count: node.need("val")?.u32()? })
     }
 }

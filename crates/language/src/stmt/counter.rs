@@ -4,8 +4,11 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::counter::Counter as Counted;
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `counter [packets N bytes N]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,5 +50,25 @@ impl Counter {
     pub(crate) fn raise(counter: &Counted) -> Counter {
         let (packets, bytes) = counter.totals();
         Counter { packets, bytes }
+    }
+}
+
+impl Counter {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        match options.stateless {
+            true => json!({ "counter": null }),
+            false => json!({ "counter": { "packets": self.packets, "bytes": self.bytes } }),
+        }
+    }
+
+    /// `null`, or `packets` and `bytes`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Counter> {
+        if node.is_null() {
+            return Ok(Counter::default());
+        }
+        node.object()?;
+        let number = |key| node.get(key).map_or(Ok(0), |number| number.number(u64::MAX));
+        Ok(Counter { packets: number("packets")?, bytes: number("bytes")? })
     }
 }

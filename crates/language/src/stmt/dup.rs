@@ -6,12 +6,15 @@ use super::nat::address_shape;
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
+use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{Shape, Typed};
+use serde_json::{Value, json};
 
 /// `dup to ADDRESS [device DEVICE]`, in netdev `dup to DEVICE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +42,23 @@ impl Dup {
             out.text(" device ");
             device.print(out);
         }
+    }
+}
+
+impl Dup {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut dup = json!({ "addr": self.to.to_json(options) });
+        if let Some(device) = &self.device {
+            dup["dev"] = device.to_json(options);
+        }
+        json!({ "dup": dup })
+    }
+
+    /// `addr` and `dev`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Dup> {
+        let to = Expr::from_json(node.need("addr")?)?;
+        Ok(Dup { to, device: node.get("dev").map(Expr::from_json).transpose()? })
     }
 }
 

@@ -4,9 +4,11 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::flow_offload::FlowOffload;
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// Adds the connection to a flowtable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,5 +38,18 @@ impl Flow {
 
     pub(crate) fn raise(flow: &FlowOffload) -> Flow {
         Flow { flowtable: flow.flowtable.clone() }
+    }
+}
+
+impl Flow {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        json!({ "flow": { "op": "add", "flowtable": format!("@{}", self.flowtable) } })
+    }
+
+    /// `op`, which is always `add`, and `flowtable`, a name behind `@`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Flow> {
+        node.need("op")?.one_of("flow operation", &["add"])?;
+        Ok(Flow { flowtable: node.need("flowtable")?.reference()?.into() })
     }
 }

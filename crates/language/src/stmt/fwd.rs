@@ -3,16 +3,19 @@
 use ironweir_expr::{Expr as Code, Family, fwd};
 
 use super::dup::load;
-use super::nat::{address_shape, parse_family};
+use super::nat::{address_shape, ip_family_from_json, parse_family};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
+use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::Shape;
+use serde_json::{Value, json};
 
 /// `fwd to DEVICE` or `fwd ip|ip6 to ADDRESS device DEVICE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +54,29 @@ impl Fwd {
             }
         }
         self.device.print(out);
+    }
+}
+
+impl Fwd {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut fwd = json!({ "dev": self.device.to_json(options) });
+        if let Some((family, address)) = &self.neighbour {
+            fwd["family"] = json!(family.name());
+            fwd["addr"] = address.to_json(options);
+        }
+        json!({ "fwd": fwd })
+    }
+
+    /// `dev`, and both or none of `family` and `addr`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Fwd> {
+        let device = Expr::from_json(node.need("dev")?)?;
+        let neighbour = match (node.get("family"), node.get("addr")) {
+            (None, None) => None,
+            (Some(family), Some(address)) => Some((ip_family_from_json(family)?, Expr::from_json(address)?)),
+            _ => return Err(node.error("'family' and 'addr' go together")),
+        };
+        Ok(Fwd { neighbour, device })
     }
 }
 

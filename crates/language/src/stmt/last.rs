@@ -5,8 +5,11 @@ use ironweir_expr::last::Last as Seen;
 use ironweir_wire::Instant;
 
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::{Printer, time};
+use serde_json::{Value, json};
 
 /// `last [used never | used TIME]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,5 +49,23 @@ impl Last {
     pub(crate) fn raise(last: &Seen, now: Option<Instant>) -> Last {
         let ago = |at: Instant| now.map_or(0, |now| now.nanos().saturating_sub(at.nanos()) / 1_000_000);
         Last { used: last.at().map(ago) }
+    }
+}
+
+impl Last {
+    /// As `nft -j` writes it; the time in milliseconds.
+    pub fn to_json(&self, options: &Options) -> Value {
+        match self.used.filter(|_| !options.stateless) {
+            None => json!({ "last": null }),
+            Some(used) => json!({ "last": { "used": used } }),
+        }
+    }
+
+    /// `null`, or `used`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Last> {
+        if node.is_null() {
+            return Ok(Last::default());
+        }
+        Ok(Last { used: Some(node.need("used")?.number(u64::MAX)?) })
     }
 }

@@ -5,10 +5,12 @@ use ironweir_expr::limit::{Kind, Limit as Bucket};
 
 use super::amount;
 use crate::diag::{Diagnostic, Parsed};
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::source::Span;
+use serde_json::{Value, json};
 
 /// `limit rate [over] N/UNIT [burst N packets]` or `limit rate [over] N BYTES/UNIT [burst N BYTES]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +130,58 @@ impl Limit {
 
     pub(crate) fn raise(limit: &Bucket) -> Limit {
         Limit { over: limit.over, rate: limit.rate, unit: limit.unit, kind: limit.kind, burst: limit.burst }
+    }
+}
+
+impl Limit {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        let unit = UNITS.iter().find(|(_, seconds)| *seconds == self.unit).map_or("error", |(name, _)| name);
+        let mut limit = match self.kind {
+            Kind::Packets => json!({ "rate": self.rate, "burst": self.burst, "per": unit }),
+            Kind::Bytes => {
+                let (rate, rate_unit) = amount::to_json(self.rate);
+                let (burst, burst_unit) = amount::to_json(self.burst.into());
+                json!({
+                    "rate": rate, "burst": burst, "per": unit, "rate_unit": rate_unit, "burst_unit": burst_unit,
+                })
+            }
+        };
+        if self.over {
+            limit["inv"] = json!(true);
+        }
+        json!({ "limit": limit })
+    }
+
+    /// `rate`, `per`, `burst`, `inv`, and units of bytes.
+    pub fn from_json(node: Node<'_>) -> Parsed<Limit> {
+        let over = node.flag("inv")?;
+        let (rate, burst) = (node.need("rate")?, node.get("burst"));
+        let word = match node.get("per") {
+            None => "second",
+            Some(per) => per.one_of("unit", &UNITS.map(|(name, _)| name))?,
+        };
+        let unit = UNITS.iter().find(|(name, _)| *name == word).map_or(1, |(_, seconds)| *seconds);
+        // Packets, unless a unit says that bytes are meant
+        let rate_unit = node.get("rate_unit").filter(|unit| unit.as_str() != Some("packets"));
+        let limit = match rate_unit {
+            None => {
+                let burst = burst.map_or(Ok(DEFAULT_PACKETS), Node::u32)?;
+                if burst == 0 {
+                    return Err(node.error("packet limit burst must be > 0"));
+                }
+                Limit { over, rate: rate.number(u64::MAX)?, unit, kind: Kind::Packets, burst }
+            }
+            Some(rate_unit) => {
+                let rate = amount::from_json(rate, Some(rate_unit))?;
+                let bytes = burst.map_or(Ok(0), |burst| amount::from_json(burst, node.get("burst_unit")))?;
+                let burst = u32::try_from(bytes)
+                    .map_err(|_| node.error("byte limit burst must be below 4 gbytes"))?;
+                Limit { over, rate, unit, kind: Kind::Bytes, burst }
+            }
+        };
+        check_rate(rate.span(), limit.rate)?;
+        Ok(limit)
     }
 }
 

@@ -4,10 +4,12 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::log::{Destination, Log as Logged};
 
 use crate::diag::{Diagnostic, Parsed};
+use crate::json::{Node, one_or_array};
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::source::Span;
+use serde_json::{Value, json};
 
 /// `log [prefix TEXT] [level LEVEL] [flags FLAGS] | [group N [snaplen N] [queue-threshold N]]`, in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,6 +178,82 @@ impl Log {
                 ..Log::default()
             },
         }
+    }
+}
+
+/// Flags by their words in JSON, in the order nft lists them.
+const FLAG_WORDS: [(&str, u32); 5] = [
+    ("tcp sequence", flag::TCP_SEQUENCE),
+    ("tcp options", flag::TCP_OPTIONS),
+    ("ip options", flag::IP_OPTIONS),
+    ("skuid", flag::SKUID),
+    ("ether", flag::ETHER),
+];
+
+impl Log {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        let mut log = serde_json::Map::new();
+        if let Some(prefix) = &self.prefix {
+            log.insert("prefix".into(), json!(prefix));
+        }
+        if let Some(group) = self.group {
+            log.insert("group".into(), json!(group));
+        }
+        if let Some(snaplen) = self.snaplen {
+            log.insert("snaplen".into(), json!(snaplen));
+        }
+        if let Some(threshold) = self.queue_threshold {
+            log.insert("queue-threshold".into(), json!(threshold));
+        }
+        if let Some(level) = self.level.filter(|level| *level != WARN) {
+            log.insert("level".into(), json!(LEVELS.get(level as usize).unwrap_or(&"unknown")));
+        }
+        let flags: Vec<Value> = match self.flags & flag::ALL {
+            flag::ALL => vec![json!("all")],
+            some => {
+                FLAG_WORDS.iter().filter(|(_, bit)| some & bit != 0).map(|(word, _)| json!(word)).collect()
+            }
+        };
+        if !flags.is_empty() {
+            log.insert("flags".into(), one_or_array(flags));
+        }
+        match log.is_empty() {
+            true => json!({ "log": null }),
+            false => json!({ "log": log }),
+        }
+    }
+
+    /// `null`, or an object of the options.
+    pub fn from_json(node: Node<'_>) -> Parsed<Log> {
+        let mut log = Log::default();
+        if node.is_null() {
+            return Ok(log);
+        }
+        node.object()?;
+        if let Some(prefix) = node.get("prefix") {
+            let text = prefix.string()?;
+            if text.len() > MAX_PREFIX {
+                return Err(prefix.error(format!("log prefix is too long, at most {MAX_PREFIX} bytes")));
+            }
+            log.prefix = Some(text.into());
+        }
+        let small = |number: Node<'_>| number.number(u16::MAX.into()).map(|number| number as u16);
+        log.group = node.get("group").map(small).transpose()?;
+        log.snaplen = node.get("snaplen").map(Node::u32).transpose()?;
+        log.queue_threshold = node.get("queue-threshold").map(small).transpose()?;
+        if let Some(level) = node.get("level") {
+            let word = level.one_of("log level", &LEVELS)?;
+            log.level = LEVELS.iter().position(|known| *known == word).map(|level| level as u32);
+        }
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            let words = ["tcp sequence", "tcp options", "ip options", "skuid", "ether", "all"];
+            let word = flag.one_of("log flag", &words)?;
+            log.flags |=
+                FLAG_WORDS.iter().find(|(known, _)| *known == word).map_or(flag::ALL, |(_, bit)| *bit);
+        }
+        log.check(node.span())?;
+        Ok(log)
     }
 }
 

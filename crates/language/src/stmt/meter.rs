@@ -10,12 +10,15 @@ use super::set_update::{Entry, SetUpdate};
 use crate::datatype::{Type, concat_number};
 use crate::diag::Parsed;
 use crate::expr::set::SetName;
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::source::Span;
 use crate::typed::{Shape, Typed};
+use serde_json::{Value, json};
 
 /// A set made on the spot, and the element that a packet adds to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,28 @@ impl Meter {
         out.text(" { ");
         self.element.print(out);
         out.text(" }");
+    }
+}
+
+impl Meter {
+    /// As nft has it that knows meters; listing shows the [`super::set_update::SetUpdate`] that it becomes.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let options = Options { stateless: true, ..*options };
+        let mut meter = json!({ "name": self.name, "key": self.element.key.to_json(&options) });
+        if let [stmt] = &self.element.stmts[..] {
+            meter["stmt"] = stmt.to_json(&options);
+        }
+        if let Some(size) = self.size {
+            meter["size"] = json!(size);
+        }
+        json!({ "meter": meter })
+    }
+
+    /// `name`, `key`, `stmt` and `size`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Meter> {
+        let name = node.need("name")?.string()?.into();
+        let size = node.get("size").map(Node::u32).transpose()?;
+        Ok(Meter { name, size, element: Entry::from_json(node.need("key")?, Some(node.need("stmt")?))? })
     }
 }
 

@@ -9,14 +9,17 @@ use super::nat_flags;
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::{Expr, ExprKind};
+use crate::json::{Node, one_or_array, tagged};
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::proto::Proto;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{self, Shape, Typed};
+use serde_json::{Value, json};
 
 /// `snat [ip|ip6] [prefix] to [ADDRESS][:PORT] [FLAGS]` and its kin.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,6 +133,69 @@ impl Nat {
         }
         nat_flags::print(self.flags, out);
     }
+}
+
+impl Nat {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut nat = serde_json::Map::new();
+        if let Some(family) = self.family {
+            nat.insert("family".into(), json!(family.name()));
+        }
+        if let Some(address) = &self.address {
+            nat.insert("addr".into(), address.to_json(options));
+        }
+        if let Some(port) = &self.port {
+            nat.insert("port".into(), port.to_json(options));
+        }
+        if let Some(flags) = nat_flags::to_json(self.flags) {
+            nat.insert("flags".into(), flags);
+        }
+        if self.prefix {
+            nat.insert("type_flags".into(), one_or_array(vec![json!("prefix")]));
+        }
+        match nat.is_empty() {
+            true => tagged(self.kind.name(), Value::Null),
+            false => tagged(self.kind.name(), nat),
+        }
+    }
+
+    /// `null`, or `family`, `addr`, `port`, `flags` and `type_flags`.
+    pub fn from_json(kind: Kind, node: Node<'_>) -> Parsed<Nat> {
+        let mut nat =
+            Nat { kind, family: None, prefix: false, address: None, port: None, flags: Flags::empty() };
+        if node.is_null() && !kind.takes_address() {
+            return Ok(nat);
+        }
+        node.object()?;
+        if kind.takes_address() {
+            nat.family = node.get("family").map(ip_family_from_json).transpose()?;
+            nat.address = node.get("addr").map(Expr::from_json).transpose()?;
+        }
+        nat.port = node.get("port").map(Expr::from_json).transpose()?;
+        if kind.takes_address() && nat.address.is_none() && nat.port.is_none() {
+            return Err(node.error("'addr' or 'port' is missing"));
+        }
+        if let Some(flags) = node.get("flags") {
+            nat.flags = nat_flags::from_json(flags)?;
+        }
+        for flag in node.get("type_flags").map(Node::one_or_more).unwrap_or_default() {
+            // As in text, `interval` and `concat` mean nothing: the map's type says it.
+            if flag.one_of("flag", &["interval", "prefix", "concat"])? == "prefix" {
+                nat.prefix = true;
+                nat.flags |= Flags::NETMAP;
+            }
+        }
+        Ok(nat)
+    }
+}
+
+/// `ip` or `ip6`.
+pub(crate) fn ip_family_from_json(node: Node<'_>) -> Parsed<Family> {
+    Ok(match node.one_of("family", &["ip", "ip6"])? {
+        "ip6" => Family::Ip6,
+        _ => Family::Ip,
+    })
 }
 
 /// Takes `ip` or `ip6`.

@@ -3,9 +3,11 @@
 use ironweir_expr::nat::Flags;
 
 use crate::diag::Parsed;
+use crate::json::{Node, one_or_array};
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// Flags in the order nft lists them (`print_nf_nat_flags`).
 const WORDS: [(&str, Flags); 3] = [
@@ -41,4 +43,21 @@ pub(crate) fn print(flags: Flags, out: &mut Printer) {
             before = ",";
         }
     }
+}
+
+/// As `nft -j` writes them: a word, or an array of several; `None` where there is none.
+pub(crate) fn to_json(flags: Flags) -> Option<Value> {
+    let words: Vec<Value> =
+        WORDS.iter().filter(|(_, flag)| flags.contains(*flag)).map(|(word, _)| json!(word)).collect();
+    (!words.is_empty()).then(|| one_or_array(words))
+}
+
+/// A word or an array of them.
+pub(crate) fn from_json(node: Node<'_>) -> Parsed<Flags> {
+    let mut flags = Flags::empty();
+    for node in node.one_or_more() {
+        let word = node.one_of("NAT flag", &WORDS.map(|(word, _)| word))?;
+        flags |= WORDS.iter().find(|(known, _)| *known == word).map_or(Flags::empty(), |(_, flag)| *flag);
+    }
+    Ok(flags)
 }

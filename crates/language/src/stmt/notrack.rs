@@ -3,6 +3,7 @@
 use ironweir_expr::Expr as Code;
 
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// The packet becomes untracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,5 +17,12 @@ impl Notrack {
 
     pub(crate) fn code(self) -> Code {
         Code::Notrack(ironweir_expr::notrack::Notrack)
+    }
+}
+
+impl Notrack {
+    /// As `nft -j` writes it.
+    pub fn to_json(self) -> Value {
+        json!({ "notrack": null })
     }
 }

@@ -6,13 +6,16 @@ use ironweir_expr::objref::{self, ObjectType};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::{Expr, ExprKind};
+use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{self, Shape};
 use ironweir_ruleset::set::SetData;
+use serde_json::Value;
 
 /// Evaluates an object of the rule's table.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +69,37 @@ fn lead(kind: ObjectType) -> &'static str {
         ObjectType::CtTimeout => "ct timeout set",
         ObjectType::CtExpectation => "ct expectation set",
         ObjectType::Secmark => "meta secmark set",
+    }
+}
+
+/// Keys of JSON that name an object, where what stands under them is a name or a map.
+const KEYS: [(&str, ObjectType); 10] = [
+    ("counter", ObjectType::Counter),
+    ("quota", ObjectType::Quota),
+    ("limit", ObjectType::Limit),
+    ("ct count", ObjectType::Connlimit),
+    ("tunnel", ObjectType::Tunnel),
+    ("synproxy", ObjectType::Synproxy),
+    ("ct helper", ObjectType::CtHelper),
+    ("ct timeout", ObjectType::CtTimeout),
+    ("ct expectation", ObjectType::CtExpectation),
+    ("secmark", ObjectType::Secmark),
+];
+
+impl Objref {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let key = KEYS.iter().find(|(_, kind)| *kind == self.kind).map_or("", |(key, _)| key);
+        crate::json::tagged(key, self.name.to_json(options))
+    }
+
+    /// A name or a map under one of the keys; `None` where another statement of that key stands there.
+    pub fn from_json(key: &str, node: Node<'_>) -> Parsed<Option<Objref>> {
+        let Some((_, kind)) = KEYS.iter().find(|(known, _)| *known == key) else { return Ok(None) };
+        if node.as_str().is_none() && node.get("map").is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Objref { kind: *kind, name: Expr::from_json(node)? }))
     }
 }
 

@@ -7,13 +7,16 @@ use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::range::Range;
 use crate::expr::{Expr, ExprKind};
+use crate::json::{Node, one_or_array};
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::Shape;
+use serde_json::{Value, json};
 
 /// `queue [flags FLAGS] [to QUEUE]`, also written `queue [num QUEUE] [FLAGS]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +83,42 @@ impl Queue {
             out.text(" to ");
             to.print(out);
         }
+    }
+}
+
+impl Queue {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut queue = serde_json::Map::new();
+        if let Some(to) = &self.to {
+            queue.insert("num".into(), to.to_json(options));
+        }
+        let flags = [(self.bypass, "bypass"), (self.fanout, "fanout")];
+        let flags: Vec<Value> = flags.iter().filter(|(set, _)| *set).map(|(_, word)| json!(word)).collect();
+        if !flags.is_empty() {
+            queue.insert("flags".into(), one_or_array(flags));
+        }
+        match queue.is_empty() {
+            true => json!({ "queue": null }),
+            false => json!({ "queue": queue }),
+        }
+    }
+
+    /// `null`, or `num` and `flags`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Queue> {
+        let mut queue = Queue { to: None, bypass: false, fanout: false };
+        if node.is_null() {
+            return Ok(queue);
+        }
+        node.object()?;
+        queue.to = node.get("num").map(Expr::from_json).transpose()?;
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            match flag.one_of("queue flag", &["bypass", "fanout"])? {
+                "bypass" => queue.bypass = true,
+                _ => queue.fanout = true,
+            }
+        }
+        Ok(queue)
     }
 }
 

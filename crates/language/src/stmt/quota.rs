@@ -5,8 +5,11 @@ use ironweir_expr::quota::Quota as Consumed;
 
 use super::amount;
 use crate::diag::Parsed;
+use crate::json::Node;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `quota [over|until] N UNIT [used N UNIT]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,5 +51,29 @@ impl Quota {
 
     pub(crate) fn raise(quota: &Consumed) -> Quota {
         Quota { over: quota.over, bytes: quota.bytes, used: quota.consumed() }
+    }
+}
+
+impl Quota {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let (number, unit) = amount::to_json(self.bytes);
+        let mut quota = json!({ "val": number, "val_unit": unit });
+        if self.over {
+            quota["inv"] = json!(true);
+        }
+        if self.used > 0 && !options.stateless {
+            let (number, unit) = amount::to_json(self.used);
+            quota["used"] = json!(number);
+            quota["used_unit"] = json!(unit);
+        }
+        json!({ "quota": quota })
+    }
+
+    /// `val`, `val_unit`, `used`, `used_unit` and `inv`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Quota> {
+        let bytes = amount::from_json(node.need("val")?, node.get("val_unit"))?;
+        let used = node.get("used").map_or(Ok(0), |used| amount::from_json(used, node.get("used_unit")))?;
+        Ok(Quota { over: node.flag("inv")?, bytes, used })
     }
 }

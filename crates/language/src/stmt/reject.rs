@@ -5,6 +5,7 @@ use ironweir_expr::{Expr as Code, Family, meta, reject};
 
 use crate::datatype::{Type, find_name, find_value, symbols};
 use crate::diag::{Diagnostic, Parsed, nearest};
+use crate::json::Node;
 use crate::lex::TokenKind;
 use crate::lower::Lower;
 use crate::parse::Parser;
@@ -12,6 +13,7 @@ use crate::print::Printer;
 use crate::proto::Proto;
 use crate::raise::Raise;
 use crate::source::Span;
+use serde_json::{Value, json};
 
 /// `reject [with tcp reset | with icmp CODE | with icmpv6 CODE | with icmpx CODE]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +125,57 @@ impl With {
             Some(name) => error.help(format!("did you mean '{name}'?")),
             None => error,
         })
+    }
+}
+
+impl Reject {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        match self.with {
+            None => json!({ "reject": null }),
+            Some(With::TcpReset) => json!({ "reject": { "type": "tcp reset" } }),
+            Some(With::Code(kind, code)) => {
+                let code =
+                    find_name(kind.code_type(), code.into()).map_or_else(|| json!(code), |name| json!(name));
+                json!({ "reject": { "type": kind.name(), "expr": code } })
+            }
+        }
+    }
+
+    /// `null`, or `type` and `expr`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Reject> {
+        if node.is_null() {
+            return Ok(Reject { with: None });
+        }
+        node.object()?;
+        let Some(how) = node.get("type") else {
+            return match node.get("expr") {
+                None => Ok(Reject { with: None }),
+                Some(_) => Err(node.error("'type' is missing")),
+            };
+        };
+        let word = how.one_of("reject type", &["tcp reset", "icmp", "icmpv6", "icmpx"])?;
+        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
+            return Ok(Reject { with: Some(With::TcpReset) });
+        };
+        let code = match node.get("expr") {
+            None => kind.port_unreachable(),
+            Some(code) => code_from_json(kind, code)?,
+        };
+        Ok(Reject { with: Some(With::Code(kind, code)) })
+    }
+}
+
+/// A code by its name or number.
+fn code_from_json(kind: Kind, node: Node<'_>) -> Parsed<u8> {
+    let Some(word) = node.as_str() else { return node.number(u8::MAX.into()).map(|code| code as u8) };
+    let number = || word.parse::<u8>().ok();
+    match find_value(kind.code_type(), word).and_then(|code| u8::try_from(code).ok()).or_else(number) {
+        Some(code) => Ok(code),
+        None => {
+            let names: Vec<&str> = symbols(kind.code_type()).iter().map(|(name, _)| *name).collect();
+            Err(node.unknown(&format!("{} code", kind.name()), word, &names))
+        }
     }
 }
 

@@ -5,9 +5,13 @@ use super::assign::Assign;
 use super::vmap::Vmap;
 use crate::diag::Parsed;
 use crate::expr::Expr;
+use crate::expr::ExprKind;
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `left op right`; the rule ends here unless it holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +62,50 @@ impl Relational {
         self.left.print(out);
         out.text(" ").text(self.op.sign());
         self.right.print(out);
+    }
+}
+
+impl Relational {
+    /// As `nft -j` writes it. What text leaves unsaid has a name here: `in` for flags, `==` for all else.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let op = match self.op {
+            RelOp::Implicit if self.is_any_flag() => "in",
+            RelOp::Implicit => "==",
+            op => op.sign().trim_end(),
+        };
+        json!({ "match": { "op": op, "left": self.left.to_json(options), "right": self.right.to_json(options) } })
+    }
+
+    /// Whether it asks for any of some flags: values of flags are compared for equality with `==` only.
+    fn is_any_flag(&self) -> bool {
+        let left = match &self.left.kind {
+            ExprKind::Inner(inner) => &inner.expr.kind,
+            kind => kind,
+        };
+        let flags = match left {
+            ExprKind::Ct(ct) => matches!(&*ct.key, "state" | "status" | "label"),
+            ExprKind::Payload(payload) => (&*payload.protocol, &*payload.field) == ("tcp", "flags"),
+            _ => false,
+        };
+        flags && !matches!(self.right.kind, ExprKind::Set(_) | ExprKind::SetRef(_) | ExprKind::Range(_))
+    }
+
+    /// `op`, `left` and `right`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Relational> {
+        let op = node.need("op")?;
+        let word = op.one_of("relational operator", &["==", "!=", "<", ">", "<=", ">=", "!", "in"])?;
+        let op = match word {
+            "==" => RelOp::Eq,
+            "!=" => RelOp::Ne,
+            "<" => RelOp::Lt,
+            ">" => RelOp::Gt,
+            "<=" => RelOp::Le,
+            ">=" => RelOp::Ge,
+            "!" => RelOp::Not,
+            _ => RelOp::Implicit,
+        };
+        let left = Expr::from_json(node.need("left")?)?;
+        Ok(Relational { left, op, right: Expr::from_json(node.need("right")?)? })
     }
 }
 

@@ -5,11 +5,13 @@ use ironweir_expr::exthdr::{Action, Exthdr, Kind};
 
 use crate::diag::{Diagnostic, Parsed, short};
 use crate::expr::tcpopt::OptionKind;
+use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::Printer;
 use crate::proto::{tcp_option_by_name, tcp_options_by_number};
 use crate::source::Span;
+use serde_json::{Value, json};
 
 /// Which option is taken off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,28 @@ impl ResetOption {
             OptionKind::Name(name) => out.text(name),
             OptionKind::Number(number) => out.number(number),
         };
+    }
+}
+
+impl ResetOption {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        let option = match &self.option {
+            OptionKind::Name(name) => json!({ "name": name }),
+            OptionKind::Number(number) => json!({ "base": number, "offset": 0, "len": 0 }),
+        };
+        json!({ "reset": { "tcp option": option } })
+    }
+
+    /// `tcp option`, with the `name` or the number of one.
+    pub fn from_json(node: Node<'_>) -> Parsed<ResetOption> {
+        let option = node.need("tcp option")?;
+        let option = match (option.get("name"), option.get("base")) {
+            (Some(name), _) => OptionKind::Name(name.string()?.into()),
+            (None, Some(base)) => OptionKind::Number(base.number(u8::MAX.into())? as u8),
+            (None, None) => return Err(option.error("'name' is missing")),
+        };
+        Ok(ResetOption { option })
     }
 }
 

@@ -8,14 +8,17 @@ use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
 use crate::expr::set::SetName;
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::lower::set_of;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::raise::{Raise, raise_stateful};
 use crate::source::Span;
 use crate::typed::Shape;
+use serde_json::{Value, json};
 
 /// `OP @set { KEY [timeout T] [expires T] [comment TEXT] [STATEFUL...] [: DATA] }`, also `set OP KEY @set`.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +135,80 @@ impl Entry {
             out.text(" : ");
             data.print(out);
         }
+    }
+}
+
+impl SetUpdate {
+    /// As `nft -j` writes it: `set`, or `map` where there are data.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let word = OPS.iter().find(|(_, op)| *op == self.op).map_or("", |(word, _)| word);
+        let set = format!("@{}", self.set.name);
+        let mut update = json!({ "op": word, "elem": self.element.key_to_json(options) });
+        let kind = match &self.element.data {
+            Some(data) => {
+                update["data"] = data.to_json(options);
+                "map"
+            }
+            None => "set",
+        };
+        update[kind] = json!(set);
+        if !self.element.stmts.is_empty() {
+            // The state is that of the elements, so what a rule says shows none.
+            let options = Options { stateless: true, ..*options };
+            update["stmt"] = self.element.stmts.iter().map(|stmt| stmt.to_json(&options)).collect();
+        }
+        crate::json::tagged(kind, update)
+    }
+
+    /// What stands under `set`, or under `map`, where there are data too.
+    pub fn from_json(kind: &str, node: Node<'_>) -> Parsed<SetUpdate> {
+        let word = node.need("op")?.one_of("operation", &OPS.map(|(word, _)| word))?;
+        let op = OPS.iter().find(|(known, _)| *known == word).map_or(Op::Add, |(_, op)| *op);
+        let mut element = Entry::from_json(node.need("elem")?, node.get("stmt"))?;
+        if kind == "map" {
+            element.data = Some(Expr::from_json(node.need("data")?)?);
+        }
+        Ok(SetUpdate { op, set: SetName { name: node.need(kind)?.reference()?.into() }, element })
+    }
+}
+
+impl Entry {
+    /// The key, with its timeout in seconds where it has one.
+    fn key_to_json(&self, options: &Options) -> Value {
+        let key = self.key.to_json(options);
+        match self.timeout {
+            Some(timeout) => json!({ "elem": { "val": key, "timeout": timeout / 1000 } }),
+            None => key,
+        }
+    }
+
+    /// A key, perhaps in an `elem`, and the statements beside it.
+    pub(crate) fn from_json(key: Node<'_>, stmts: Option<Node<'_>>) -> Parsed<Entry> {
+        let inside = key.get("elem").filter(|_| key.only().is_ok());
+        let mut entry = Entry {
+            key: Expr::from_json(inside.map_or(Ok(key), |inside| inside.need("val"))?)?,
+            timeout: None,
+            data: None,
+            stmts: Vec::new(),
+        };
+        if let Some(inside) = inside {
+            entry.timeout = inside.get("timeout").map(crate::json::seconds).transpose()?;
+            for (key, value) in inside.members()? {
+                entry.stmts.extend(Stmt::stateful_from_json(key, value)?);
+            }
+        }
+        for node in stmts.map(Node::one_or_more).unwrap_or_default() {
+            let (key, inside) = node.only()?;
+            match Stmt::stateful_from_json(key, inside)? {
+                Some(stmt) => entry.stmts.push(stmt),
+                None => {
+                    return Err(
+                        node.error("only counter, quota, limit, last and ct count belong to elements")
+                    );
+                }
+            }
+        }
+        Ok(entry)
     }
 }
 

@@ -4,8 +4,10 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::synproxy::Synproxy as Proxy;
 
 use crate::diag::Parsed;
+use crate::json::{Node, one_or_array};
 use crate::parse::Parser;
 use crate::print::Printer;
+use serde_json::{Value, json};
 
 /// `synproxy [mss N] [wscale N] [timestamp] [sack-perm]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +74,47 @@ impl Synproxy {
     pub(crate) fn raise(proxy: &Proxy) -> Synproxy {
         let Proxy { mss, wscale, timestamp, sack_perm } = *proxy;
         Synproxy { mss, wscale, timestamp, sack_perm }
+    }
+}
+
+impl Synproxy {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self) -> Value {
+        let mut proxy = serde_json::Map::new();
+        if let Some(mss) = self.mss {
+            proxy.insert("mss".into(), json!(mss));
+        }
+        if let Some(wscale) = self.wscale {
+            proxy.insert("wscale".into(), json!(wscale));
+        }
+        let flags = [(self.timestamp, "timestamp"), (self.sack_perm, "sack-perm")];
+        let flags: Vec<Value> = flags.iter().filter(|(set, _)| *set).map(|(_, word)| json!(word)).collect();
+        if !flags.is_empty() {
+            proxy.insert("flags".into(), one_or_array(flags));
+        }
+        match proxy.is_empty() {
+            true => json!({ "synproxy": null }),
+            false => json!({ "synproxy": proxy }),
+        }
+    }
+
+    /// `null`, or `mss`, `wscale` and `flags`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Synproxy> {
+        let mut proxy = Synproxy::default();
+        if node.is_null() {
+            return Ok(proxy);
+        }
+        node.object()?;
+        proxy.mss = node.get("mss").map(|mss| mss.number(u16::MAX.into())).transpose()?.map(|mss| mss as u16);
+        proxy.wscale =
+            node.get("wscale").map(|scale| scale.number(MAX_WSCALE)).transpose()?.map(|scale| scale as u8);
+        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            match flag.one_of("synproxy flag", &["timestamp", "sack-perm"])? {
+                "timestamp" => proxy.timestamp = true,
+                _ => proxy.sack_perm = true,
+            }
+        }
+        Ok(proxy)
     }
 }
 

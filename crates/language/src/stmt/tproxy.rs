@@ -3,18 +3,21 @@
 use ironweir_expr::payload::Base;
 use ironweir_expr::{Expr as Code, Family, Register, tproxy};
 
-use super::nat::{address_shape, parse_family, print_address};
+use super::nat::{address_shape, ip_family_from_json, parse_family, print_address};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
+use crate::print::Options;
 use crate::print::Printer;
 use crate::proto::Proto;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{Shape, Typed};
+use serde_json::{Value, json};
 
 /// `tproxy [ip|ip6] to [ADDRESS][:PORT]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +53,37 @@ impl Tproxy {
         if let Some(port) = &self.port {
             out.text(":");
             port.print(out);
+        }
+    }
+}
+
+impl Tproxy {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, options: &Options) -> Value {
+        let mut tproxy = serde_json::Map::new();
+        if let Some(family) = self.family {
+            tproxy.insert("family".into(), json!(family.name()));
+        }
+        if let Some(address) = &self.address {
+            tproxy.insert("addr".into(), address.to_json(options));
+        }
+        if let Some(port) = &self.port {
+            tproxy.insert("port".into(), port.to_json(options));
+        }
+        json!({ "tproxy": tproxy })
+    }
+
+    /// `family`, `addr` and `port`.
+    pub fn from_json(node: Node<'_>) -> Parsed<Tproxy> {
+        node.object()?;
+        let tproxy = Tproxy {
+            family: node.get("family").map(ip_family_from_json).transpose()?,
+            address: node.get("addr").map(Expr::from_json).transpose()?,
+            port: node.get("port").map(Expr::from_json).transpose()?,
+        };
+        match (&tproxy.address, &tproxy.port) {
+            (None, None) => Err(node.error("'addr' or 'port' is missing")),
+            _ => Ok(tproxy),
         }
     }
 }
