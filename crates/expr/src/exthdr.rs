@@ -223,6 +223,10 @@ fn ipv6_header(packet: &Packet<'_>, network: usize, wanted: u8) -> Option<Found>
         next = after;
         at += len;
     }
+    // The kernel reads the start of every extension header it meets, so one that is not there is not found.
+    if ipv6::is_extension(wanted) {
+        packet.array::<2>(at)?;
+    }
     Some(Found { at, len: usize::MAX })
 }
 
@@ -356,7 +360,8 @@ mod tests {
             ]
             .concat(),
         );
-        let cases: [Case<'_>; 17] = [
+        let bare = ipv6(0, &[]);
+        let cases: [Case<'_>; 18] = [
             ("maximum segment size", &syn, Tcpopt, 2, 2, 2, false, Some(&[5, 0xb4])),
             ("window scale behind a no-operation", &syn, Tcpopt, 3, 2, 1, false, Some(&[7])),
             ("an option that is not there", &syn, Tcpopt, 8, 2, 4, false, None),
@@ -379,6 +384,8 @@ mod tests {
             ("IPv4 option of IPv6", &v6, Ipv4, 7, 0, 1, present, None),
             ("hop-by-hop", &v6, Ipv6, 0, 0, 2, false, Some(&[44, 0])),
             ("fragment behind it", &v6, Ipv6, 44, 4, 4, false, Some(&[0, 0, 0, 9])),
+            // Linux 6.18, netdev ingress, `exthdr hbh exists`.
+            ("a header that is announced but not there", &bare, Ipv6, 0, 0, 1, present, Some(&[0])),
             ("no routing header", &v6, Ipv6, 43, 0, 1, present, Some(&[0])),
             ("nothing behind a later fragment's header", &fragment, Ipv6, 60, 0, 1, present, Some(&[0])),
             ("but the fragment header itself", &fragment, Ipv6, 44, 0, 1, present, Some(&[1])),
