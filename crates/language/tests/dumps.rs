@@ -6,6 +6,7 @@ use ironweir_language::files::NoFiles;
 use ironweir_language::session::{Memory, Session};
 use ironweir_language::source::Sources;
 use ironweir_wire::Instant;
+use serde_json::{Map, Value, json};
 
 /// How many of the dumps must come back byte by byte; more is better, and then this number grows.
 const ROUND_TRIPS: usize = 284;
@@ -78,6 +79,96 @@ fn dumps_come_back_as_they_were() {
     }
     println!("{report}{same} of {} dumps come back", paths.len());
     assert!(same >= ROUND_TRIPS, "only {same} of {} dumps come back, {ROUND_TRIPS} did before", paths.len());
+}
+
+/// How many dumps are listed as JSON, loaded from JSON and listed so, loaded from JSON and listed as text.
+const JSON_LEVELS: [usize; 3] = [0, 0, 0];
+
+/// The items of a document, handles and versions made alike as in the dumps.
+fn items(document: &str) -> Vec<Value> {
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let mut items = document["nftables"].as_array().cloned().unwrap_or_default();
+    for item in &mut items {
+        for thing in
+            item.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut)
+        {
+            for (key, alike) in [("handle", json!(0)), ("version", json!("")), ("release_name", json!(""))] {
+                if let Some(value) = thing.get_mut(key) {
+                    *value = alike;
+                }
+            }
+        }
+    }
+    items
+}
+
+/// Loads a ruleset, as text or JSON, and lists it as text or JSON.
+fn load(ruleset: &str, json_in: bool, json_out: bool) -> Result<String, String> {
+    let mut session = Session::default();
+    session.names.interfaces.insert("lo", 1);
+    session.names.utc_offset = 7200;
+    session.options.json = json_out;
+    let (mut sources, mut backend) = (Sources::new(), Memory::new(Instant::from_nanos(0)));
+    let outcome = match json_in {
+        true => session.run_json("json", ruleset, &mut backend),
+        false => {
+            let source = sources.add("text", ruleset, None).expect("short");
+            session.run(&mut sources, source, &NoFiles, &mut backend)
+        }
+    };
+    let source = sources.add("list", "list ruleset", None).expect("short");
+    let listed = session.run(&mut sources, source, &NoFiles, &mut backend);
+    match outcome.ok() && listed.ok() {
+        true => Ok(listed.output),
+        false => Err(outcome.render(&sources) + &listed.render(&sources)),
+    }
+}
+
+#[test]
+fn dumps_are_the_same_in_text_and_json() {
+    let Some(shared) = shared() else { return };
+    let (mut passed, mut tried, mut report) = ([0; 3], [0; 3], String::new());
+    for path in files(&shared.join("corpus/dumps"), ".json-nft") {
+        let json = std::fs::read_to_string(&path).expect("a readable file");
+        let text = std::fs::read_to_string(path.with_extension("nft")).unwrap_or_default();
+        let want = items(&json);
+        if want.len() < 2 {
+            continue;
+        }
+        let name = path.strip_prefix(&shared).expect("below").display().to_string();
+        for (measure, (json_in, json_out)) in
+            [(false, true), (true, true), (true, false)].into_iter().enumerate()
+        {
+            if text.is_empty() && (!json_in || !json_out) {
+                continue;
+            }
+            tried[measure] += 1;
+            let got = load(if json_in { &json } else { &text }, json_in, json_out);
+            let differs = match &got {
+                Err(error) => Some(error.clone()),
+                Ok(got) if json_out => {
+                    let got = items(got);
+                    let count = want.len().max(got.len());
+                    let at = (0..count).find(|at| want.get(*at) != got.get(*at));
+                    at.map(|at| format!("want {:?}\n  got  {:?}", want.get(at), got.get(at)))
+                }
+                Ok(got) if *got == text => None,
+                Ok(got) => {
+                    let differs = text.lines().zip(got.lines()).find(|(a, b)| a != b);
+                    Some(format!("{:?}", differs.unwrap_or_default()))
+                }
+            };
+            match differs {
+                None => passed[measure] += 1,
+                Some(why) => report.push_str(&format!("{measure} {name}: {}\n", why.trim_end())),
+            }
+        }
+    }
+    println!("{report}text to JSON, JSON to JSON, JSON to text: {passed:?} of {tried:?}");
+    assert!(
+        passed.iter().zip(JSON_LEVELS).all(|(now, level)| *now >= level),
+        "fewer than {JSON_LEVELS:?}: {passed:?}"
+    );
 }
 
 #[test]
