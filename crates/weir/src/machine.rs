@@ -16,6 +16,8 @@ pub fn now() -> Instant {
 }
 
 /// How far local time is ahead of UTC now, in seconds: by `TZ`, or by the machine's own time zone.
+///
+/// DIVERGES: nft takes the offset that held at the date that is written, with summer time.
 pub fn utc_offset() -> i32 {
     jiff::Zoned::now().offset().seconds()
 }

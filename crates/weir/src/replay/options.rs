@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub iif: Option<String>,
     /// Without --host: the interface that packets are forwarded to
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "host")]
     pub oif: Option<String>,
     /// Print the report as one JSON document
     #[arg(long)]

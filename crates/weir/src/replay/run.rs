@@ -103,18 +103,20 @@ pub fn run(options: &Options) -> Result<String, ReplayError> {
     report.captures = captures;
     report.elapsed_s = elapsed;
     report.packets_per_s = if elapsed > 0.0 { report.packets.read as f64 / elapsed } else { 0.0 };
-    let output = |source| ReplayError::Output { path: "output".into(), source };
     let page = match &options.html {
         Some(path) => {
-            let mut file = PendingFile::create(path).map_err(output)?;
-            file.write_all(html::page(&report).as_bytes()).map_err(output)?;
+            let mut file = PendingFile::create(path).map_err(output(&options.html))?;
+            file.write_all(html::page(&report).as_bytes()).map_err(output(&options.html))?;
             Some(file)
         }
         None => None,
     };
-    replay.outputs.commit().map_err(output)?;
+    replay
+        .outputs
+        .commit()
+        .map_err(output(options.out.as_ref().map_or(&options.dropped, |_| &options.out)))?;
     if let Some(file) = page {
-        file.commit().map_err(output)?;
+        file.commit().map_err(output(&options.html))?;
     }
     if options.json {
         let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
@@ -161,6 +163,12 @@ pub fn prepare(options: &Options) -> Result<Prepared, ReplayError> {
     }
     let places = rules::load(&mut engine, &names, options)?;
     Ok(Prepared { engine, names, interfaces, places })
+}
+
+/// The error of writing a file that was asked for.
+fn output(path: &Option<PathBuf>) -> impl FnOnce(io::Error) -> ReplayError {
+    let path = path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    move |source| ReplayError::Output { path, source }
 }
 
 /// When the first packet was captured.
@@ -218,17 +226,18 @@ impl Replay<'_> {
         let len = packet.len().saturating_sub(link_header);
         let disposition = self.engine.process(at.time, &mut packet, &mut self.tally);
         self.tally.end(disposition, len);
-        let written = match disposition {
+        match disposition {
             Disposition::Forwarded { .. } | Disposition::Local | Disposition::Sent { .. } => {
-                self.outputs.passed(&at, &packet, disposition, &self.engine)
+                let written = self.outputs.passed(&at, &packet, disposition, &self.engine);
+                written.map_err(output(&self.options.out))?;
             }
             _ if self.outputs.wants_dropped() => {
                 let reason = reason(disposition, &self.engine);
-                self.outputs.dropped(&at, &self.engine, &reason)
+                let written = self.outputs.dropped(&at, &self.engine, &reason);
+                written.map_err(output(&self.options.dropped))?;
             }
-            _ => Ok(()),
-        };
-        written.map_err(|source| ReplayError::Output { path: "output".into(), source })?;
+            _ => {}
+        }
         while self.engine.poll_output().is_some() {
             self.tally.made += 1;
         }
