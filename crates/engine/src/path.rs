@@ -73,12 +73,7 @@ impl<O: Observer> Way<'_, O> {
     /// From the wire, or from a program of this host.
     fn enter(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
         ethernet::take_vlan_tag(packet);
-        let parsed = dissect(packet);
-        self.flight.info = parsed.unwrap_or_else(|_| PacketInfo::unspecified(packet));
-        if parsed == Err(ironweir_wire::Malformed::Extension) {
-            // `ipv6_rcv` does not look at extension headers: rules see a packet of unknown transport.
-            self.flight.info.l3 = L3::V6;
-        }
+        let mut parsed = self.parse(packet);
         if parsed == Err(ironweir_wire::Malformed::Link) {
             return dropped(DropReason::Malformed(Malformed::Link));
         }
@@ -87,6 +82,12 @@ impl<O: Observer> Way<'_, O> {
         }
         self.classify(packet);
         self.ingress(packet)?;
+        // A tag without VLAN only carries a priority; what it hides is looked at (`__netif_receive_skb_core`).
+        while packet.meta.vlan.is_some_and(|tag| tag.id() == 0) && ethernet::is_vlan(packet.meta.protocol) {
+            packet.meta.vlan = None;
+            ethernet::take_vlan_tag(packet);
+            parsed = self.parse(packet);
+        }
         match (packet.meta.protocol, parsed) {
             (ethertype::ARP, _) => self.arp(packet),
             (ethertype::IPV4, Err(_)) => dropped(DropReason::Malformed(Malformed::Ipv4)),
@@ -98,6 +99,17 @@ impl<O: Observer> Way<'_, O> {
                 None => dropped(DropReason::UnknownProtocol),
             },
         }
+    }
+
+    /// Finds the packet's headers.
+    fn parse(&mut self, packet: &mut Packet<'_>) -> Result<PacketInfo, ironweir_wire::Malformed> {
+        let parsed = dissect(packet);
+        self.flight.info = parsed.unwrap_or_else(|_| PacketInfo::unspecified(packet));
+        if parsed == Err(ironweir_wire::Malformed::Extension) {
+            // `ipv6_rcv` does not look at extension headers: rules see a packet of unknown transport.
+            self.flight.info.l3 = L3::V6;
+        }
+        parsed
     }
 
     /// Ingress of the device: netdev chains, inet ingress chains and flowtables.
