@@ -1,0 +1,78 @@
+//! Fragments: put together before connection tracking sees them, cut again when they leave.
+
+use ironweir_conntrack::defrag::Fragment;
+use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::fragment::split;
+use ironweir_wire::{IfIndex, L3, LinkType, Meta, Packet, dissect, dissect_network};
+
+use super::{Step, Way, dropped};
+use crate::generation::Stage;
+use crate::{Disposition, DropReason, Observer, Output};
+
+impl<O: Observer> Way<'_, O> {
+    /// The first hook of the network protocol, and then `on`. A fragment goes no further than where fragments are put
+    /// together; the last one of a datagram goes on as the whole datagram, and is cut again when it leaves
+    /// (`nf_ct_defrag_user`, `ip_fragment`).
+    pub(super) fn whole(
+        &mut self,
+        hook: Hook,
+        packet: &mut Packet<'_>,
+        on: impl FnOnce(&mut Self, &mut Packet<'_>) -> Step<Disposition>,
+    ) -> Step<Disposition> {
+        let generation = self.generation;
+        let list = generation.hooks(self.flight.info.l3).map_or(&[][..], |hooks| hooks.list(hook));
+        let family = if self.flight.info.l3 == L3::V6 { Family::Ip6 } else { Family::Ip };
+        let at = list.iter().position(|stage| *stage == Stage::Defragment);
+        let Some(at) = at.filter(|_| self.flight.info.is_fragment()) else {
+            self.call(list, hook, family, packet)?;
+            return on(self, packet);
+        };
+        let (before, after) = list.split_at(at);
+        self.call(before, hook, family, packet)?;
+        let zone = self.flight.template.zone.id;
+        let mut whole = match self.world.defrag.push(self.world.now, packet, zone) {
+            Fragment::NotOne => {
+                self.call(after, hook, family, packet)?;
+                return on(self, packet);
+            }
+            Fragment::Held => return Err(Disposition::Stolen),
+            Fragment::Dropped(_) => return dropped(DropReason::Fragment),
+            Fragment::Whole(whole) => whole,
+        };
+        let largest = whole.largest;
+        let mut datagram = whole.packet();
+        datagram.meta = Meta { nftrace: datagram.meta.nftrace || packet.meta.nftrace, ..datagram.meta };
+        let Ok(info) = dissect_network(&mut datagram) else { return dropped(DropReason::Fragment) };
+        self.flight.info = info;
+        self.call(after, hook, family, &mut datagram)?;
+        let end = on(self, &mut datagram)?;
+        if let Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } = end {
+            self.fragment(packet, &datagram, largest, oif);
+        }
+        packet.meta = datagram.meta;
+        Ok(end)
+    }
+
+    /// Cuts a datagram again into fragments: all leave by themselves but the last, which takes the place of the fragment
+    /// that completed it.
+    fn fragment(&mut self, packet: &mut Packet<'_>, datagram: &Packet<'_>, largest: usize, oif: IfIndex) {
+        let ethernet = datagram.link() == LinkType::Ethernet;
+        let id = self.world.random();
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let info = self.flight.info;
+        if split(datagram, &info, largest, id, |bytes| parts.push(bytes.to_vec())) == 0 {
+            let mut scratch = vec![0; datagram.len()];
+            let all = datagram.load(0, datagram.len(), &mut scratch);
+            parts.extend(all.map(<[u8]>::to_vec));
+        }
+        let Some(last) = parts.pop() else { return };
+        for bytes in parts {
+            self.world.send(Output { oif, bytes, ethernet });
+        }
+        if packet.replace(&last) {
+            let _ = dissect(packet);
+        } else {
+            self.world.send(Output { oif, bytes: last, ethernet });
+        }
+    }
+}

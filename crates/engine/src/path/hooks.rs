@@ -1,0 +1,171 @@
+//! What is called at a hook: base chains, connection tracking, NAT, confirmation, flowtables.
+
+use ironweir_conntrack::track::{Confirm, PacketIn};
+use ironweir_conntrack::{self as conntrack, Manip, NatVerdict, Status, Tracking};
+use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{L3, Packet};
+
+use super::{Step, Way, dropped};
+use crate::context::Context;
+use crate::evaluate::{Judgement, evaluate};
+use crate::flight::World;
+use crate::generation::Stage;
+use crate::{ChainId, Disposition, DropReason, Observer, flowtable};
+
+/// How often a chain may ask for the packet to be evaluated once more.
+///
+/// DIVERGES: the kernel obeys for ever.
+const MOST_REPEATS: usize = 8;
+
+impl<O: Observer> Way<'_, O> {
+    /// Calls everything at a hook of the packet's network protocol.
+    pub(super) fn hook(&mut self, hook: Hook, packet: &mut Packet<'_>) -> Step {
+        let generation = self.generation;
+        let l3 = self.flight.info.l3;
+        let Some(hooks) = generation.hooks(l3) else { return Ok(()) };
+        let family = if l3 == L3::V6 { Family::Ip6 } else { Family::Ip };
+        self.call(hooks.list(hook), hook, family, packet)
+    }
+
+    pub(super) fn call(
+        &mut self,
+        stages: &[Stage],
+        hook: Hook,
+        family: Family,
+        packet: &mut Packet<'_>,
+    ) -> Step {
+        for stage in stages {
+            match *stage {
+                Stage::Chain(id) => self.chain(id, hook, family, packet)?,
+                // Done where the way is whole again: see `whole`.
+                Stage::Defragment => {}
+                Stage::Conntrack => self.track(hook, packet)?,
+                Stage::Nat(manip) => self.nat(hook, manip, family, packet)?,
+                Stage::Confirm => self.confirm()?,
+                Stage::Flowtable(table, flowtable) => {
+                    let id = (table, flowtable);
+                    if let Some(oif) = flowtable::carry(self.world, &mut self.flight, id, packet) {
+                        self.egress(packet, oif)?;
+                        return Err(Disposition::Forwarded { oif, offloaded: true });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One base chain.
+    fn chain(&mut self, id: ChainId, hook: Hook, family: Family, packet: &mut Packet<'_>) -> Step {
+        let Some(its_family) = self.generation.family(id.table) else { return Ok(()) };
+        // An inet chain at ingress sees IP only, and as such.
+        let protocol_family = match (its_family, hook, self.flight.info.l3) {
+            (Family::Inet, Hook::Ingress, L3::V4) => Family::Ip,
+            (Family::Inet, Hook::Ingress, L3::V6) => Family::Ip6,
+            (Family::Inet, Hook::Ingress, _) => return Ok(()),
+            _ => family,
+        };
+        for _ in 0..MOST_REPEATS {
+            let mut context = Context {
+                world: &mut *self.world,
+                observer: &mut *self.observer,
+                flight: &mut self.flight,
+                base: id,
+                family: its_family,
+                protocol_family,
+                hook,
+                packet_traced: false,
+                failure: None,
+            };
+            return match evaluate(self.generation, &mut context, packet) {
+                Judgement::Accept => Ok(()),
+                Judgement::Drop(reason) => dropped(reason),
+                Judgement::Stolen => Err(Disposition::Stolen),
+                // Nobody listens to queues here: a packet that may pass then does.
+                Judgement::Queue { bypass: true, .. } => Ok(()),
+                Judgement::Queue { number, .. } => Err(Disposition::Queued { number }),
+                Judgement::Repeat => continue,
+            };
+        }
+        Ok(())
+    }
+
+    /// `nf_conntrack_in`.
+    fn track(&mut self, hook: Hook, packet: &mut Packet<'_>) -> Step {
+        if self.flight.tracking != Tracking::Invalid {
+            return Ok(());
+        }
+        self.flight.template.local = hook == Hook::Output;
+        let World { conntrack, now, .. } = &mut *self.world;
+        match conntrack.packet_in(*now, packet, &self.flight.info, &self.flight.template) {
+            PacketIn::Pass(tracking) => {
+                self.flight.tracking = tracking;
+                Ok(())
+            }
+            PacketIn::Drop(reason) => dropped(reason_of(reason)),
+        }
+    }
+
+    /// `nf_nat_inet_fn`: the nat chains decide for the first packet of a connection, all packets are translated.
+    fn nat(&mut self, hook: Hook, manip: Manip, family: Family, packet: &mut Packet<'_>) -> Step {
+        let Some((ct, info)) = self.flight.tracking.flow() else { return Ok(()) };
+        let icmp = matches!(self.flight.info.l4proto, Some(ipproto::ICMP | ipproto::ICMPV6));
+        if !(info.is_related() && icmp) {
+            if self.world.conntrack.nat_pending(ct, info, manip) {
+                let generation = self.generation;
+                let chains = generation.hooks(self.flight.info.l3).map_or(&[][..], |hooks| hooks.nat(hook));
+                for chain in chains {
+                    self.chain(*chain, hook, family, packet)?;
+                    if !self.world.conntrack.nat_pending(ct, info, manip) {
+                        break;
+                    }
+                }
+                if self.world.conntrack.nat_pending(ct, info, manip)
+                    && self.world.conntrack.nat_null_bind(ct, manip) == NatVerdict::Drop
+                {
+                    return dropped(DropReason::NatFull);
+                }
+            } else if hook == Hook::Postrouting
+                && self.world.conntrack.masquerade_oif_changed(ct, info, packet.meta.oif.0)
+            {
+                self.world.conntrack.destroy(self.world.now, ct);
+                return dropped(DropReason::Rerouted);
+            }
+        }
+        match self.world.conntrack.nat_packet(packet, &self.flight.info, ct, info, manip) {
+            NatVerdict::Accept => Ok(()),
+            NatVerdict::Drop => dropped(DropReason::NatFull),
+        }
+    }
+
+    /// `nf_conntrack_confirm`.
+    fn confirm(&mut self) -> Step {
+        let confirmed = |world: &World, tracking: Tracking| {
+            let (ct, _) = tracking.flow()?;
+            let entry = world.conntrack.entry(ct)?;
+            let l4 = entry.tuple(conntrack::Direction::Original).l4;
+            Some((entry.status().contains(Status::CONFIRMED), l4))
+        };
+        let before = confirmed(self.world, self.flight.tracking);
+        match self.world.conntrack.confirm(self.world.now, self.flight.tracking) {
+            Confirm::Pass(tracking) => {
+                let same = tracking == self.flight.tracking;
+                self.flight.tracking = tracking;
+                if let (true, Some((false, l4)), Some((true, _))) =
+                    (same, before, confirmed(self.world, tracking))
+                {
+                    self.observer.connection_new(l4);
+                }
+                Ok(())
+            }
+            Confirm::Drop(reason) => dropped(reason_of(reason)),
+        }
+    }
+}
+
+fn reason_of(reason: conntrack::DropReason) -> DropReason {
+    match reason {
+        conntrack::DropReason::TableFull => DropReason::TableFull,
+        conntrack::DropReason::Clash => DropReason::Clash,
+    }
+}

@@ -1,0 +1,282 @@
+//! The life of a packet, from the wire back to the wire: which hooks it meets in which order, and what the host does with
+//! it in between.
+//!
+//! ```text
+//!                 +- flowtable ------------------------------------------------------------+
+//!                 |                                                                        v
+//!  in -> ingress -+-> prerouting -> route -> ttl -> forward -> postrouting -> egress -> out
+//!                                    |                         ^
+//!                                    v                         |
+//!                                  input -> local     local -> route -> output
+//! ```
+
+mod fragments;
+mod hooks;
+mod routing;
+
+use std::net::IpAddr;
+
+use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::protocol::ethertype;
+use ironweir_wire::{IfIndex, L3, Packet, PacketInfo, PacketType, dissect, ethernet, receive};
+
+use self::routing::Target;
+use crate::flight::{Flight, World};
+use crate::generation::Generation;
+use crate::{Disposition, DropReason, Malformed, Observer, transmit};
+
+/// A packet that does not go on; `Err` of each step.
+type Step<T = ()> = Result<T, Disposition>;
+
+/// One packet on its way.
+struct Way<'a, O> {
+    generation: &'a Generation,
+    world: &'a mut World,
+    observer: &'a mut O,
+    flight: Flight,
+}
+
+/// Takes a packet all its way.
+pub(crate) fn process<O: Observer>(
+    generation: &Generation,
+    world: &mut World,
+    observer: &mut O,
+    packet: &mut Packet<'_>,
+) -> Disposition {
+    let mut way = Way { generation, world, observer, flight: Flight::default() };
+    let disposition = match way.enter(packet) {
+        Ok(end) | Err(end) => end,
+    };
+    // A new connection whose packet did not get through is forgotten.
+    if let Some((ct, _)) = way.flight.tracking.flow() {
+        way.world.conntrack.release(ct);
+    }
+    if packet.meta.vlan.is_some() {
+        let _ = ethernet::put_vlan_tag(packet);
+    }
+    disposition
+}
+
+fn dropped<T>(reason: DropReason) -> Step<T> {
+    Err(Disposition::Dropped(reason))
+}
+impl<O: Observer> Way<'_, O> {
+    /// From the wire, or from a program of this host.
+    fn enter(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        ethernet::take_vlan_tag(packet);
+        let mut parsed = self.parse(packet);
+        if parsed == Err(ironweir_wire::Malformed::Link) {
+            return dropped(DropReason::Malformed(Malformed::Link));
+        }
+        if self.is_own(packet) {
+            return self.local_out(packet);
+        }
+        self.classify(packet);
+        self.ingress(packet)?;
+        // A tag without VLAN only carries a priority; what it hides is looked at (`__netif_receive_skb_core`).
+        while packet.meta.vlan.is_some_and(|tag| tag.id() == 0) && ethernet::is_vlan(packet.meta.protocol) {
+            packet.meta.vlan = None;
+            ethernet::take_vlan_tag(packet);
+            parsed = self.parse(packet);
+        }
+        match (packet.meta.protocol, parsed) {
+            (ethertype::ARP, _) => self.arp(packet),
+            (ethertype::IPV4, Err(_)) => dropped(DropReason::Malformed(Malformed::Ipv4)),
+            (ethertype::IPV6, Err(ironweir_wire::Malformed::Extension)) => self.bridge_or_ip(packet),
+            (ethertype::IPV6, Err(_)) => dropped(DropReason::Malformed(Malformed::Ipv6)),
+            (ethertype::IPV4 | ethertype::IPV6, Ok(_)) => self.bridge_or_ip(packet),
+            _ => match self.world.host.interface(packet.meta.iif).and_then(|port| port.bridge) {
+                Some(bridge) => self.bridge(packet, bridge),
+                None => dropped(DropReason::UnknownProtocol),
+            },
+        }
+    }
+
+    /// Finds the packet's headers.
+    fn parse(&mut self, packet: &mut Packet<'_>) -> Result<PacketInfo, ironweir_wire::Malformed> {
+        let parsed = dissect(packet);
+        self.flight.info = parsed.unwrap_or_else(|_| PacketInfo::unspecified(packet));
+        if parsed == Err(ironweir_wire::Malformed::Extension) {
+            // `ipv6_rcv` does not look at extension headers: rules see a packet of unknown transport.
+            self.flight.info.l3 = L3::V6;
+        }
+        parsed
+    }
+
+    /// Ingress of the device: netdev chains, inet ingress chains and flowtables.
+    fn ingress(&mut self, packet: &mut Packet<'_>) -> Step {
+        let generation = self.generation;
+        let list = generation.ingress(packet.meta.iif);
+        self.call(list, Hook::Ingress, Family::Netdev, packet)
+    }
+
+    /// Egress of the device, then out.
+    fn egress(&mut self, packet: &mut Packet<'_>, oif: IfIndex) -> Step {
+        let generation = self.generation;
+        self.call(generation.egress(oif), Hook::Egress, Family::Netdev, packet)
+    }
+
+    fn arp(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        // `arp_rcv`: addresses as long as Ethernet's and IPv4's, whatever the types say.
+        let at = packet.network();
+        if packet.be16(at + 4) != Some(0x0604) || packet.len() < at + 28 {
+            return dropped(DropReason::Malformed(Malformed::Arp));
+        }
+        if let Some(bridge) = self.world.host.interface(packet.meta.iif).and_then(|port| port.bridge) {
+            return self.bridge(packet, bridge);
+        }
+        let generation = self.generation;
+        self.call(generation.arp.list(Hook::Input), Hook::Input, Family::Arp, packet)?;
+        Ok(Disposition::Local)
+    }
+
+    fn bridge_or_ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        match self.world.host.interface(packet.meta.iif).and_then(|port| port.bridge) {
+            Some(bridge) => self.bridge(packet, bridge),
+            None => self.ip(packet),
+        }
+    }
+
+    /// A frame that came in by a port of a bridge.
+    ///
+    /// DIVERGES: the bridge learns no addresses, and tracks no connections. Frames that are not for the bridge itself go to its next other port, of
+    /// which a real bridge would know which one; groups are passed up only.
+    fn bridge(&mut self, packet: &mut Packet<'_>, bridge: IfIndex) -> Step<Disposition> {
+        let generation = self.generation;
+        let hooks = &generation.bridge;
+        self.call(hooks.list(Hook::Prerouting), Hook::Prerouting, Family::Bridge, packet)?;
+        let own = self.world.host.interface(bridge).map(|bridge| bridge.mac);
+        let to = ethernet::destination(packet);
+        let to_group = to.is_some_and(|to| to[0] & 1 == 1);
+        if to_group || to == own {
+            self.call(hooks.list(Hook::Input), Hook::Input, Family::Bridge, packet)?;
+            packet.meta.iif = bridge;
+            packet.meta.packet_type = if to_group { packet.meta.packet_type } else { PacketType::Host };
+            self.ingress(packet)?;
+            return match packet.meta.protocol {
+                ethertype::IPV4 | ethertype::IPV6 => self.ip(packet),
+                ethertype::ARP => {
+                    self.call(generation.arp.list(Hook::Input), Hook::Input, Family::Arp, packet)?;
+                    Ok(Disposition::Local)
+                }
+                _ => dropped(DropReason::UnknownProtocol),
+            };
+        }
+        let iif = packet.meta.iif;
+        let is_other = |port: &&crate::Interface| port.bridge == Some(bridge) && port.index != iif;
+        let Some(port) = self.world.host.interfaces().iter().find(is_other).map(|port| port.index) else {
+            return dropped(DropReason::NoRoute);
+        };
+        packet.meta.oif = port;
+        self.call(hooks.list(Hook::Forward), Hook::Forward, Family::Bridge, packet)?;
+        self.call(hooks.list(Hook::Postrouting), Hook::Postrouting, Family::Bridge, packet)?;
+        self.egress(packet, port)?;
+        Ok(Disposition::Forwarded { oif: port, offloaded: false })
+    }
+
+    /// IP from the wire (`ip_rcv`, `ipv6_rcv`, and what follows).
+    fn ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        // Without knowledge of a host, nobody else is one either.
+        // A tagged frame is for a VLAN interface, and there is none (`__netif_receive_skb_core`).
+        let other_vlan = packet.meta.vlan.is_some_and(|tag| tag.id() != 0);
+        if (packet.meta.packet_type == PacketType::OtherHost || other_vlan)
+            && self.world.host.forward_to.is_none()
+        {
+            return dropped(DropReason::OtherHost);
+        }
+        if receive(packet, &self.flight.info).is_err() {
+            return dropped(DropReason::Malformed(Malformed::Ipv4Checksum));
+        }
+        self.whole(Hook::Prerouting, packet, |way, packet| way.routed(packet))
+    }
+
+    /// Where a packet goes that has passed prerouting.
+    fn routed(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        let Some((from, to)) = self.addresses(packet) else {
+            return dropped(DropReason::Malformed(Malformed::Ipv4));
+        };
+        match self.route(from, to, packet)? {
+            Target::Local => {
+                self.hook(Hook::Input, packet)?;
+                Ok(Disposition::Local)
+            }
+            Target::Forward { oif, nexthop, decrement } => self.forward(packet, oif, nexthop, decrement),
+        }
+    }
+
+    /// `ip_forward`, `ip6_forward`: the TTL falls before the forward hook.
+    fn forward(
+        &mut self,
+        packet: &mut Packet<'_>,
+        oif: IfIndex,
+        nexthop: IpAddr,
+        decrement: bool,
+    ) -> Step<Disposition> {
+        if decrement && !ironweir_wire::rewrite::decrement_ttl(packet, self.flight.info.l3) {
+            self.time_exceeded(packet);
+            return dropped(DropReason::TtlExceeded);
+        }
+        if self.is_too_big(packet, oif) {
+            return dropped(DropReason::TooBig);
+        }
+        packet.meta.oif = oif;
+        self.flight.nexthop = Some(nexthop);
+        self.hook(Hook::Forward, packet)?;
+        self.hook(Hook::Postrouting, packet)?;
+        transmit::address_frame(&self.world.host, packet, oif, Some(nexthop));
+        self.egress(packet, oif)?;
+        Ok(Disposition::Forwarded { oif, offloaded: false })
+    }
+
+    /// A packet a program of this host sends: captured on its way out.
+    fn local_out(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        let captured_on = packet.meta.iif;
+        packet.meta.iif = IfIndex::NONE;
+        packet.meta.packet_type = PacketType::Host;
+        packet.meta.oif = captured_on;
+        let generation = self.generation;
+        if packet.meta.protocol == ethertype::ARP {
+            self.call(generation.arp.list(Hook::Output), Hook::Output, Family::Arp, packet)?;
+            self.egress(packet, captured_on)?;
+            return Ok(Disposition::Sent { oif: captured_on });
+        }
+        let Some((_, to)) = self.addresses(packet) else {
+            return dropped(DropReason::UnknownProtocol);
+        };
+        self.route_out(packet, to, captured_on);
+        self.whole(Hook::Output, packet, |way, packet| way.leave(packet, to, captured_on))
+    }
+
+    /// The host's own packet after output.
+    fn leave(&mut self, packet: &mut Packet<'_>, to: IpAddr, captured_on: IfIndex) -> Step<Disposition> {
+        // Rules in output may have changed destination or mark: `ip_route_me_harder`.
+        if let Some((_, now_to)) = self.addresses(packet)
+            && now_to != to
+        {
+            self.route_out(packet, now_to, captured_on);
+        }
+        let oif = packet.meta.oif;
+        self.hook(Hook::Postrouting, packet)?;
+        if let Some((_, to)) = self.addresses(packet)
+            && self.world.host.local_interface(to).is_some()
+        {
+            // Over the loopback interface back to this host, its connection still attached.
+            packet.meta.iif = oif;
+            packet.meta.oif = IfIndex::NONE;
+            self.hook(Hook::Prerouting, packet)?;
+            self.hook(Hook::Input, packet)?;
+            return Ok(Disposition::Local);
+        }
+        self.egress(packet, oif)?;
+        Ok(Disposition::Sent { oif })
+    }
+
+    fn addresses(&self, packet: &Packet<'_>) -> Option<(IpAddr, IpAddr)> {
+        let at = packet.network();
+        match self.flight.info.l3 {
+            L3::V4 => Some((packet.array::<4>(at + 12)?.into(), packet.array::<4>(at + 16)?.into())),
+            L3::V6 => Some((packet.array::<16>(at + 8)?.into(), packet.array::<16>(at + 24)?.into())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Where a packet goes: whether it is this host's own, for this host, or for another.
+
+use std::net::IpAddr;
+
+use ironweir_wire::protocol::{ethertype, ipproto};
+use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketType, ethernet};
+
+use super::{Step, Way, dropped};
+use crate::{DropReason, Observer};
+
+/// Where a packet from the wire goes.
+pub(super) enum Target {
+    Local,
+    Forward { oif: IfIndex, nexthop: IpAddr, decrement: bool },
+}
+
+impl<O: Observer> Way<'_, O> {
+    pub(super) fn route_out(&mut self, packet: &mut Packet<'_>, to: IpAddr, captured_on: IfIndex) {
+        let host = &self.world.host;
+        if let Some(local) = host.local_interface(to) {
+            packet.meta.oif = host.interface_by_name("lo").map_or(local, |lo| lo.index);
+            return;
+        }
+        let route = host.route(to);
+        packet.meta.oif = route.map_or(captured_on, |route| route.interface);
+        self.flight.nexthop = Some(route.and_then(|route| route.gateway).unwrap_or(to));
+    }
+
+    /// Where a packet from the wire goes (`ip_route_input_slow`, `ip6_route_input`).
+    pub(super) fn route(&self, from: IpAddr, to: IpAddr, packet: &Packet<'_>) -> Step<Target> {
+        let host = &self.world.host;
+        let group = to.is_multicast() || host.is_broadcast(to);
+        if let Some(forward_to) = host.forward_to {
+            if host.local_interface(to).is_some() {
+                return Ok(Target::Local);
+            }
+            let iif = packet.meta.iif;
+            let oif = if iif != forward_to {
+                forward_to
+            } else {
+                let other = host.interfaces().iter().find(|interface| interface.index != forward_to);
+                other.map_or(forward_to, |interface| interface.index)
+            };
+            return Ok(Target::Forward { oif, nexthop: to, decrement: !group });
+        }
+        let martian = match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                from.is_multicast()
+                    || from.is_broadcast()
+                    || from.is_loopback()
+                    || (from.octets()[0] == 0 && !(from.is_unspecified() && group))
+                    || to.is_loopback()
+                    || to.octets()[0] == 0
+            }
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                from.is_multicast() || from.is_loopback() || to.is_loopback() || to.is_unspecified()
+            }
+            _ => true,
+        };
+        let on_loopback = host
+            .interface(packet.meta.iif)
+            .is_some_and(|interface| interface.kind == crate::context::LOOPBACK);
+        if !on_loopback && (martian || host.local_interface(from).is_some()) {
+            return dropped(DropReason::Martian);
+        }
+        // DIVERGES: groups that no program has joined are received, too.
+        if group || host.local_interface(to).is_some() {
+            return Ok(Target::Local);
+        }
+        let forwarding = if to.is_ipv4() { host.forwarding_v4 } else { host.forwarding_v6 };
+        if !forwarding {
+            return dropped(DropReason::ForwardingOff);
+        }
+        if packet.meta.packet_type != PacketType::Host {
+            return dropped(DropReason::OtherHost);
+        }
+        match host.route(to) {
+            Some(route) => Ok(Target::Forward {
+                oif: route.interface,
+                nexthop: route.gateway.unwrap_or(to),
+                decrement: true,
+            }),
+            None => dropped(DropReason::NoRoute),
+        }
+    }
+
+    /// Whether a packet must be refused for its size.
+    ///
+    /// DIVERGES: TCP and UDP packets over the MTU are taken for several that the receiving card had put together (GRO),
+    /// which the kernel takes apart again; it knows, a capture does not.
+    pub(super) fn is_too_big(&self, packet: &Packet<'_>, oif: IfIndex) -> bool {
+        if self.world.host.forward_to.is_some() {
+            return false;
+        }
+        let mtu = self.world.host.interface(oif).map_or(usize::MAX, |interface| interface.mtu as usize);
+        let merged = matches!(self.flight.info.l4proto, Some(ipproto::TCP | ipproto::UDP))
+            && !self.flight.info.is_fragment();
+        let may_fragment = self.flight.info.l3 == L3::V4
+            && packet.be16(packet.network() + 6).is_some_and(|flags| flags & 0x4000 == 0);
+        packet.network_len() > mtu && !merged && !may_fragment
+    }
+
+    pub(super) fn time_exceeded(&mut self, packet: &Packet<'_>) {
+        if self.world.host.forward_to.is_some() {
+            return;
+        }
+        let info = self.flight.info;
+        let Some(source) = crate::context::answer_source(self.world, packet, info.l3) else { return };
+        let kind = if info.l3 == L3::V6 { 3 } else { 11 };
+        let mut bytes = Vec::new();
+        if ironweir_wire::reply::icmp_error(packet, &info, source, kind, 0, [0; 4], &mut bytes) {
+            crate::context::answer(self.world, packet, bytes);
+        }
+    }
+
+    /// Whether the packet was sent by this host: its source is the host's, and nothing speaks against it.
+    pub(super) fn is_own(&self, packet: &Packet<'_>) -> bool {
+        if packet.meta.packet_type == PacketType::Outgoing {
+            return true;
+        }
+        let from = if packet.meta.protocol == ethertype::ARP {
+            // The sender's protocol address, for IPv4 over Ethernet.
+            packet.array::<4>(packet.network() + 14).map(IpAddr::from)
+        } else {
+            self.addresses(packet).map(|(from, _)| from)
+        };
+        let Some(from) = from else { return false };
+        if self.world.host.local_interface(from).is_none() {
+            return false;
+        }
+        let interface = self.world.host.interface(packet.meta.iif);
+        if interface.is_some_and(|interface| interface.kind == crate::context::LOOPBACK) {
+            return true;
+        }
+        let mac = interface.map_or([0; 6], |interface| interface.mac);
+        packet.link() == LinkType::None || mac == [0; 6] || ethernet::source(packet) == Some(mac)
+    }
+
+    /// For whom the frame is (`eth_type_trans`), unless the capture has said so.
+    pub(super) fn classify(&self, packet: &mut Packet<'_>) {
+        if packet.link() != LinkType::Ethernet || packet.meta.packet_type != PacketType::Host {
+            return;
+        }
+        let Some(to) = ethernet::destination(packet) else { return };
+        let mac = self.world.host.interface(packet.meta.iif).map_or([0; 6], |interface| interface.mac);
+        packet.meta.packet_type = match to {
+            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => PacketType::Broadcast,
+            [first, ..] if first & 1 == 1 => PacketType::Multicast,
+            to if mac != [0; 6] && to != mac => PacketType::OtherHost,
+            _ => PacketType::Host,
+        };
+    }
+}
