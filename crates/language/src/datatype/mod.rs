@@ -8,6 +8,7 @@ mod print;
 mod symbols;
 
 pub use names::Names;
+pub(crate) use parse::clock_seconds;
 pub use parse::{Datum, SymbolError, parse_number, parse_symbol};
 pub use print::{PrintOptions, print_datum, print_time};
 pub use symbols::{Symbol, find_name, find_value, symbols};

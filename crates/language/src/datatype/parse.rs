@@ -267,7 +267,8 @@ fn parse_hour(text: &str, names: &Names) -> Option<u128> {
     u128::try_from(if (0..=86400).contains(&seconds) { seconds } else { seconds.rem_euclid(86400) }).ok()
 }
 
-fn clock_seconds(text: &str) -> Option<i64> {
+/// Seconds since midnight of `HH:MM[:SS]`.
+pub(crate) fn clock_seconds(text: &str) -> Option<i64> {
     let mut parts = text.split(':').map(|part| digits(part, 10).and_then(|n| i64::try_from(n).ok()));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
     if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 {

@@ -13,6 +13,8 @@ pub struct Ct {
     pub direction: Option<Direction>,
     /// `ip` or `ip6` before `saddr`, `daddr`.
     pub family: Option<Box<str>>,
+    /// Whether listing has inferred the family: text then says it, JSON does not.
+    pub inferred: bool,
     /// The key, such as `state`.
     pub key: Box<str>,
 }
@@ -94,7 +96,7 @@ impl Ct {
             if family.is_some() && !matches!(key, "saddr" | "daddr") {
                 return Err(Diagnostic::error(p.last_span(), format!("'ct {key}' has no family")));
             }
-            return Ok(Ct { direction, family, key: key.into() });
+            return Ok(Ct { direction, family, inferred: false, key: key.into() });
         }
         let words: Vec<&'static str> = KEYS.into_iter().chain(["bytes", "packets", "avgpkt"]).collect();
         if DIRECTED[..4].contains(&p.word()) {
@@ -103,14 +105,14 @@ impl Ct {
                 .help(format!("a direction goes first: 'ct original {0}' or 'ct reply {0}'", p.word())));
         }
         let key = super::primary::one_of(p, "a ct key", &words)?;
-        Ok(Ct { direction, family: None, key: key.into() })
+        Ok(Ct { direction, family: None, inferred: false, key: key.into() })
     }
 }
 
 impl Ct {
     /// As `nft -j` writes it: the family is part of the key.
     pub fn to_json(&self) -> Value {
-        let key = match &self.family {
+        let key = match self.family.as_ref().filter(|_| !self.inferred) {
             Some(family) => format!("{family} {}", self.key),
             None => self.key.to_string(),
         };
@@ -137,7 +139,7 @@ impl Ct {
             }
             let words: Vec<&'static str> = KEYS.into_iter().chain(["bytes", "packets", "avgpkt"]).collect();
             let key = key_node.one_of("ct key", &words)?;
-            return Ok(Ct { direction: None, family: None, key: key.into() });
+            return Ok(Ct { direction: None, family: None, inferred: false, key: key.into() });
         };
         let direction = Direction::from_word(dir.one_of("direction", &["original", "reply"])?);
         let Some(key) = DIRECTED.into_iter().find(|known| *known == key) else {
@@ -146,6 +148,6 @@ impl Ct {
         if family.is_some() && !matches!(key, "saddr" | "daddr") {
             return Err(node.error(format!("'ct {key}' has no family")));
         }
-        Ok(Ct { direction, family: family.map(Into::into), key: key.into() })
+        Ok(Ct { direction, family: family.map(Into::into), inferred: false, key: key.into() })
     }
 }

@@ -183,6 +183,7 @@ fn exthdr_syntax(header: &Exthdr, bits: u32) -> ExprKind {
 
 /// Addresses of the family known from elsewhere are listed with it; the protocol is one for both directions.
 fn ct_syntax(key: ct::Key, direction: Option<ct::Direction>, datatype: Type) -> ExprKind {
+    let inferred = matches!((key, datatype), (ct::Key::Src | ct::Key::Dst, Type::Ipv4Addr | Type::Ipv6Addr));
     let key = match (key, datatype) {
         (ct::Key::Src, Type::Ipv4Addr) => ct::Key::SrcIp,
         (ct::Key::Src, Type::Ipv6Addr) => ct::Key::SrcIp6,
@@ -197,7 +198,7 @@ fn ct_syntax(key: ct::Key, direction: Option<ct::Direction>, datatype: Type) -> 
         ct::Direction::Original => Direction::Original,
         ct::Direction::Reply => Direction::Reply,
     });
-    ExprKind::Ct(expr::ct::Ct { direction, family, key })
+    ExprKind::Ct(expr::ct::Ct { direction, family, inferred, key })
 }
 
 fn rt_syntax(key: rt::Key) -> ExprKind {

@@ -4,7 +4,7 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::log::{Destination, Log as Logged};
 
 use crate::diag::{Diagnostic, Parsed};
-use crate::json::{Node, one_or_array};
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
@@ -216,7 +216,7 @@ impl Log {
             }
         };
         if !flags.is_empty() {
-            log.insert("flags".into(), one_or_array(flags));
+            log.insert("flags".into(), json!(flags));
         }
         match log.is_empty() {
             true => json!({ "log": null }),

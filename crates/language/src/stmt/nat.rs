@@ -9,7 +9,7 @@ use super::nat_flags;
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::{Expr, ExprKind};
-use crate::json::{Node, one_or_array, tagged};
+use crate::json::{Node, tagged};
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
@@ -152,7 +152,7 @@ impl Nat {
             nat.insert("flags".into(), flags);
         }
         if self.prefix {
-            nat.insert("type_flags".into(), one_or_array(vec![json!("prefix")]));
+            nat.insert("type_flags".into(), json!(["prefix"]));
         }
         match nat.is_empty() {
             true => tagged(self.kind.name(), Value::Null),

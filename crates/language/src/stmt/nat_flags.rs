@@ -3,7 +3,7 @@
 use ironweir_expr::nat::Flags;
 
 use crate::diag::Parsed;
-use crate::json::{Node, one_or_array};
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
@@ -45,19 +45,23 @@ pub(crate) fn print(flags: Flags, out: &mut Printer) {
     }
 }
 
-/// As `nft -j` writes them: a word, or an array of several; `None` where there is none.
+/// Flags by their words in JSON, which has one that text says with `prefix`.
+const JSON_WORDS: [(&str, Flags); 4] = [WORDS[0], WORDS[1], WORDS[2], ("netmap", Flags::NETMAP)];
+
+/// As `nft -j` writes them, an array; `None` where there is none.
 pub(crate) fn to_json(flags: Flags) -> Option<Value> {
     let words: Vec<Value> =
-        WORDS.iter().filter(|(_, flag)| flags.contains(*flag)).map(|(word, _)| json!(word)).collect();
-    (!words.is_empty()).then(|| one_or_array(words))
+        JSON_WORDS.iter().filter(|(_, flag)| flags.contains(*flag)).map(|(word, _)| json!(word)).collect();
+    (!words.is_empty()).then(|| json!(words))
 }
 
 /// A word or an array of them.
 pub(crate) fn from_json(node: Node<'_>) -> Parsed<Flags> {
     let mut flags = Flags::empty();
     for node in node.one_or_more() {
-        let word = node.one_of("NAT flag", &WORDS.map(|(word, _)| word))?;
-        flags |= WORDS.iter().find(|(known, _)| *known == word).map_or(Flags::empty(), |(_, flag)| *flag);
+        let word = node.one_of("NAT flag", &JSON_WORDS.map(|(word, _)| word))?;
+        flags |=
+            JSON_WORDS.iter().find(|(known, _)| *known == word).map_or(Flags::empty(), |(_, flag)| *flag);
     }
     Ok(flags)
 }

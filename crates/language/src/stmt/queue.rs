@@ -7,7 +7,7 @@ use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::range::Range;
 use crate::expr::{Expr, ExprKind};
-use crate::json::{Node, one_or_array};
+use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
@@ -96,7 +96,7 @@ impl Queue {
         let flags = [(self.bypass, "bypass"), (self.fanout, "fanout")];
         let flags: Vec<Value> = flags.iter().filter(|(set, _)| *set).map(|(_, word)| json!(word)).collect();
         if !flags.is_empty() {
-            queue.insert("flags".into(), one_or_array(flags));
+            queue.insert("flags".into(), json!(flags));
         }
         match queue.is_empty() {
             true => json!({ "queue": null }),

@@ -16,10 +16,26 @@ use crate::source::Span;
 use serde_json::{Value, json};
 
 /// `reject [with tcp reset | with icmp CODE | with icmpv6 CODE | with icmpx CODE]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reject {
     /// How the sender is told; `None` leaves it to the family.
     pub with: Option<With>,
+    /// What `reject` alone stands for, where it was raised: JSON leaves nothing out.
+    pub unsaid: Option<With>,
+}
+
+impl PartialEq for Reject {
+    fn eq(&self, other: &Reject) -> bool {
+        self.with == other.with
+    }
+}
+
+impl Eq for Reject {}
+
+impl From<With> for Reject {
+    fn from(with: With) -> Reject {
+        Reject { with: Some(with), unsaid: None }
+    }
 }
 
 /// How the sender is told.
@@ -76,7 +92,7 @@ impl Reject {
     /// What follows the word `reject`.
     pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Reject> {
         if !p.eat_word("with") {
-            return Ok(Reject { with: None });
+            return Ok(Reject { with: None, unsaid: None });
         }
         let with = if p.eat_word("tcp") {
             p.expect_word("reset")?;
@@ -84,7 +100,7 @@ impl Reject {
         } else {
             With::parse_code(p)?
         };
-        Ok(Reject { with: Some(with) })
+        Ok(with.into())
     }
 
     /// As nft lists it; what to leave out was decided when it was raised.
@@ -131,7 +147,7 @@ impl With {
 impl Reject {
     /// As `nft -j` writes it.
     pub fn to_json(&self) -> Value {
-        match self.with {
+        match self.with.or(self.unsaid) {
             None => json!({ "reject": null }),
             Some(With::TcpReset) => json!({ "reject": { "type": "tcp reset" } }),
             Some(With::Code(kind, code)) => {
@@ -145,24 +161,24 @@ impl Reject {
     /// `null`, or `type` and `expr`.
     pub fn from_json(node: Node<'_>) -> Parsed<Reject> {
         if node.is_null() {
-            return Ok(Reject { with: None });
+            return Ok(Reject { with: None, unsaid: None });
         }
         node.object()?;
         let Some(how) = node.get("type") else {
             return match node.get("expr") {
-                None => Ok(Reject { with: None }),
+                None => Ok(Reject { with: None, unsaid: None }),
                 Some(_) => Err(node.error("'type' is missing")),
             };
         };
         let word = how.one_of("reject type", &["tcp reset", "icmp", "icmpv6", "icmpx"])?;
         let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
-            return Ok(Reject { with: Some(With::TcpReset) });
+            return Ok(With::TcpReset.into());
         };
         let code = match node.get("expr") {
             None => kind.port_unreachable(),
             Some(code) => code_from_json(kind, code)?,
         };
-        Ok(Reject { with: Some(With::Code(kind, code)) })
+        Ok(With::Code(kind, code).into())
     }
 }
 
@@ -297,6 +313,9 @@ impl Reject {
             With::Code(kind, code) => !two_families && code == kind.port_unreachable(),
             With::TcpReset => false,
         };
-        Reject { with: Some(with).filter(|_| !plain) }
+        match plain {
+            true => Reject { with: None, unsaid: Some(with) },
+            false => with.into(),
+        }
     }
 }

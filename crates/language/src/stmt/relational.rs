@@ -3,6 +3,7 @@
 use super::StmtKind;
 use super::assign::Assign;
 use super::vmap::Vmap;
+use crate::datatype::clock_seconds;
 use crate::diag::Parsed;
 use crate::expr::Expr;
 use crate::expr::ExprKind;
@@ -69,11 +70,18 @@ impl Relational {
     /// As `nft -j` writes it. What text leaves unsaid has a name here: `in` for flags, `==` for all else.
     pub fn to_json(&self, options: &Options) -> Value {
         let op = match self.op {
-            RelOp::Implicit if self.is_any_flag() => "in",
+            RelOp::Implicit if self.is_any_flag() || self.is_around_midnight(options) => "in",
             RelOp::Implicit => "==",
             op => op.sign().trim_end(),
         };
-        json!({ "match": { "op": op, "left": self.left.to_json(options), "right": self.right.to_json(options) } })
+        let mut left = self.left.to_json(options);
+        if let ExprKind::Fib(fib) = &self.left.kind
+            && &*fib.result == "check"
+        {
+            // Here, not in maps, the right side alone says that presence is asked for
+            left["fib"]["result"] = json!("oif");
+        }
+        json!({ "match": { "op": op, "left": left, "right": self.right.to_json(options) } })
     }
 
     /// Whether it asks for any of some flags: values of flags are compared for equality with `==` only.
@@ -88,6 +96,22 @@ impl Relational {
             _ => false,
         };
         flags && !matches!(self.right.kind, ExprKind::Set(_) | ExprKind::SetRef(_) | ExprKind::Range(_))
+    }
+
+    /// Whether it is a range of hours that in universal time, as they are compared, runs around midnight: nft keeps
+    /// the complement of such a range, and lists it with another operator.
+    fn is_around_midnight(&self, options: &Options) -> bool {
+        let (ExprKind::Meta(meta), ExprKind::Range(range)) = (&self.left.kind, &self.right.kind) else {
+            return false;
+        };
+        let universal = |hour: &Expr| match &hour.kind {
+            ExprKind::Symbol(symbol) => {
+                let seconds = clock_seconds(&symbol.text)? - i64::from(options.utc_offset);
+                Some(seconds.rem_euclid(86_400))
+            }
+            _ => None,
+        };
+        &*meta.key == "hour" && universal(&range.from) > universal(&range.to)
     }
 
     /// `op`, `left` and `right`.

@@ -4,7 +4,7 @@ use ironweir_expr::Expr as Code;
 use ironweir_expr::synproxy::Synproxy as Proxy;
 
 use crate::diag::Parsed;
-use crate::json::{Node, one_or_array};
+use crate::json::Node;
 use crate::parse::Parser;
 use crate::print::Printer;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl Synproxy {
         let flags = [(self.timestamp, "timestamp"), (self.sack_perm, "sack-perm")];
         let flags: Vec<Value> = flags.iter().filter(|(set, _)| *set).map(|(_, word)| json!(word)).collect();
         if !flags.is_empty() {
-            proxy.insert("flags".into(), one_or_array(flags));
+            proxy.insert("flags".into(), json!(flags));
         }
         match proxy.is_empty() {
             true => json!({ "synproxy": null }),
