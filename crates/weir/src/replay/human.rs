@@ -122,8 +122,11 @@ fn rules(out: &mut String, report: &Report) {
     out.push_str("\nrules: packets for which every match held\n");
     for chain in &report.chains {
         let _ = write!(out, " {} {} {}", chain.family, chain.table, chain.chain);
-        if let (Some(kind), Some(hook), Some(priority)) = (chain.kind, chain.hook, chain.priority) {
-            let _ = write!(out, " ({kind}, {hook} {priority:+})");
+        match &*chain.called() {
+            "" => {}
+            called => {
+                let _ = write!(out, " ({called})");
+            }
         }
         out.push('\n');
         let mut table = Table::new(&[true, true, false, false]);
@@ -308,7 +311,7 @@ mod tests {
             ..Report::default()
         };
         let text = render(&report);
-        assert!(text.contains(" inet f in (filter, input +0)\n"), "{text}");
+        assert!(text.contains(" inet f in (filter hook input priority filter)\n"), "{text}");
         assert!(text.contains("  1,234  5.00 kB  tcp dport 22 accept  r.nft:12\n"), "{text}");
         assert!(text.contains("      3      0 B  policy drop\n"), "{text}");
     }

@@ -1,5 +1,7 @@
 //! The report as data: what `--json` prints, and what the human report and the page are made of.
 
+use ironweir_language::list::priority_text;
+use ironweir_ruleset::{Family, Hook, Priority};
 use serde::Serialize;
 
 /// What became of a replay's packets, and why. Bytes count from the network header on.
@@ -131,6 +133,23 @@ pub struct Chain {
     /// Devices of an ingress or egress chain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+}
+
+impl Chain {
+    /// How nft names its priority: `filter`, `dstnat + 10`.
+    pub fn priority_text(&self) -> Option<String> {
+        let family = Family::from_name(self.family)?;
+        let hook = Hook::from_name(self.hook?)?;
+        Some(priority_text(family, hook, Priority(self.priority?), false))
+    }
+
+    /// How it is called: `filter hook forward priority filter + 10`; empty for a chain that no hook calls.
+    pub fn called(&self) -> String {
+        match (self.kind, self.hook, self.priority_text()) {
+            (Some(kind), Some(hook), Some(priority)) => format!("{kind} hook {hook} priority {priority}"),
+            _ => String::new(),
+        }
+    }
 }
 
 /// A named object.

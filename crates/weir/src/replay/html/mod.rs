@@ -168,10 +168,7 @@ fn rules(out: &mut String, report: &Report) {
         // Rules come in the order of their chains.
         let (own, others) = rest.split_at(rest.iter().take_while(of_chain).count());
         rest = others;
-        let called = match (chain.kind, chain.hook, chain.priority) {
-            (Some(kind), Some(hook), Some(priority)) => format!("{kind}, {hook} {priority:+}"),
-            _ => String::new(),
-        };
+        let called = chain.called();
         let _ = writeln!(
             out,
             "<tr class=\"chain\"><td colspan=\"5\">{} {} {} <small>{called}</small></td></tr>",

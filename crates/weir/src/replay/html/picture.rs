@@ -269,8 +269,8 @@ fn draw_chain(out: &mut String, report: &Report, placed: &Placed<'_>, x: i32, y:
     let chain = placed.chain;
     let height = placed.height();
     let family = format!("{} {}", chain.family, chain.table);
-    let called = match (chain.kind, chain.priority) {
-        (Some(kind), Some(priority)) => format!("{family} · {kind} {priority:+}"),
+    let called = match (chain.kind, chain.priority_text()) {
+        (Some(kind), Some(priority)) => format!("{family} · {kind}, {priority}"),
         _ => family,
     };
     let _ = writeln!(
