@@ -105,7 +105,8 @@ impl Run<'_> {
             self.note("relist", why.is_none(), place, &case.text, why.as_deref().unwrap_or_default());
         }
         if let Some((given, listed)) = self.file.json(&case.text) {
-            self.json_listing(&filled, spec, chain, place, case, &listed);
+            let json = self.json_listing(&filled, spec, chain, place, case, &listed);
+            self.json_round(world, spec, chain, place, case, &json, &got);
             self.json_input(world, spec, chain, place, case, &given);
         }
     }
@@ -118,12 +119,39 @@ impl Run<'_> {
         place: &str,
         case: &RuleCase,
         want: &Value,
-    ) {
+    ) -> Value {
         let document = world.list_json(&spec.id());
         let items = document["nftables"].as_array().map_or(&[][..], Vec::as_slice);
         let rule = items.iter().map(|item| &item["rule"]).find(|rule| rule["chain"] == chain);
         let got = rule.map_or(&Value::Null, |rule| &rule["expr"]);
         self.note("json-listing", got == want, place, &case.text, &format!("want: {want} got: {got}"));
+        got.clone()
+    }
+
+    /// What is listed as JSON, loaded again and listed as text, is what text listed.
+    #[allow(clippy::too_many_arguments)]
+    fn json_round(
+        &mut self,
+        world: &World,
+        spec: &TableSpec,
+        chain: &str,
+        place: &str,
+        case: &RuleCase,
+        json: &Value,
+        want: &str,
+    ) {
+        let mut world = world.clone();
+        let rule = json!({ "family": spec.family, "table": spec.name, "chain": chain, "expr": json });
+        let loaded = world.run_json(&json!({ "nftables": [{ "rule": rule }] }));
+        let listed = loaded.and_then(|_| world.run(&format!("list table {}\n", spec.id())));
+        let (same, why) = match listed {
+            Ok(output) => {
+                let got = rule_text(&output.listing, chain);
+                (got == want, format!("want: {want} got: {got}"))
+            }
+            Err(refusal) => (false, refusal.first_line()),
+        };
+        self.note("json-round", same, place, &case.text, &why);
     }
 
     fn json_input(

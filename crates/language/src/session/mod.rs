@@ -123,7 +123,8 @@ impl Session {
         let mut outcome = Outcome::default();
         let document = match Document::read(text) {
             Ok(document) => document,
-            Err(error) => {
+            Err(mut error) => {
+                error.message = format!("{name}: {}", error.message);
                 outcome.diagnostics.push(*error);
                 return outcome;
             }
