@@ -4,12 +4,12 @@
 #   ./test.sh            all of it
 #   ./test.sh --quick    without the tests over all captures
 #
-# Some tests compare with other programs (tshark, nft). As root on Debian they are installed; elsewhere
+# Some tests compare with other programs (tshark, nft) and, in network namespaces of their own, with the kernel. As root on Debian they are installed; elsewhere
 # this says what is missing, and those tests say that they were skipped. With CI=true a skip is a failure.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-needed=(nft:nftables tshark:tshark)
+needed=(nft:nftables tshark:tshark conntrack:conntrack ip:iproute2 python3:python3)
 missing=()
 PATH=$PATH:/usr/sbin:/sbin
 for pair in "${needed[@]}"; do
