@@ -81,8 +81,10 @@ fn dumps_come_back_as_they_were() {
     assert!(same >= ROUND_TRIPS, "only {same} of {} dumps come back, {ROUND_TRIPS} did before", paths.len());
 }
 
-/// How many dumps are listed as JSON, loaded from JSON and listed so, loaded from JSON and listed as text.
-const JSON_LEVELS: [usize; 3] = [0, 0, 0];
+/// How many dumps are listed as JSON, loaded from JSON and listed so, loaded from JSON and listed as text. One document
+/// does not come back: sets/0024named_objects_0 has its chain behind its objects and sets, unlike all others; no text
+/// lies beside it.
+const JSON_LEVELS: [usize; 3] = [236, 236, 236];
 
 /// The items of a document, handles and versions made alike as in the dumps.
 fn items(document: &str) -> Vec<Value> {

@@ -70,8 +70,12 @@ impl Lister<'_> {
 
     /// `type ipv4_addr . inet_service : verdict`, or `typeof ...`.
     fn key_and_data(&self, table: &TableState, set: &Set) -> String {
-        let typeof_key = self.typeof_key(table, set);
-        let typeof_data = self.typeof_data(table, set);
+        let mut typeof_key = self.typeof_key(table, set);
+        let mut typeof_data = self.typeof_data(table, set);
+        if let (Some(_), None, Some(SetData::Value { kind, .. })) = (&typeof_key, &typeof_data, set.data) {
+            typeof_data = example(kind);
+            typeof_key = typeof_key.filter(|_| typeof_data.is_some());
+        }
         let of = typeof_key.is_some();
         let mut text = format!("type{} ", if of { "of" } else { "" });
         text.push_str(&typeof_key.unwrap_or_else(|| type_names(set.key_type)));
@@ -107,6 +111,27 @@ fn type_names(number: u32) -> String {
         None => Type::Integer.name().into(),
     }
 }
+
+/// An expression of each type. JSON may give the key by an expression and the data by types; text has one word for both,
+/// and so needs expressions for both. `None` where some type has none here.
+fn example(number: u32) -> Option<String> {
+    let of_type = |datatype: &Type| {
+        EXAMPLES.iter().find(|(known, _)| known == datatype).map(|(_, expression)| *expression)
+    };
+    Some(concat_types(number)?.iter().map(of_type).collect::<Option<Vec<_>>>()?.join(" . "))
+}
+
+const EXAMPLES: [(Type, &str); 9] = [
+    (Type::Ipv4Addr, "ip daddr"),
+    (Type::Ipv6Addr, "ip6 daddr"),
+    (Type::EtherAddr, "ether daddr"),
+    (Type::InetService, "tcp dport"),
+    (Type::InetProto, "meta l4proto"),
+    (Type::Mark, "meta mark"),
+    (Type::Classid, "meta priority"),
+    (Type::IfaceIndex, "meta oif"),
+    (Type::Ifname, "meta oifname"),
+];
 
 fn flags(flags: SetFlags, out: &mut String) {
     let words: Vec<&str> = [
