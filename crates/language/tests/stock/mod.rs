@@ -1,0 +1,83 @@
+//! Debian's nft over this machine's kernel, in a network namespace of its own.
+
+pub(crate) mod ours;
+pub(crate) mod versions;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What stock nft makes of a text: its listing afterwards, or its refusal.
+pub(crate) type Answer = Result<String, String>;
+
+/// For every `N.nft` of a folder: load it into an empty ruleset, and list that. `N.out` is there if it was loaded.
+/// `ulimit` and `timeout` bound what a hostile text could cost.
+const DRIVER: &str = r#"
+cd "$1" || exit 1
+ip link set lo up
+for file in *.nft; do
+	n=${file%.nft}
+	if [ -s "$file" ]; then
+		timeout 20 nft -f "$file" >"$n.err" 2>&1 && timeout 20 nft list ruleset >"$n.out" 2>>"$n.err"
+		nft flush ruleset
+	else
+		: >"$n.out"
+	fi
+done
+"#;
+
+/// Why stock nft cannot be asked here.
+pub(crate) fn obstacle() -> Option<String> {
+    let why = match Command::new("unshare").args(["-n", "nft", "list", "ruleset"]).output() {
+        Err(error) => format!("unshare: {error}"),
+        Ok(run) if !run.status.success() => String::from_utf8_lossy(&run.stderr).trim().to_string(),
+        Ok(_) => return None,
+    };
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "stock nft cannot be asked: {why}");
+    eprintln!("skipped: needs root, network namespaces and nft: {why}");
+    Some(why)
+}
+
+/// What stock nft says to each text, each loaded into an empty ruleset.
+pub(crate) fn load_and_list(texts: &[String]) -> Vec<Answer> {
+    let folder = Folder::new();
+    for (at, text) in texts.iter().enumerate() {
+        fs::write(folder.file(at, "nft"), text).expect("a temporary file can be written");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-n", "sh", "-c", DRIVER, "sh"]).arg(&folder.0).env("TZ", "UTC");
+    let run = command.output().expect("unshare was found");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let read = |at: usize, ending: &str| fs::read(folder.file(at, ending)).ok();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let answer = |at| match read(at, "out") {
+        Some(listing) => Ok(text(listing)),
+        None => Err(text(read(at, "err").unwrap_or_default())),
+    };
+    (0..texts.len()).map(answer).collect()
+}
+
+/// A temporary folder, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("ironweir-stock-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Folder(path)
+    }
+
+    fn file(&self, at: usize, ending: &str) -> PathBuf {
+        let path: &Path = &self.0;
+        path.join(format!("{at:05}.{ending}"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
