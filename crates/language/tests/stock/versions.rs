@@ -29,11 +29,15 @@ const DIFFERENCES: &[Difference] = &[
         why: "flags under a mask are listed as `&` and a comparison since 1.1.6",
         normal: masked_flags,
     },
+    Difference {
+        why: "masks are listed in hexadecimal, and as wide as a shifted value, since 1.1.0",
+        normal: decimal,
+    },
     Difference { why: "time runs between loading and listing", normal: without_expiry },
 ];
 
-/// Texts whose listing by 1.0.6 is wrong: name, and what is wrong.
-pub(crate) const STOCK_IS_WRONG: &[(&str, &str)] = &[
+/// Texts that 1.0.6 lists otherwise: name, and what it does. It must differ: what agrees leaves the list.
+pub(crate) const EXCUSED: &[(&str, &str)] = &[
     (
         "maps/typeof_maps_add_delete.nft",
         "a key's timeout beside a map's data is listed as a number of `[invalid type]`, which it cannot read back",
@@ -42,6 +46,26 @@ pub(crate) const STOCK_IS_WRONG: &[(&str, &str)] = &[
         "optimizations/single_anon_set_expr.nft",
         "a set of one element with a counter is listed without the counter",
     ),
+    ("any/meta.t:59", "a mark under a mask is listed as a prefix"),
+    (
+        "any/meta.t:228",
+        "hours over midnight are listed as what is between, negated; 1.1.6 lists them as written",
+    ),
+    ("any/rawpayload.t:24", "raw payload is listed as a field of another protocol's header"),
+    ("any/rawpayload.t:27", "bits of raw payload are listed with the bytes around them"),
+    ("any/rawpayload.t:28", "bits of raw payload are listed with the bytes around them"),
+    ("any/rawpayload.t:29", "bits of raw payload are listed with the bytes around them"),
+    ("any/rawpayload.t:31", "bits of raw payload are listed with the bytes around them"),
+    ("any/rawpayload.t:32", "bits of raw payload are listed with the bytes around them"),
+    ("any/tcpopt.t:55", "MPTCP subtypes have no names yet"),
+    ("bridge/vlan.t:56", "statements are listed in another order than they run in"),
+    ("inet/ct.t:14", "`meta nfproto` before `ct protocol` is left out, and with it the meaning"),
+    ("inet/fib.t:17", "`fib ... check` is not known"),
+    ("inet/tproxy.t:23", "a map of ports is left out"),
+    ("ip6/icmpv6.t:31", "ICMPv6 codes have names whatever the type is"),
+    ("ip6/icmpv6.t:33", "ICMPv6 codes have names whatever the type is"),
+    ("ip6/icmpv6.t:34", "ICMPv6 codes have names whatever the type is"),
+    ("ip6/icmpv6.t:87", "ICMPv6 codes have names whatever the type is"),
 ];
 
 /// A listing in words that do not depend on the version.
@@ -105,6 +129,21 @@ fn masked_flags(line: &str) -> String {
     let line =
         format!("{before}tcp flags {operator}{} / {} {rest}", value.join(","), mask.replace(" | ", ","));
     line.trim_end().to_string()
+}
+
+/// `15` for `0x0000000f`.
+fn decimal(line: &str) -> String {
+    let mut parts = line.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let digits = part.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(part.len());
+        match u128::from_str_radix(&part[..digits], 16) {
+            Ok(number) => out.push_str(&number.to_string()),
+            Err(_) => out.push_str(&format!("0x{}", &part[..digits])),
+        }
+        out.push_str(&part[digits..]);
+    }
+    out
 }
 
 /// Without `expires 1m2s`.
