@@ -158,7 +158,7 @@ impl Target {
     fn to_json(&self, options: &Options) -> Value {
         match self {
             Target::Chain { name, .. } => json!({ "target": name }),
-            // libnftables-json(5) has no form for chains without a name; what stands here is ours and is read back.
+            // DIVERGES: libnftables-json(5) has no form for chains without a name; what stands here is ours and is read back.
             Target::Block(rules) => {
                 let rule =
                     |rule: &Rule| rule.stmts.iter().map(|stmt| stmt.to_json(options)).collect::<Value>();
