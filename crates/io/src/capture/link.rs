@@ -54,7 +54,7 @@ impl LinkNumber {
     pub const PPP: LinkNumber = LinkNumber(9);
     /// Raw IPv4 or IPv6.
     pub const RAW: LinkNumber = LinkNumber(101);
-    /// Frame relay: an address of 2 to 4 bytes, control, protocol (RFC 2427).
+    /// Frame relay: an address of 2 to 4 bytes, control, protocol (RFC 2427), or address and EtherType (Cisco).
     pub const FRELAY: LinkNumber = LinkNumber(107);
     /// OpenBSD loopback: as [`LinkNumber::NULL`], in network order.
     pub const LOOP: LinkNumber = LinkNumber(108);
@@ -144,6 +144,11 @@ fn frame_relay(bytes: &[u8]) -> Option<Stripped> {
     // The last byte of the address has its lowest bit set.
     let address = bytes.iter().take(4).position(|byte| byte & 1 == 1)? + 1;
     let control = *bytes.get(address)?;
+    // Cisco's framing has an EtherType where others have control and protocol; unnumbered information is 0x03.
+    let cisco = be16(bytes, address)?;
+    if control != 0x03 && cisco >= 0x0600 {
+        return Some(Stripped { header: address + 2, protocol: cisco, ..Stripped::default() });
+    }
     let (at, nlpid) = match bytes.get(address + 1)? {
         // A byte of padding stands before some protocols.
         0 => (address + 2, *bytes.get(address + 2)?),
@@ -338,6 +343,7 @@ mod tests {
             (LinkNumber::PPP, &[0x00, 0x57, 0x60, 0], 2, ETHERTYPE_IP6),
             (LinkNumber::PPP, &[0x21, 0x45], 1, ETHERTYPE_IP),
             (LinkNumber::FRELAY, &[0x18, 0x41, 0x03, 0xcc, 0x45], 4, ETHERTYPE_IP),
+            (LinkNumber::FRELAY, &[0x80, 0xea, 0x9d, 0x08, 0x00, 0x47], 5, ETHERTYPE_IP),
             (
                 LinkNumber::FRELAY,
                 &[0x18, 0x41, 0x03, 0x00, 0x80, 0, 0, 0, 0x86, 0xdd, 0x60],

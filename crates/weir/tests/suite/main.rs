@@ -1,4 +1,4 @@
-//! The program `weir` held against what others say: the kernel's counters, the pages
+//! The program `weir` held against what others say: Wireshark's counts, the kernel's counters, the pages
 //! that people copy rulesets from, and captures of hostile traffic.
 
 mod examples;
@@ -7,3 +7,4 @@ mod nat;
 mod outside;
 mod seeds;
 mod tree;
+mod tshark;
