@@ -114,6 +114,13 @@ fn rules() -> Vec<(&'static str, Value)> {
             } }]),
         ),
         ("ip saddr @known", json!([is("==", field("ip", "saddr"), json!("@known"))])),
+        (
+            "jump {\n\tcounter packets 1 bytes 2\n\tdrop comment \"why\"\n}",
+            json!([{ "jump": { "rules": [
+                { "expr": [{ "counter": { "packets": 1, "bytes": 2 } }] },
+                { "comment": "why", "expr": [{ "drop": null }] },
+            ] } }]),
+        ),
         ("goto other", json!([{ "goto": { "target": "other" } }])),
         (
             "@ih,32,32 0x16",

@@ -160,8 +160,13 @@ impl Target {
             Target::Chain { name, .. } => json!({ "target": name }),
             // DIVERGES: libnftables-json(5) has no form for chains without a name; what stands here is ours and is read back.
             Target::Block(rules) => {
-                let rule =
-                    |rule: &Rule| rule.stmts.iter().map(|stmt| stmt.to_json(options)).collect::<Value>();
+                let rule = |rule: &Rule| {
+                    let stmts: Value = rule.stmts.iter().map(|stmt| stmt.to_json(options)).collect();
+                    match &rule.comment {
+                        Some(comment) => json!({ "comment": comment, "expr": stmts }),
+                        None => json!({ "expr": stmts }),
+                    }
+                };
                 json!({ "rules": rules.iter().map(rule).collect::<Value>() })
             }
         }
@@ -170,8 +175,9 @@ impl Target {
     fn from_json(node: Node<'_>) -> Parsed<Target> {
         if let Some(rules) = node.get("rules") {
             let rule = |rule: Node<'_>| {
-                let stmts = rule.items()?.map(crate::stmt::Stmt::from_json).collect::<Parsed<_>>()?;
-                Ok(Rule { stmts, comment: None, span: rule.span() })
+                let stmts =
+                    rule.need("expr")?.items()?.map(crate::stmt::Stmt::from_json).collect::<Parsed<_>>()?;
+                Ok(Rule { stmts, comment: crate::decl::comment_from_json(rule)?, span: rule.span() })
             };
             return rules.items()?.map(rule).collect::<Parsed<_>>().map(Target::Block);
         }
