@@ -186,7 +186,7 @@ finish() { # EXAMPLE
 # On the WAN that is told from forwarded packets with the router's address only for its answers to pings.
 ROUTER_KEEP='eth.src == 02:00:00:00:01:10 || eth.src == 02:00:00:00:02:02 ||
 	(eth.src == 02:00:00:00:01:01 && (arp || ip.src#1 == 192.168.1.1 || ipv6.src#1 == 2001:db8:1::1)) ||
-	(eth.src == 02:00:00:00:02:01 && icmp.type == 0)'
+	(eth.src == 02:00:00:00:02:01 && icmp.type == 0 && ip.src#1 == 198.51.100.2)'
 
 record_http-offload-router() {
 	router_topology eth0 eth1
