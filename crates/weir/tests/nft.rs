@@ -46,6 +46,25 @@ fn what_is_listed_loads_again_and_lists_the_same() {
 }
 
 #[test]
+fn with_j_rulesets_are_listed_as_json_and_read_from_it() {
+    let directory = Directory::new("nft-json");
+    let text = directory.file("a.nft", format!("{FILE}list ruleset\n"));
+    let (listed, json) = (nft(["-f", &text]), nft(["-j", "-f", &text]));
+    assert_eq!((json.code, json.err.as_str()), (Some(0), ""));
+    assert!(json.out.contains(r#""prio":5"#) && json.out.contains(r#""right":22"#), "{}", json.out);
+    // What is listed, and then asked for again: once as JSON, once as text
+    let document = json.out.trim_end().strip_suffix("]}").expect("a document").to_owned();
+    let again = directory.file("b.json", format!("{document},{{\"list\":{{\"ruleset\":null}}}}]}}"));
+    assert_eq!(nft(["-j", "-f", &again]).out, json.out);
+    let load = nft(["-j", "-c", "-f", &directory.file("c.json", &json.out)]);
+    assert_eq!((load.code, load.out.as_str(), load.err.as_str()), (Some(0), "", ""));
+    assert!(listed.out.contains("tcp dport 22"));
+    let wrong = nft(["-j", "-f", &directory.file("d.json", json.out.replace("22", "99999"))]);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.err.contains("nftables[3].rule.expr["), "{}", wrong.err);
+}
+
+#[test]
 fn commands_are_taken_from_the_command_line() {
     let run = nft(["add table ip6 t;", "add", "counter", "ip6", "t", "c", ";", "list", "counters"]);
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));

@@ -9,18 +9,40 @@ use super::{Lister, chain, flowtable, table};
 /// What `metainfo` calls the program.
 const RELEASE_NAME: &str = "Ironweir";
 
+/// Items of a document. Each is written at once: as a whole a large ruleset's would take many times its text.
+pub(super) struct Items {
+    text: String,
+}
+
+impl Items {
+    /// One more.
+    pub(super) fn push(&mut self, item: Value) {
+        // A value has no keys but strings, so that this cannot fail
+        self.text.push_str(&serde_json::to_string(&item).unwrap_or_default());
+        self.text.push(',');
+    }
+
+    /// Some more.
+    pub(super) fn extend(&mut self, items: impl IntoIterator<Item = Value>) {
+        items.into_iter().for_each(|item| self.push(item));
+    }
+}
+
 impl Lister<'_> {
     /// `{ "nftables": [ ... ] }` on a line.
-    pub(super) fn document(&self, fill: impl FnOnce(&mut Vec<Value>)) -> String {
-        let mut items = vec![json!({ "metainfo": {
+    pub(super) fn document(&self, fill: impl FnOnce(&mut Items)) -> String {
+        let mut items = Items { text: "{\"nftables\":[".into() };
+        items.push(json!({ "metainfo": {
             "version": env!("CARGO_PKG_VERSION"),
             "release_name": RELEASE_NAME,
             "json_schema_version": 1,
-        }})];
+        }}));
         fill(&mut items);
-        let mut text = json!({ "nftables": items }).to_string();
-        text.push('\n');
-        text
+        if items.text.ends_with(',') {
+            items.text.pop();
+        }
+        items.text.push_str("]}\n");
+        items.text
     }
 
     /// The same of some tables.
@@ -28,14 +50,14 @@ impl Lister<'_> {
         &self,
         family: Option<Family>,
         only: Option<&TableId>,
-        inside: impl Fn(&TableState, &mut Vec<Value>),
+        inside: impl Fn(&TableState, &mut Items),
     ) -> String {
         let tables = self.tables_of(family).filter(|table| only.is_none_or(|id| table.table.id == *id));
         self.document(|items| tables.for_each(|table| inside(table, items)))
     }
 
     /// A table with all it holds. Chains come first, since maps and rules name them.
-    pub(super) fn table_items(&self, table: &TableState, items: &mut Vec<Value>) {
+    pub(super) fn table_items(&self, table: &TableState, items: &mut Items) {
         items.push(table::json(table));
         items.extend(named_chains(table).map(|chain| chain::json(table, chain)));
         items.extend(table.objects().map(|object| self.object_json(table, object)));
