@@ -8,8 +8,8 @@
 //! fn from_json(node: Node<'_>) -> Parsed<Self>       // what stands under that key
 //! ```
 //!
-//! This module holds what they share: [`Node`], a value that knows its path; dispatch by the object's key ([`expr`],
-//! [`stmt`]); the document with its commands; listings.
+//! This module holds what they share: [`Node`], a value that knows its path; dispatch by the object's key (`expr`,
+//! `stmt`); the document with its commands; listings.
 
 mod command;
 mod document;
