@@ -18,7 +18,7 @@ pub struct Log {
     pub prefix: Option<Box<str>>,
     /// 0 to 8, see [`LEVELS`].
     pub level: Option<u32>,
-    /// `NF_LOG_*`, see [`FLAGS`].
+    /// `NF_LOG_*`, in bits.
     pub flags: u32,
     /// nflog group.
     pub group: Option<u16>,
