@@ -1,10 +1,10 @@
 //! `typeof` in user data: which expression a set's key or data was declared by.
 //!
 //! User data holds, nested, the kind of expression (`enum expr_types` of nft) and what tells it apart from others of
-//! its kind; concatenations nest each part.
+//! its kind; concatenations nest each part. What nft 1.0.6 stores is held against this in `tests/typeof_userdata.rs`.
 //!
-//! DIVERGES: payload and `meta` lie as nft's do; the attributes of optional headers, `ct`, `fib` and hashes are our own,
-//! and nft lists such sets by `type`.
+//! DIVERGES: nft forgets that only the presence of a header is asked, the level of `socket cgroupv2`, and what `osf`
+//! says beside the name, and what `jhash` is of; attributes from [`EXTRA`] on, which nft passes over, keep that.
 
 use ironweir_expr::payload::Base;
 use ironweir_expr::{ct, fib, meta, numgen, rt, socket, tunnel, xfrm};
@@ -12,8 +12,8 @@ use ironweir_ruleset::Userdata;
 
 use crate::datatype::{Order, Type};
 use crate::proto::{
-    Proto, exthdr_by_name, ip_option_by_name, ip_option_by_number, sctp_chunk_by_name, sctp_chunk_by_number,
-    tcp_option_by_name, tcp_options_by_number,
+    Field, Proto, exthdr_by_name, ip_option_by_number, sctp_chunk_by_number, tcp_option_by_name,
+    tcp_options_by_number,
 };
 use crate::resolve::{ct_shape, meta_shape, rt_shape, socket_shape, xfrm_shape};
 use crate::typed::{BinaryOp, Exthdr, ExthdrKind, Kind, Payload, Shape, Typed};
@@ -22,9 +22,14 @@ use crate::typed::{BinaryOp, Exthdr, ExthdrKind, Kind, Payload, Shape, Typed};
 const EXPR: u8 = 0;
 /// What it is (`NFTNL_UDATA_SET_TYPEOF_DATA`).
 const DATA: u8 = 1;
+/// From here on the attributes are not nft's.
+const EXTRA: u8 = 0x40;
+/// No direction (`(uint32_t)-1`).
+const NO_DIRECTION: u32 = u32::MAX;
 
 /// Numbers of `enum expr_types`.
 mod kind {
+    pub(super) const VERDICT: u32 = 1;
     pub(super) const VALUE: u32 = 4;
     pub(super) const PAYLOAD: u32 = 7;
     pub(super) const EXTHDR: u32 = 8;
@@ -89,6 +94,22 @@ pub fn queue_number() -> Typed {
     Typed::number(0, Shape::new(Type::Integer, 16, Order::Host))
 }
 
+/// What nft says of the key or data of a set that is declared by concatenated types.
+pub fn concatenated_types() -> Vec<u8> {
+    bare(kind::CONCAT)
+}
+
+/// What nft says of the data of a verdict map whose key is declared by `typeof`.
+pub fn verdict() -> Vec<u8> {
+    bare(kind::VERDICT)
+}
+
+fn bare(number: u32) -> Vec<u8> {
+    let mut out = Userdata::default();
+    let _ = out.push_u32(EXPR, number) && out.push(DATA, &[]);
+    out.as_bytes().to_vec()
+}
+
 /// Without the masks, shifts and conversions that reading a field takes.
 fn strip(typed: &Typed) -> &Typed {
     match &typed.kind {
@@ -111,9 +132,12 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
             match payload.field {
                 Some((proto, name)) => {
                     let id = PROTOS.iter().position(|p| *p == proto)?;
-                    let place = proto.header().fields.iter().position(|field| field.name == name)?;
                     number(0, u32::try_from(id).ok()?);
-                    number(1, u32::try_from(place + 1).ok()?);
+                    number(1, place_of(proto, name)?);
+                    let field = proto.field(name)?;
+                    if field.datatype.number() == Type::Integer.number() {
+                        number(4, field.bits);
+                    }
                 }
                 None => {
                     number(0, 0);
@@ -129,17 +153,16 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
             kind::PAYLOAD
         }
         Kind::Exthdr(exthdr) => {
-            number(0, u32::from(exthdr.header));
-            number(1, exthdr.offset);
-            number(2, exthdr.kind as u32);
-            // Of a field that is no whole bytes, more was loaded.
-            let fields =
-                fields(exthdr.kind, exthdr.header, exthdr.name).map_or(&[][..], |(_, fields)| fields);
-            let field = fields.iter().find(|field| Some(field.name) == exthdr.field);
-            number(3, field.map_or(typed.shape.bits, |field| field.bits));
-            number(4, u32::from(exthdr.present));
-            if let Some(name) = exthdr.name {
-                ok &= data.push_str(5, name);
+            let (number_of_header, place) = exthdr_place(exthdr)?;
+            number(1, place);
+            if exthdr.kind != ExthdrKind::Ipv6 {
+                number(2, exthdr.kind as u32);
+            }
+            number(0, number_of_header);
+            if exthdr.present || exthdr.field.is_none() {
+                number(EXTRA, u32::from(exthdr.present));
+                number(EXTRA + 1, exthdr.offset);
+                number(EXTRA + 2, typed.shape.bits);
             }
             kind::EXTHDR
         }
@@ -152,10 +175,10 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
         }
         Kind::Ct(key, direction) => {
             number(0, *key as u32);
-            if let Some(direction) = direction {
-                number(1, *direction as u32);
+            number(1, direction.map_or(NO_DIRECTION, |direction| direction as u32));
+            if matches!(key, ct::Key::Src | ct::Key::Dst) {
+                number(EXTRA, typed.shape.bits);
             }
-            number(2, typed.shape.bits);
             kind::CT
         }
         Kind::Rt(key) => {
@@ -175,12 +198,16 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
                 socket::Key::Cgroupv2 { level } => (3, *level),
             };
             number(0, key);
-            number(1, level);
+            if level > 0 {
+                number(EXTRA, level);
+            }
             kind::SOCKET
         }
         Kind::Osf(ttl, version) => {
-            number(0, u32::from(*ttl));
-            number(1, u32::from(*version));
+            if (*ttl, *version) != (0, false) {
+                number(EXTRA, u32::from(*ttl));
+                number(EXTRA + 1, u32::from(*version));
+            }
             kind::OSF
         }
         Kind::Numgen(kind, modulus, offset) => {
@@ -191,8 +218,19 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
         }
         Kind::Symhash(modulus, offset) => {
             number(0, 1);
-            number(1, *modulus);
-            number(2, *offset);
+            number(1, *offset);
+            number(2, *modulus);
+            number(3, 0);
+            number(4, 0);
+            kind::HASH
+        }
+        Kind::Jhash(operand, modulus, seed, offset) => {
+            number(0, 0);
+            number(1, *offset);
+            number(2, *modulus);
+            number(3, seed.unwrap_or(0));
+            number(4, u32::from(seed.is_some()));
+            ok &= data.push(EXTRA, &encode(operand)?);
             kind::HASH
         }
         Kind::Xfrm(key, direction, spnum) => {
@@ -242,7 +280,7 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
                 return made(Kind::Payload(Payload { base, offset, field: None, inner }), shape);
             }
             let proto = *PROTOS.get(usize::try_from(get(0)?).ok()?)?;
-            let field = proto.header().fields.get(usize::try_from(get(1)?).ok()?.checked_sub(1)?)?;
+            let field = field_at(proto, get(1)?)?;
             let base = if inner == Some(proto) { Base::Tunnel } else { proto.header().base };
             let payload = Payload { base, offset: field.offset, field: Some((proto, field.name)), inner };
             made(Kind::Payload(payload), Shape::new(field.datatype, field.bits, Order::Big))
@@ -263,7 +301,7 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
                 Some(1) => Some(ct::Direction::Reply),
                 _ => None,
             };
-            let shape = match (key, get(2)) {
+            let shape = match (key, get(EXTRA)) {
                 (ct::Key::Src | ct::Key::Dst, Some(128)) => Shape::of(Type::Ipv6Addr),
                 (ct::Key::Src | ct::Key::Dst, _) => Shape::of(Type::Ipv4Addr),
                 _ => ct_shape(key),
@@ -290,14 +328,14 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
                 0 => socket::Key::Transparent,
                 1 => socket::Key::Mark,
                 2 => socket::Key::Wildcard,
-                3 => socket::Key::Cgroupv2 { level: get(1).unwrap_or(0) },
+                3 => socket::Key::Cgroupv2 { level: get(EXTRA).unwrap_or(0) },
                 _ => return None,
             };
             made(Kind::Socket(key), socket_shape(key))
         }
         kind::OSF => {
-            let ttl = u8::try_from(get(0).unwrap_or(0)).ok()?;
-            made(Kind::Osf(ttl, get(1) == Some(1)), Shape::new(Type::String, 128, Order::Host))
+            let ttl = u8::try_from(get(EXTRA).unwrap_or(0)).ok()?;
+            made(Kind::Osf(ttl, get(EXTRA + 1) == Some(1)), Shape::new(Type::String, 128, Order::Host))
         }
         kind::NUMGEN => {
             let kind = match get(0)? {
@@ -308,9 +346,16 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
             let shape = Shape::new(Type::Integer, 32, Order::Host);
             made(Kind::Numgen(kind, get(1)?.max(1), get(2).unwrap_or(0)), shape)
         }
+        // Each level takes bytes of the at most 255 that an attribute has, so this ends.
+        kind::HASH if get(0)? == 0 => {
+            let shape = Shape::new(Type::Integer, 32, Order::Host);
+            let operand = decode(data.get(EXTRA)?)?;
+            let seed = (get(4)? != 0).then_some(get(3)?);
+            made(Kind::Jhash(operand.into(), get(2)?.max(1), seed, get(1)?), shape)
+        }
         kind::HASH => {
             let shape = Shape::new(Type::Integer, 32, Order::Host);
-            made(Kind::Symhash(get(1)?.max(1), get(2).unwrap_or(0)), shape)
+            made(Kind::Symhash(get(2)?.max(1), get(1).unwrap_or(0)), shape)
         }
         kind::XFRM => {
             use xfrm::Key::*;
@@ -341,33 +386,151 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
     }
 }
 
-/// The word for an optional header, and its fields.
-fn fields(
-    kind: ExthdrKind,
-    header: u8,
-    name: Option<&str>,
-) -> Option<(Option<&'static str>, &'static [crate::proto::Field])> {
-    Some(match (kind, name) {
-        (ExthdrKind::Ipv6, Some(name)) => exthdr_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Tcpopt, Some(name)) => tcp_option_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Tcpopt, None) => {
-            (None, tcp_options_by_number(header).next().map_or(&[][..], |option| option.fields))
+/// Headers whose fields nft numbers in another order than the packet's or ours.
+const ORDERS: &[(Proto, &[&str])] = &[
+    (Proto::Ether, &["daddr", "saddr", "type"]),
+    (
+        Proto::Arp,
+        &[
+            "htype",
+            "ptype",
+            "hlen",
+            "plen",
+            "operation",
+            "saddr ether",
+            "saddr ip",
+            "daddr ether",
+            "daddr ip",
+        ],
+    ),
+    (Proto::Vlan, &["pcp", "dei", "", "id", "type"]),
+    (Proto::Igmp, &["type", "checksum", "mrt", "group"]),
+    (
+        Proto::Tcp,
+        &[
+            "sport", "dport", "sequence", "ackseq", "doff", "reserved", "flags", "window", "checksum",
+            "urgptr",
+        ],
+    ),
+];
+
+/// The number that nft has for a field, from 1.
+fn place_of(proto: Proto, name: &str) -> Option<u32> {
+    let place = match ORDERS.iter().find(|(of, _)| *of == proto) {
+        Some((_, names)) => names.iter().position(|at| *at == name),
+        None => proto.header().fields.iter().position(|field| field.name == name),
+    };
+    u32::try_from(place? + 1).ok()
+}
+
+/// The field that has that number.
+fn field_at(proto: Proto, place: u32) -> Option<&'static Field> {
+    let place = usize::try_from(place).ok()?.checked_sub(1)?;
+    match ORDERS.iter().find(|(of, _)| *of == proto) {
+        Some((_, names)) => proto.field(names.get(place)?),
+        None => proto.header().fields.get(place),
+    }
+}
+
+/// How many fields of an extension header nft numbers before those that have a word.
+fn unnamed(header: &str) -> u32 {
+    u32::from(["rt0", "rt2"].contains(&header))
+}
+
+/// IPv6 extension headers by nft's numbers (`enum exthdr_desc_id`).
+const EXTHDRS: &[&str] = &["", "hbh", "rt", "rt0", "rt2", "srh", "frag", "dst", "mh"];
+/// Fields of IP options by nft's numbers (`enum ip_hdr_opt_fields`).
+const IP_OPTION_FIELDS: &[&str] = &["", "type", "length", "value", "ptr", "addr"];
+/// Fields of TCP's selective acknowledgements by nft's numbers (`enum tcpopt_sack`).
+const SACK_FIELDS: &[(&str, &str)] = &[
+    ("sack", "kind"),
+    ("sack", "length"),
+    ("sack", "left"),
+    ("sack", "right"),
+    ("sack1", "left"),
+    ("sack1", "right"),
+    ("sack2", "left"),
+    ("sack2", "right"),
+    ("sack3", "left"),
+    ("sack3", "right"),
+];
+
+/// The number that nft has for an optional header, and for its field.
+fn exthdr_place(exthdr: &Exthdr) -> Option<(u32, u32)> {
+    let among = |fields: &[Field]| fields.iter().position(|field| Some(field.name) == exthdr.field);
+    let first = |found: Option<usize>| found.and_then(|at| u32::try_from(at).ok()).unwrap_or(0);
+    let number = u32::from(exthdr.header);
+    Some(match exthdr.kind {
+        ExthdrKind::Ipv6 => {
+            let header = exthdr_by_name(exthdr.name?)?;
+            let id = EXTHDRS.iter().position(|name| *name == header.name)?;
+            (u32::try_from(id).ok()?, 1 + unnamed(header.name) + first(among(header.fields)))
         }
-        (ExthdrKind::Ipv4, Some(name)) => ip_option_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Ipv4, None) => ip_option_by_number(header).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Sctp, Some(name)) => sctp_chunk_by_name(name).map(|h| (Some(h.name), h.fields))?,
-        (ExthdrKind::Sctp, None) => sctp_chunk_by_number(header).map(|h| (Some(h.name), h.fields))?,
-        _ => (None, &[][..]),
+        ExthdrKind::Tcpopt
+            if exthdr.name.is_some_and(|name| name.starts_with("sack") && name != "sack-perm") =>
+        {
+            let name = exthdr.name.filter(|name| *name != "sack0").unwrap_or("sack");
+            let found = SACK_FIELDS.iter().position(|(option, field)| {
+                Some(*field) == exthdr.field && (*option == name || ["kind", "length"].contains(field))
+            });
+            (number, first(found))
+        }
+        ExthdrKind::Tcpopt => {
+            let fields = exthdr.name.and_then(tcp_option_by_name).map_or(&[][..], |option| option.fields);
+            (number, first(among(fields)))
+        }
+        ExthdrKind::Ipv4 => {
+            let found = IP_OPTION_FIELDS.iter().position(|name| Some(*name) == exthdr.field);
+            (number, first(found).max(1))
+        }
+        ExthdrKind::Sctp => {
+            let fields = sctp_chunk_by_number(exthdr.header).map_or(&[][..], |chunk| chunk.fields);
+            (number, first(among(fields)))
+        }
+        ExthdrKind::Dccp => (number, 0),
+    })
+}
+
+/// The word for an optional header and for the field, from nft's numbers.
+fn exthdr_field(
+    kind: ExthdrKind,
+    header: u32,
+    place: u32,
+) -> Option<(u8, Option<&'static str>, Option<&'static Field>)> {
+    let place = usize::try_from(place).ok()?;
+    let number = u8::try_from(header).ok()?;
+    Some(match kind {
+        ExthdrKind::Ipv6 => {
+            let header = exthdr_by_name(EXTHDRS.get(usize::from(number)).filter(|name| !name.is_empty())?)?;
+            let before = 1 + unnamed(header.name) as usize;
+            (header.number, Some(header.name), header.fields.get(place.checked_sub(before)?))
+        }
+        ExthdrKind::Tcpopt => {
+            let option = tcp_options_by_number(number).next();
+            match option {
+                Some(option) if option.name == "sack" && place > 3 => {
+                    let (name, field) = *SACK_FIELDS.get(place)?;
+                    let option = tcp_option_by_name(name)?;
+                    (number, Some(option.name), option.field(field))
+                }
+                Some(option) => (number, Some(option.name), option.fields.get(place)),
+                None => (number, None, None),
+            }
+        }
+        ExthdrKind::Ipv4 => {
+            let option = ip_option_by_number(number)?;
+            (number, Some(option.name), option.field(IP_OPTION_FIELDS.get(place)?))
+        }
+        ExthdrKind::Sctp => {
+            let chunk = sctp_chunk_by_number(number)?;
+            (number, Some(chunk.name), chunk.fields.get(place))
+        }
+        ExthdrKind::Dccp => (number, None, None),
     })
 }
 
 fn exthdr(data: &Userdata) -> Option<Typed> {
-    let header = u8::try_from(data.get_u32(0)?).ok()?;
-    let offset = data.get_u32(1)?;
-    let bits = data.get_u32(3)?;
-    let present = data.get_u32(4) == Some(1);
-    let name = data.get_str(5);
-    let kind = match data.get_u32(2)? {
+    let kind = match data.get_u32(2).unwrap_or(0) {
         0 => ExthdrKind::Ipv6,
         1 => ExthdrKind::Tcpopt,
         2 => ExthdrKind::Ipv4,
@@ -375,16 +538,25 @@ fn exthdr(data: &Userdata) -> Option<Typed> {
         4 => ExthdrKind::Dccp,
         _ => return None,
     };
-    let (name, fields) = fields(kind, header, name)?;
-    let field = fields.iter().find(|field| !present && field.offset == offset && field.bits == bits);
-    let shape = match field {
-        Some(field) => Shape::new(field.datatype, field.bits, Order::Big),
-        None if present => Shape::of(Type::Boolean),
-        None if (1..=128).contains(&bits) => Shape::new(Type::Integer, bits, Order::Big),
-        None => return None,
-    };
-    let exthdr = Exthdr { kind, header, name, offset, field: field.map(|field| field.name), present };
-    Some(Typed::new(Kind::Exthdr(exthdr), shape))
+    let (header, name, field) = exthdr_field(kind, data.get_u32(0)?, data.get_u32(1)?)?;
+    if let Some(present) = data.get_u32(EXTRA) {
+        let (present, offset, bits) = (present == 1, data.get_u32(EXTRA + 1)?, data.get_u32(EXTRA + 2)?);
+        let shape = match present {
+            true => Shape::of(Type::Boolean),
+            false if (1..=128).contains(&bits) => Shape::new(Type::Integer, bits, Order::Big),
+            false => return None,
+        };
+        // Bits by number are not those of a named option.
+        let name = name.filter(|_| present);
+        return Some(Typed::new(
+            Kind::Exthdr(Exthdr { kind, header, name, offset, field: None, present }),
+            shape,
+        ));
+    }
+    let field = field?;
+    let shape = Shape::new(field.datatype, field.bits, Order::Big);
+    let (offset, field) = (field.offset, Some(field.name));
+    Some(Typed::new(Kind::Exthdr(Exthdr { kind, header, name, offset, field, present: false }), shape))
 }
 
 #[cfg(test)]

@@ -38,6 +38,12 @@ impl Typing {
         }
     }
 
+    /// What user data says of it; of concatenated types only that they are concatenated, as nft does.
+    fn typeof_bytes(&self) -> Option<Vec<u8>> {
+        let concat = || (self.shapes.len() > 1).then(crate::typeof_data::concatenated_types);
+        self.typeof_data.clone().or_else(concat)
+    }
+
     fn order(&self) -> u32 {
         match self.shapes.first().map(|shape| shape.order) {
             Some(Order::Host) if self.shapes.len() == 1 => 1,
@@ -135,26 +141,29 @@ impl Compiler<'_> {
                 Some(SetData::Value { kind, len })
             }
         };
-        let mut order = key.order();
-        if flags.contains(SetFlags::INTERVAL) && key.shapes.len() == 1 && order == 1 {
-            order = 2;
-        }
+        let is_map = decl.data.is_some();
+        let decl_typeof = key.typeof_data.is_some();
         let mut user = Userdata::default();
-        let mut fits = user.push_u32(userdata::SET_KEY_BYTEORDER, order);
+        let mut fits = user.push_u32(userdata::SET_KEY_BYTEORDER, key.order());
         if let Some(typing) = &data_typing {
             fits &= user.push_u32(userdata::SET_DATA_BYTEORDER, typing.order());
+        } else if matches!(data, Some(SetData::Verdict)) {
+            fits &= user.push_u32(userdata::SET_DATA_BYTEORDER, 0);
         }
         if decl.auto_merge {
             fits &= user.push_u32(userdata::SET_MERGE_ELEMENTS, 1);
         }
-        if let Some(bytes) = &key.typeof_data {
-            fits &= user.push(userdata::SET_KEY_TYPEOF, bytes);
+        if let Some(bytes) = key.typeof_bytes() {
+            fits &= user.push(userdata::SET_KEY_TYPEOF, &bytes);
         }
-        if let Some(bytes) = data_typing.as_ref().and_then(|typing| typing.typeof_data.as_ref()) {
-            fits &= user.push(userdata::SET_DATA_TYPEOF, bytes);
+        if let Some(bytes) = data_typing.as_ref().and_then(Typing::typeof_bytes) {
+            fits &= user.push(userdata::SET_DATA_TYPEOF, &bytes);
         }
-        if data_interval {
-            fits &= user.push_u32(userdata::SET_DATA_INTERVAL, 1);
+        if matches!(data, Some(SetData::Verdict)) && decl_typeof {
+            fits &= user.push(userdata::SET_DATA_TYPEOF, &crate::typeof_data::verdict());
+        }
+        if is_map {
+            fits &= user.push_u32(userdata::SET_DATA_INTERVAL, u32::from(data_interval));
         }
         if let Some(comment) = &decl.comment {
             fits &= user.push_str(userdata::SET_COMMENT, comment);
