@@ -10,14 +10,27 @@ use crate::Outcome;
 /// Remembers when it was last evaluated. Shared like [`crate::counter::Counter`].
 #[derive(Debug, Default)]
 pub struct Last {
-    /// Nanoseconds since the epoch, 0 for never.
+    /// Nanoseconds since the epoch, 0 for never; with [`AGO`], how many milliseconds it was before a moment that is not
+    /// known.
     at: AtomicU64,
 }
+
+const AGO: u64 = 1 << 63;
 
 impl Last {
     /// Last evaluated then.
     pub fn new(at: Option<Instant>) -> Last {
         Last { at: at.map_or(0, Instant::nanos).into() }
+    }
+
+    /// Last evaluated so many milliseconds before it is loaded, as a rule says it.
+    pub fn before(milliseconds: u64) -> Last {
+        Last { at: (AGO | milliseconds).into() }
+    }
+
+    /// How many milliseconds before it was loaded it was evaluated, as long as it was not since.
+    pub fn ago(&self) -> Option<u64> {
+        Some(self.at.load(Ordering::Relaxed)).filter(|at| at & AGO != 0).map(|at| at & !AGO)
     }
 
     /// Evaluated now.
@@ -27,24 +40,28 @@ impl Last {
 
     /// When it was last evaluated.
     pub fn at(&self) -> Option<Instant> {
-        Some(self.at.load(Ordering::Relaxed)).filter(|at| *at != 0).map(Instant::from_nanos)
+        instant(self.at.load(Ordering::Relaxed))
     }
 
     /// Forgets it (`reset`), telling what it was.
     pub fn take(&self) -> Option<Instant> {
-        Some(self.at.swap(0, Ordering::Relaxed)).filter(|at| *at != 0).map(Instant::from_nanos)
+        instant(self.at.swap(0, Ordering::Relaxed))
     }
+}
+
+fn instant(at: u64) -> Option<Instant> {
+    (at != 0 && at & AGO == 0).then(|| Instant::from_nanos(at))
 }
 
 impl Clone for Last {
     fn clone(&self) -> Last {
-        Last::new(self.at())
+        Last { at: self.at.load(Ordering::Relaxed).into() }
     }
 }
 
 impl PartialEq for Last {
     fn eq(&self, other: &Last) -> bool {
-        self.at() == other.at()
+        self.at.load(Ordering::Relaxed) == other.at.load(Ordering::Relaxed)
     }
 }
 
@@ -58,9 +75,10 @@ impl Last {
 
 impl fmt::Display for Last {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at() {
-            None => f.write_str("last never"),
-            Some(at) => write!(f, "last {}", at.millis()),
+        match (self.at(), self.ago()) {
+            (None, None) => f.write_str("last never"),
+            (None, Some(ago)) => write!(f, "last {ago}"),
+            (Some(at), _) => write!(f, "last {}", at.millis()),
         }
     }
 }

@@ -314,10 +314,10 @@ fn class_id(text: &str) -> usize {
     if !(1..=4).contains(&major) || text.as_bytes().get(major) != Some(&b':') {
         return 0;
     }
-    match hex(&text[major + 1..]) {
-        0 => 0,
-        minor => major + 1 + minor.min(4),
-    }
+    let minor = hex(&text[major + 1..]);
+    let ends = text[major + 1 + minor..].chars().next().is_none_or(|after| " \t\r\n:-,;}".contains(after));
+    // What goes on is none: `25:accept` is a port and its verdict
+    if (1..=4).contains(&minor) && ends { major + 1 + minor } else { 0 }
 }
 
 /// `1d2h3m4s5ms`, each part at most once and in that order.

@@ -1,6 +1,7 @@
 //! Lists of flags: `established,related`, `syn / syn,ack`.
 
-use super::Expr;
+use super::binary::BinaryOp;
+use super::{Expr, ExprKind};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::print::Options;
@@ -30,6 +31,27 @@ pub struct Masked {
     pub value: Box<Expr>,
     /// Right of the slash.
     pub mask: Box<Expr>,
+}
+
+impl Expr {
+    /// Flags joined by `|` as a list.
+    pub(crate) fn flag_list(self) -> Expr {
+        fn flatten(expr: Expr, into: &mut Vec<Expr>) {
+            match expr.kind {
+                ExprKind::Binary(binary) if binary.op == BinaryOp::Or => {
+                    flatten(*binary.left, into);
+                    flatten(*binary.right, into);
+                }
+                _ => into.push(expr),
+            }
+        }
+        if !matches!(&self.kind, ExprKind::Binary(binary) if binary.op == BinaryOp::Or) {
+            return self;
+        }
+        let (span, mut flags) = (self.span, Vec::new());
+        flatten(self, &mut flags);
+        Expr::new(ExprKind::List(List(flags)), span)
+    }
 }
 
 impl Masked {

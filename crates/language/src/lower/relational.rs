@@ -67,6 +67,10 @@ impl Lower<'_> {
                 op = RelOp::Eq;
             }
         }
+        if op == RelOp::Implicit && matches!(left.kind, Kind::Binary(BinaryOp::And, ..)) {
+            // What is masked already is compared, not asked for flags
+            op = RelOp::Eq;
+        }
         self.check(&left, op, &right, span)?;
         if matches!(op, RelOp::Eq | RelOp::Implicit) {
             self.protocols.learn(&left, &right);

@@ -119,11 +119,7 @@ fn interval_key(first: &Value, last: &Value, shape: Shape, shift: u32) -> Typed 
         return string_key(first, last, shape);
     }
     let big = Shape { order: Order::Big, ..shape };
-    let value = |bytes: &Value| {
-        let mut typed = shifted(typed_constant(bytes, &[big]), shift);
-        typed.shape = shape;
-        typed
-    };
+    let value = |bytes: &Value| Typed { shape, ..bit_field(bytes, big, shift) };
     interval_of(value(first), value(last), false)
 }
 
@@ -166,11 +162,20 @@ fn shifted(mut typed: Typed, shift: u32) -> Typed {
 }
 
 fn key_of(element: &Element, shapes: &[Shape], shift: u32) -> Typed {
-    let first = typed_constant(&element.key, shapes);
-    match element.key_end() {
-        Some(last) => between(first, &element.key, last, shapes, false),
-        None => shifted(first, shift),
+    match (element.key_end(), shapes) {
+        (Some(last), _) => between(typed_constant(&element.key, shapes), &element.key, last, shapes, false),
+        (None, [shape]) => bit_field(&element.key, *shape, shift),
+        (None, _) => typed_constant(&element.key, shapes),
     }
+}
+
+/// What a field holds, out of the bytes it lies in, which may be more than it alone would fill.
+fn bit_field(bytes: &Value, shape: Shape, shift: u32) -> Typed {
+    if shift == 0 {
+        return typed_constant(bytes, &[shape]);
+    }
+    let whole = Shape { bits: bytes.len() as u32 * 8, ..shape };
+    Typed { shape, ..shifted(typed_constant(bytes, &[whole]), shift) }
 }
 
 /// Each part of a concatenation from its first to its last value. Bytes of both ends are in network order.

@@ -110,6 +110,18 @@ impl Raise<'_> {
         let t = shape.datatype;
         match t {
             Type::Boolean => return Expr::symbol(if number == 0 { "missing" } else { "exists" }),
+            Type::CtLabel => {
+                let text = print_datum(
+                    t,
+                    &Datum::Number(number),
+                    shape.bits,
+                    false,
+                    self.scope.names,
+                    &self.options,
+                );
+                let text = text.trim_matches('"');
+                return text.parse().map_or_else(|_| Expr::quoted(text), Expr::number);
+            }
             Type::Time => return Expr::number(u64::try_from(number / 1000).unwrap_or(u64::MAX)),
             _ => {}
         }

@@ -231,7 +231,13 @@ impl Assign {
     }
 
     pub(crate) fn raise_ct(set: &ct::Set, from: &mut Raise<'_>) -> Assign {
-        Assign::raise(Typed::new(Kind::Ct(set.key, set.direction), ct_shape(set.key)), set.source, from)
+        let target = Typed::new(Kind::Ct(set.key, set.direction), ct_shape(set.key));
+        let mut assign = Assign::raise(target, set.source, from);
+        if set.key == ct::Key::EventMask {
+            // Events are listed with commas
+            assign.value = assign.value.flag_list();
+        }
+        assign
     }
 
     pub(crate) fn raise_exthdr(expr: &exthdr::Exthdr, source: Register, from: &mut Raise<'_>) -> Assign {

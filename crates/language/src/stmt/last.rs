@@ -38,17 +38,16 @@ impl Last {
         }
     }
 
-    /// The expression alone, for sets and elements. How long ago cannot be said without a clock: a time that a
-    /// listing printed is read and forgotten, as a ruleset restored later would not mean it either.
-    // DIVERGES: the kernel takes the time that has passed (`NFTA_LAST_MSECS`).
+    /// The expression alone, for sets and elements. There is no clock here: it keeps how long ago that was.
+    // DIVERGES: the kernel counts on from the time that has passed (`NFTA_LAST_MSECS`).
     pub(crate) fn code(&self) -> Code {
-        Code::Last(Seen::default())
+        Code::Last(self.used.map_or_else(Seen::default, Seen::before))
     }
 
     /// Without a clock only "never" can be told from "at some time", which is shown as 0s.
     pub(crate) fn raise(last: &Seen, now: Option<Instant>) -> Last {
         let ago = |at: Instant| now.map_or(0, |now| now.nanos().saturating_sub(at.nanos()) / 1_000_000);
-        Last { used: last.at().map(ago) }
+        Last { used: last.at().map(ago).or(last.ago()) }
     }
 }
 
