@@ -51,7 +51,12 @@ impl Rule {
                 break;
             }
             if comment.is_some() {
-                return Err(p.unexpected("end of statement"));
+                let error = p.unexpected("end of statement");
+                return Err(if p.follows_bare_text() {
+                    error.help("a text of several words stands in quotes")
+                } else {
+                    error
+                });
             }
             if p.eat_word("comment") {
                 comment = Some(p.comment()?);
@@ -67,19 +72,21 @@ impl Rule {
 
     /// `{ RULE; RULE ... }`. Errors are collected rule by rule.
     pub fn parse_block(p: &mut Parser<'_>) -> Parsed<Vec<Rule>> {
-        p.expect(Sign::BraceOpen)?;
-        let (mut rules, braces) = (Vec::new(), p.braces());
+        let open = p.expect(Sign::BraceOpen)?;
+        let mut rules = Vec::new();
         loop {
             p.separators();
             if p.eat(Sign::BraceClose) {
                 return Ok(rules);
             }
-            if p.at_end() || p.gave_up() {
-                return Err(p.unexpected("'}'"));
+            if p.at_end() || p.gave_up() || crate::decl::ends_block(p) {
+                p.unclosed(open, "block");
+                return Ok(rules);
             }
+            let mark = p.mark();
             match Rule::parse(p).and_then(|rule| p.end_of_statement().map(|()| rule)) {
                 Ok(rule) => rules.push(rule),
-                Err(error) => p.recover(error, braces),
+                Err(error) => p.recover(error, mark),
             }
         }
     }

@@ -49,8 +49,10 @@ impl Scopes {
         self.0.iter_mut().rev().any(|scope| scope.remove(name).is_some())
     }
 
-    /// Every name that can be used here.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|scope| scope.keys().map(|name| &**name))
+    /// Every name that can be used here, in order.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.iter().flat_map(|scope| scope.keys().map(|name| &**name)).collect();
+        names.sort_unstable();
+        names
     }
 }

@@ -13,20 +13,69 @@ pub enum Severity {
     Error,
 }
 
-/// One message about a place in a source text.
+/// What kind of mistake it is, for programs that treat some of them apart: an editor that offers to correct a name, a
+/// test that expects a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The text is not of the language's grammar.
+    Syntax,
+    /// A name of something that is not there: table, chain, set, object, variable, file.
+    Missing,
+    /// What a definition needs is not said, such as the type of a set's keys.
+    Incomplete,
+    /// There is such a thing already.
+    Exists,
+    /// A value or set is of another type than its place wants.
+    Type,
+    /// Intervals overlap.
+    Overlap,
+    /// The ruleset would not be valid as a whole, or the place is wrong for it.
+    Refused,
+}
+
+impl Code {
+    /// A word that stays the same from version to version.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Code::Syntax => "syntax",
+            Code::Missing => "missing",
+            Code::Incomplete => "incomplete",
+            Code::Exists => "exists",
+            Code::Type => "type",
+            Code::Overlap => "overlap",
+            Code::Refused => "refused",
+        }
+    }
+}
+
+/// One message about a place in a source text, from whatever found it: lexer, parser, a pass, or the backend.
 ///
-/// Rendered as nft's own `erec_print` does: `file:line:col-col: Error: message`, the line, and `^` under the main
-/// span, `~` under further ones of the same line. Further spans of other lines and the help follow.
+/// It holds what a language server sends, each part apart: severity, code, range ([`Sources::place`] and
+/// [`Sources::range`] count as people and as editors do), message, related places each with its message, and what to do
+/// about it. [`Diagnostic::render`] makes text of it, as nft's own `erec_print` begins:
+///
+/// ```text
+/// file:line:col-col: Error: message            what is wrong
+/// the line
+///       ^^^^ ~~~~                              where; `~` under further places of the same line
+/// note: ...                                    which family, table and chain it is about
+/// file:line:col-col: note: ...                 a further place, with its line
+/// help: ...                                    what the author may have meant
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
+    /// What kind of mistake it is, where it has a kind.
+    pub code: Option<Code>,
     /// What is wrong, without a full stop.
     pub message: String,
     /// Where.
     pub span: Span,
-    /// What else has to do with it, each with a word on how.
+    /// What else has to do with it, each with a word on how: where a name was defined, what a value overlaps.
     pub further: Vec<(Span, String)>,
+    /// What is known about it beside the message: which family, table and chain it is about, which types met.
+    pub notes: Vec<String>,
     /// What the author may have meant.
     pub help: Option<String>,
 }
@@ -39,9 +88,11 @@ impl Diagnostic {
     pub fn error(span: Span, message: impl Into<String>) -> Box<Diagnostic> {
         Box::new(Diagnostic {
             severity: Severity::Error,
+            code: None,
             message: message.into(),
             span,
             further: Vec::new(),
+            notes: Vec::new(),
             help: None,
         })
     }
@@ -51,6 +102,26 @@ impl Diagnostic {
         let mut diagnostic = Diagnostic::error(span, message);
         diagnostic.severity = Severity::Warning;
         diagnostic
+    }
+
+    /// Of a kind.
+    pub fn code(mut self: Box<Self>, code: Code) -> Box<Diagnostic> {
+        self.code = Some(code);
+        self
+    }
+
+    /// With something that is known about it.
+    pub fn note(mut self: Box<Self>, note: impl Into<String>) -> Box<Diagnostic> {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// With the name that was meant, where one is near.
+    pub fn meant(self: Box<Self>, near: Option<impl std::fmt::Display>) -> Box<Diagnostic> {
+        match near {
+            Some(near) => self.help(format!("did you mean '{near}'?")),
+            None => self,
+        }
     }
 
     /// With a hint for the author.
@@ -104,17 +175,17 @@ impl Diagnostic {
                 underline(&mut out, &place, &same_line);
             }
         }
+        for note in &self.notes {
+            let _ = writeln!(out, "note: {}", printable(note, 1000));
+        }
+        let main = sources.place(self.span).map(|place| (self.span.source, place.line));
         for (span, note) in &self.further {
             let Some(place) = sources.place(*span) else { continue };
-            let _ = writeln!(
-                out,
-                "{}:{}:{}-{}: {}",
-                place.name,
-                place.line,
-                place.column,
-                place.last_column,
-                printable(note, 1000)
-            );
+            let (name, line, first, last) = (place.name, place.line, place.column, place.last_column);
+            let _ = writeln!(out, "{name}:{line}:{first}-{last}: note: {}", printable(note, 1000));
+            if main != Some((span.source, line)) {
+                underline(&mut out, &place, &[]);
+            }
         }
         if let Some(help) = &self.help {
             let _ = writeln!(out, "help: {}", printable(help, 1000));
@@ -130,6 +201,9 @@ const MAX_COLUMNS: usize = 240;
 
 /// The line and the marks under it, cut to what fits around the main place.
 fn underline(out: &mut String, place: &Place<'_>, further: &[Place<'_>]) {
+    if place.text.trim().is_empty() {
+        return;
+    }
     let skip = if place.column + 80 > MAX_COLUMNS { place.column - 81 } else { 0 };
     let shown: String = place
         .text
@@ -171,15 +245,24 @@ pub fn short(name: &str) -> String {
     printable(name, 128)
 }
 
-/// The candidate nearest to `word`: fewest letters changed, at most a third of them; ties go to the first.
+/// The candidate nearest to `word`: fewest letters changed, at most a third of them; ties go to the first. Small and
+/// capital letters are the same, and the beginning of a word is near to it.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;
     }
     let limit = (word.chars().count() / 3).max(1);
+    let lower = word.to_lowercase();
+    let far = |candidate: &str| {
+        if candidate.len().abs_diff(word.len()) > limit {
+            let begins = word.len() >= 3 && candidate.starts_with(&*lower);
+            return if begins { limit } else { usize::MAX };
+        }
+        distance(&lower, &candidate.to_lowercase())
+    };
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (far(candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -223,7 +306,7 @@ mod tests {
             "t.nft:1:18-21: Error: syntax error, unexpected port\n\
              add rule x y udp port 5060\n\
              \u{20}            ~~~ ^^^^\n\
-             t.nft:1:14-16: of this header\n\
+             t.nft:1:14-16: note: of this header\n\
              help: did you mean 'dport'?\n"
         );
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::define::Scopes;
-use crate::diag::{Diagnostic, Parsed, short};
+use crate::diag::{Code, Diagnostic, Parsed, short};
 use crate::files::Files;
 use crate::lex::{Lexer, Sign, Token, TokenKind};
 use crate::source::{SourceId, Sources, Span};
@@ -36,6 +36,27 @@ pub struct Parser<'a> {
     copied: usize,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    /// Tokens taken so far.
+    taken: u64,
+    /// Whether the token taken last ended a statement.
+    ended: bool,
+    /// Kind of the token taken last.
+    last_kind: TokenKind,
+    /// What was skipped behind errors: names in there may be defined by what could not be read.
+    lost: Vec<Span>,
+    /// The last string that was taken without quotes.
+    bare_text: Option<Span>,
+}
+
+/// A place in a text to which recovery from an error can refer: the beginning of a statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// Braces open there.
+    braces: u32,
+    /// Tokens taken before.
+    taken: u64,
+    /// The first token.
+    start: Span,
 }
 
 impl<'a> Parser<'a> {
@@ -58,6 +79,11 @@ impl<'a> Parser<'a> {
             copied: 0,
             errors: Vec::new(),
             warnings: Vec::new(),
+            taken: 0,
+            ended: false,
+            last_kind: TokenKind::Newline,
+            lost: Vec::new(),
+            bare_text: None,
         };
         parser.fill();
         parser
@@ -91,6 +117,9 @@ impl<'a> Parser<'a> {
                 self.stack.pop();
                 self.ahead.clear();
                 self.fill();
+                self.ended = true;
+                self.taken += 1;
+                self.last_kind = TokenKind::Newline;
                 return Token { kind: TokenKind::Newline, span: token.span };
             }
             return token;
@@ -101,6 +130,9 @@ impl<'a> Parser<'a> {
             _ => {}
         }
         self.last = token.span;
+        self.taken += 1;
+        self.ended = token.ends_statement();
+        self.last_kind = token.kind;
         self.ahead.pop_front();
         self.fill();
         token
@@ -216,6 +248,7 @@ impl<'a> Parser<'a> {
         match self.peek().kind {
             TokenKind::Word | TokenKind::Glob | TokenKind::Literal | TokenKind::Quoted => {
                 let token = self.next();
+                self.bare_text = Some(token.span).filter(|_| token.kind != TokenKind::Quoted);
                 Ok(self.text(token).into())
             }
             _ => Err(self.unexpected("a string")),
@@ -272,6 +305,11 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// The text of the token taken last.
+    pub(crate) fn last_text(&self) -> &str {
+        self.sources.text(self.last)
+    }
+
     /// Where the token taken last is.
     pub fn last_span(&self) -> Span {
         self.last
@@ -308,6 +346,28 @@ impl<'a> Parser<'a> {
         Err(self.unexpected("end of statement"))
     }
 
+    /// Takes the end of an item of a block, proposing the `;` that is missing where another item follows.
+    pub fn end_of_item(&mut self) -> Parsed<()> {
+        let word = self.word().to_owned();
+        self.end_of_statement().map_err(|error| {
+            if word.is_empty() {
+                error
+            } else {
+                error.help(format!("a ';' or a line's end is missing before '{}'", short(&word)))
+            }
+        })
+    }
+
+    /// Whether the token taken last is a text without quotes, as people forget them around several words.
+    pub(crate) fn follows_bare_text(&self) -> bool {
+        self.bare_text == Some(self.last)
+    }
+
+    /// Whether the next token is the first of its line.
+    pub(crate) fn at_line_start(&self) -> bool {
+        self.line_before(self.peek().span).trim().is_empty()
+    }
+
     /// The error that the next token is not what should stand there.
     pub fn unexpected(&self, expecting: &str) -> Box<Diagnostic> {
         self.unexpected_at(self.peek(), expecting)
@@ -324,7 +384,15 @@ impl<'a> Parser<'a> {
             TokenKind::Quoted => "quoted string".to_owned(),
             _ => format!("'{}'", short(self.sources.text(token.span))),
         };
+        if what == "unterminated string" {
+            let line = self.sources.place(token.span).map_or(1, |place| place.text.len()) as u32;
+            let end = token.span.start + line - (self.column(token.span) as u32).min(line);
+            return Diagnostic::error(Span { end, ..token.span }, "syntax error, unterminated string")
+                .code(Code::Syntax)
+                .help("a string ends with '\"' on its line");
+        }
         Diagnostic::error(token.span, format!("syntax error, unexpected {what}, expecting {expecting}"))
+            .code(Code::Syntax)
     }
 
     /// The error that the next word is none of `words`, proposing the nearest.
@@ -350,24 +418,43 @@ impl<'a> Parser<'a> {
         result
     }
 
-    /// Braces open here; to be given to [`Parser::recover`].
-    pub fn braces(&self) -> u32 {
-        self.braces
+    /// The place where a statement begins; to be given to [`Parser::recover`].
+    pub fn mark(&self) -> Mark {
+        Mark { braces: self.braces, taken: self.taken, start: self.peek().span }
     }
 
-    /// Notes an error and goes to the end of the statement that began when `braces` were open: behind its newline or
-    /// `;`, or before the `}` around it.
-    #[allow(clippy::boxed_local)] // errors come boxed
-    pub fn recover(&mut self, error: Box<Diagnostic>, braces: u32) {
+    /// How many errors were found so far.
+    pub fn error_count(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// Notes an error and goes to the end of the statement that began at `mark`: behind its newline or `;`, or before
+    /// the `}` around it.
+    ///
+    /// Where the statement has a `{` that is not closed on its line, its lines go on up to the `}`, but no further than
+    /// indentation tells: `tcp dport { 22, 80 accept` takes neither the next rule nor the chain's `}` with it.
+    pub fn recover(&mut self, error: Box<Diagnostic>, mark: Mark) {
+        let error = self.readable(error);
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(*error);
         }
+        self.skip(mark);
+        self.lost.push(mark.start.to(self.last));
+    }
+
+    fn skip(&mut self, mark: Mark) {
+        if self.taken > mark.taken && self.ended && self.braces <= mark.braces {
+            return;
+        }
+        let indent = self.indent(mark.start);
+        // Braces inside of which every line counts: those with nothing behind them on their line.
+        let mut blocks = 0u32;
         loop {
             let token = self.peek();
             if token.kind == TokenKind::End && self.stack.len() == 1 {
                 return;
             }
-            if self.braces <= braces {
+            if self.braces <= mark.braces {
                 if token.is(Sign::BraceClose) && self.braces > 0 {
                     return;
                 }
@@ -375,8 +462,96 @@ impl<'a> Parser<'a> {
                     self.next();
                     return;
                 }
+            } else if token.is(Sign::BraceClose) {
+                blocks = blocks.saturating_sub(1);
+            } else if token.kind == TokenKind::Newline {
+                let more = self.last_kind == TokenKind::Sign(Sign::Comma);
+                if self.last_kind == TokenKind::Sign(Sign::BraceOpen) {
+                    blocks += 1;
+                } else if blocks == 0 && !more && token.span.source == mark.start.source {
+                    let next = self.peek_at(1);
+                    let column = self.column(next.span);
+                    let sibling = if next.is(Sign::BraceClose) { column < indent } else { column <= indent };
+                    if sibling && next.kind != TokenKind::Newline && next.kind != TokenKind::End {
+                        self.braces = mark.braces;
+                        self.next();
+                        return;
+                    }
+                }
             }
             self.next();
+        }
+    }
+
+    /// Bytes before the first token of the line in which a place is.
+    fn indent(&self, span: Span) -> usize {
+        let line = self.line_before(span);
+        line.len() - line.trim_start().len()
+    }
+
+    fn column(&self, span: Span) -> usize {
+        self.line_before(span).len()
+    }
+
+    /// The text of a line before a place.
+    fn line_before(&self, span: Span) -> &str {
+        let text = self.sources.get(span.source).map_or("", |source| &*source.text);
+        let before = text.get(..span.start as usize).unwrap_or_default();
+        &before[before.rfind('\n').map_or(0, |at| at + 1)..]
+    }
+
+    /// An error of grammar in the midst of what people write without blanks is an error in the whole of it: an address
+    /// with a sign too much, a name that needs quotes.
+    fn readable(&self, mut error: Box<Diagnostic>) -> Box<Diagnostic> {
+        const END: [char; 10] = [' ', '\t', '\n', '\r', ';', ',', '{', '}', '"', '#'];
+        if error.code != Some(Code::Syntax) {
+            return error;
+        }
+        let Some(source) = self.sources.get(error.span.source) else { return error };
+        let at = error.span.start as usize;
+        let (Some(before), Some(after)) = (source.text.get(..at), source.text.get(at..)) else {
+            return error;
+        };
+        let head = before.rfind(END).map_or(before, |end| &before[end + 1..]);
+        let tail = after.find(END).map_or(after, |end| &after[..end]);
+        if head.is_empty() || head.len() + tail.len() > 64 {
+            return error;
+        }
+        let whole = format!("{head}{tail}");
+        let span = Span { start: (at - head.len()) as u32, end: (at + tail.len()) as u32, ..error.span };
+        let is_address = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '.';
+        if whole.starts_with(|c: char| c.is_ascii_hexdigit())
+            && whole.matches([':', '.']).count() > 1
+            && whole.split('/').next().is_some_and(|address| address.chars().all(is_address))
+        {
+            return Diagnostic::error(span, format!("syntax error, '{whole}' is no address"))
+                .code(Code::Syntax)
+                .help(address_help(&whole));
+        }
+        if tail.starts_with(['@', '/', ':', '+', '%']) && head.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
+            error.span = span;
+            error.help = Some(format!("names with such signs stand in quotes: \"{whole}\""));
+        }
+        error
+    }
+
+    /// Whether the block that `open` began ends here although its `}` is missing, since what stands next cannot be in
+    /// it. The error is noted; one for all blocks that end at the same place.
+    pub(crate) fn unclosed(&mut self, open: Span, what: &str) {
+        let token = self.peek();
+        self.braces = self.braces.saturating_sub(1);
+        let note = format!("this {what} is not closed");
+        if let Some(last) = self.errors.last_mut()
+            && last.span == token.span
+            && last.message.ends_with("expecting '}'")
+        {
+            last.further.push((open, note));
+            return;
+        }
+        let error = self.unexpected("'}'").and(open, note);
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(*error);
         }
     }
 
@@ -385,14 +560,25 @@ impl<'a> Parser<'a> {
         self.errors.len() >= MAX_ERRORS
     }
 
-    /// Errors and warnings found, by place.
-    pub fn finish(self) -> (Scopes, Vec<Diagnostic>) {
+    /// Definitions, errors and warnings by place, and the stretches of text that were skipped behind errors.
+    pub fn finish(self) -> (Scopes, Vec<Diagnostic>, Vec<Span>) {
         let mut found = self.warnings;
         // Tokens seen ahead of an include are read twice.
         found.dedup_by(|a, b| a.span == b.span && a.message == b.message);
         found.extend(self.errors);
         found.sort_by_key(|diagnostic| diagnostic.span);
-        (self.scopes, found)
+        (self.scopes, found, self.lost)
+    }
+}
+
+/// How an address of that kind is written.
+fn address_help(text: &str) -> &'static str {
+    if text.contains("::") || text.matches(':').count() > 5 {
+        "an IPv6 address has eight groups of hexadecimal digits, of which '::' stands for some once"
+    } else if text.contains(':') {
+        "a MAC address has six parts, 00:11:22:33:44:55"
+    } else {
+        "an IPv4 address has four parts from 0 to 255, 192.0.2.1"
     }
 }
 

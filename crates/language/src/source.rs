@@ -99,6 +99,21 @@ impl Sources {
             .unwrap_or_default()
     }
 
+    /// First and last position of a span as the Language Server Protocol counts: lines from 0, UTF-16 code units from 0,
+    /// the end being the position behind the last character. `None` for [`Span::NONE`].
+    pub fn range(&self, span: Span) -> Option<[(usize, usize); 2]> {
+        let text = &*self.get(span.source)?.text;
+        let position = |at: u32| {
+            let mut at = (at as usize).min(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            let line_start = text[..at].rfind('\n').map_or(0, |at| at + 1);
+            (text[..line_start].matches('\n').count(), text[line_start..at].encode_utf16().count())
+        };
+        Some([position(span.start), position(span.end)])
+    }
+
     /// Where a span is, as people count; `None` for [`Span::NONE`].
     pub fn place(&self, span: Span) -> Option<Place<'_>> {
         let source = self.get(span.source)?;
@@ -137,5 +152,6 @@ mod tests {
         let source = sources.add("f", "one\ntwø three\n", None).expect("short");
         let place = sources.place(Span { source, start: 9, end: 14 }).expect("is a source");
         assert_eq!((place.line, place.column, place.last_column, place.text), (2, 5, 9, "twø three"));
+        assert_eq!(sources.range(Span { source, start: 9, end: 14 }), Some([(1, 4), (1, 9)]));
     }
 }

@@ -41,8 +41,12 @@ fn files(under: &Path, ending: &str) -> Vec<PathBuf> {
 fn first_error(name: &str, text: &str) -> Option<String> {
     let mut sources = Sources::new();
     let source = sources.add(name, text, None).expect("a short text");
-    let (_, found) = cmd::parse(&mut sources, source, &NoFiles, &mut Scopes::default());
-    found.iter().find(|diagnostic| diagnostic.severity == Severity::Error).map(|error| error.render(&sources))
+    let found = cmd::parse(&mut sources, source, &NoFiles, &mut Scopes::default());
+    found
+        .found
+        .iter()
+        .find(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|error| error.render(&sources))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Directives: `include`, `define`, `redefine`, `undefine`.
 
-use crate::diag::{Diagnostic, Parsed, nearest, short};
+use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::expr::set::SetLiteral;
 use crate::expr::{Expr, ExprKind};
 use crate::files::FileError;
@@ -60,8 +60,13 @@ impl Parser<'_> {
         self.expect(Sign::Assign)?;
         let value = self.nested(initializer)?;
         if !again && self.scopes.defines(&name) {
-            return Err(Diagnostic::error(span, format!("redefinition of symbol '{}'", short(&name)))
-                .help("'redefine' changes a definition"));
+            let error = Diagnostic::error(span, format!("redefinition of symbol '{}'", short(&name)))
+                .code(Code::Exists)
+                .help("'redefine' changes a definition");
+            return Err(match self.scopes.get(&name) {
+                Some(before) => error.and(before.span, "it is defined here"),
+                None => error,
+            });
         }
         self.end_of_statement()?;
         self.scopes.define(name, value);
@@ -127,7 +132,11 @@ impl Parser<'_> {
                 return Ok(vec![source]);
             }
         }
-        Err(missing(name, span))
+        let error = missing(name, span);
+        Err(match candidates.len() {
+            1 => error,
+            _ => error.note(format!("looked for {}", candidates.join(", "))),
+        })
     }
 
     /// Reads one file; `None` where it is missing.
@@ -154,7 +163,7 @@ impl Parser<'_> {
 
 fn missing(name: &str, span: Span) -> Box<Diagnostic> {
     let message = format!("File not found: {}", short(name));
-    Diagnostic::error(span, message)
+    Diagnostic::error(span, message).code(Code::Missing)
 }
 
 /// What a definition stands for: a value, a list, a set, nothing (`{ }`), or a negative number.

@@ -19,7 +19,7 @@ use crate::decl::{Name, TableName};
 use crate::expr::Expr;
 use crate::source::Span;
 
-pub use parse::parse;
+pub use parse::{Text, parse};
 
 /// A command and its place.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use crate::expr::Expr;
 use crate::files::Files;
 use crate::lex::Sign;
 use crate::parse::Parser;
-use crate::source::{SourceId, Sources};
+use crate::source::{SourceId, Sources, Span};
 
 /// Words that commands begin with.
 const VERBS: [&str; 18] = [
@@ -27,14 +27,19 @@ const VERBS: [&str; 18] = [
     "describe", "monitor", "table", "chain", "rule", "set", "map",
 ];
 
-/// Parses a whole text. The commands, with every error and warning in it and its includes, by place; where there is an
-/// error the commands are those that could be read.
-pub fn parse(
-    sources: &mut Sources,
-    source: SourceId,
-    files: &dyn Files,
-    scopes: &mut Scopes,
-) -> (Vec<Command>, Vec<Diagnostic>) {
+/// What a text was read as.
+#[derive(Debug, Default)]
+pub struct Text {
+    /// The commands; where there is an error, those that could be read.
+    pub commands: Vec<Command>,
+    /// Every error and warning in it and its includes, by place.
+    pub found: Vec<Diagnostic>,
+    /// The stretches that were skipped behind errors.
+    pub lost: Vec<Span>,
+}
+
+/// Parses a whole text.
+pub fn parse(sources: &mut Sources, source: SourceId, files: &dyn Files, scopes: &mut Scopes) -> Text {
     let mut p = Parser::new(sources, source, files, std::mem::take(scopes));
     let mut commands = Vec::new();
     loop {
@@ -42,7 +47,7 @@ pub fn parse(
         if p.at_end() || p.gave_up() {
             break;
         }
-        let braces = p.braces();
+        let mark = p.mark();
         let start = p.peek().span;
         let result = p.directive().and_then(|done| {
             if done {
@@ -56,16 +61,16 @@ pub fn parse(
             p.end_of_statement()
         });
         if let Err(error) = result {
-            p.recover(error, braces);
+            p.recover(error, mark);
             // A brace that closes nothing.
             if p.is(Sign::BraceClose) {
                 p.next();
             }
         }
     }
-    let (left, found) = p.finish();
+    let (left, found, lost) = p.finish();
     *scopes = left;
-    (commands, found)
+    Text { commands, found, lost }
 }
 
 fn command(p: &mut Parser<'_>) -> Parsed<CommandKind> {

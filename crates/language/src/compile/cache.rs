@@ -7,6 +7,7 @@ use ironweir_ruleset::{BaseChain, Element, Family, RuleSelector, Ruleset, Set, T
 
 use crate::interval::Member;
 use crate::scope::Sets;
+use crate::source::Span;
 
 /// By table.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub(super) struct SetCache {
     pub(super) empty: bool,
     /// Its intervals, kept for sets with `auto-merge` alone.
     pub(super) members: Option<Vec<Member>>,
+    /// Where it is declared; [`Span::NONE`] where it is committed.
+    pub(super) place: Span,
 }
 
 impl Cache {
@@ -96,11 +99,17 @@ impl Cache {
         self.committed(ruleset, id)?.chain(name)?.chain.base.clone()
     }
 
-    pub(super) fn declare_set(&mut self, id: &TableId, set: Set, fresh: bool) {
+    pub(super) fn declare_set(&mut self, id: &TableId, set: Set, fresh: bool, place: Span) {
         let members = None;
         let table = self.table(id);
         table.removed_sets.remove(&set.name);
-        table.sets.insert(set.name.clone(), SetCache { set, empty: fresh, members });
+        table.sets.insert(set.name.clone(), SetCache { set, empty: fresh, members, place });
+    }
+
+    /// Where the batch declares a set.
+    pub(super) fn place(&self, id: &TableId, name: &str) -> Option<Span> {
+        let place = self.tables.get(id)?.sets.get(name)?.place;
+        place.is_some().then_some(place)
     }
 
     pub(super) fn remove_set(&mut self, id: &TableId, name: &str) {
@@ -136,8 +145,12 @@ impl Cache {
         let known = self.tables.get(id).is_some_and(|table| table.sets.contains_key(name));
         if !known {
             let state = self.committed_set(ruleset, id, name)?;
-            let cached =
-                SetCache { set: state.set.clone(), empty: state.element_count() == 0, members: None };
+            let cached = SetCache {
+                set: state.set.clone(),
+                empty: state.element_count() == 0,
+                members: None,
+                place: Span::NONE,
+            };
             self.table(id).sets.insert(name.into(), cached);
         }
         self.table(id).sets.get_mut(name)
@@ -188,6 +201,17 @@ pub(super) struct TableSets<'c> {
 impl Sets for TableSets<'_> {
     fn set(&self, name: &str) -> Option<&Set> {
         self.cache.set(self.ruleset, self.table, name)
+    }
+
+    fn named(&self) -> Vec<(Box<str>, Span)> {
+        let batch = self.cache.tables.get(self.table).into_iter().flat_map(|table| &table.sets);
+        let mut found: Vec<(Box<str>, Span)> =
+            batch.map(|(name, known)| (name.clone(), known.place)).collect();
+        let committed = self.cache.committed(self.ruleset, self.table);
+        let named = committed.into_iter().flat_map(|table| table.sets()).filter(|set| !set.is_anonymous());
+        found.extend(named.map(|set| (set.set.name.clone(), Span::NONE)));
+        found.sort();
+        found
     }
 
     fn elements(&self, _: &str) -> Vec<Element> {

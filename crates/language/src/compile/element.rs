@@ -6,7 +6,7 @@ use super::Compiler;
 use super::cache::TableSets;
 use crate::decl::element::ElementsDecl;
 use crate::decl::set::SetDecl;
-use crate::diag::{Diagnostic, Parsed, short};
+use crate::diag::{Code, Diagnostic, Parsed, short};
 use crate::expr::set::SetLiteral;
 use crate::interval::{self, Member, Style};
 use crate::lower::{Lower, member, set_of};
@@ -251,8 +251,8 @@ impl Compiler<'_> {
 const MAX_ERRORS: usize = 20;
 
 fn no_set(decl: &ElementsDecl) -> Box<Diagnostic> {
-    Diagnostic::error(decl.set.span, "No such file or directory").help(format!(
-        "there is no set {} in table {}",
+    Diagnostic::error(decl.set.span, "No such file or directory").code(Code::Missing).note(format!(
+        "set or map {} does not exist in table {}",
         short(&decl.set.text),
         decl.table.id
     ))

@@ -49,6 +49,8 @@ pub struct Compiled {
     pub batch: Batch,
     /// For each change, what it comes from.
     pub origins: Vec<Origin>,
+    /// Names of what could not be declared.
+    pub failed: Vec<Span>,
 }
 
 /// What a change comes from.
@@ -90,12 +92,15 @@ impl<'a> Compiler<'a> {
             CommandKind::Declare(creation, declaration) => match declaration {
                 Declaration::Table(table) => self.table(table, *creation, errors),
                 Declaration::Chain(chain) => {
-                    note(self.chain(chain, *creation));
+                    let declared = self.chain(chain, *creation);
+                    self.note_failed(&declared, chain.name.span);
+                    note(declared);
                     self.rules_of(chain, errors);
                 }
                 Declaration::Set(set) => {
                     let declared = self.set(set, *creation);
                     let ok = declared.is_ok();
+                    self.note_failed(&declared, set.name.span);
                     note(declared);
                     if ok {
                         self.elements_of(set, errors);
@@ -114,6 +119,13 @@ impl<'a> Compiler<'a> {
             | CommandKind::Get(_)
             | CommandKind::Describe(_)
             | CommandKind::Monitor(_) => {}
+        }
+    }
+
+    /// Remembers the name of what could not be declared.
+    fn note_failed(&mut self, declared: &Parsed<()>, name: Span) {
+        if declared.is_err() {
+            self.compiled.failed.push(name);
         }
     }
 
@@ -181,4 +193,5 @@ fn comment(text: Option<&str>, span: Span) -> Parsed<Userdata> {
 /// Whether a family's chains may stand at that hook, else nft's words for it.
 fn no_hook(family: Family, span: Span) -> Box<Diagnostic> {
     Diagnostic::error(span, format!("The {family} family does not support this hook"))
+        .code(crate::diag::Code::Refused)
 }

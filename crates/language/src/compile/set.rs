@@ -8,7 +8,7 @@ use super::Compiler;
 use super::cache::TableSets;
 use crate::datatype::{Order, Type, concat_number};
 use crate::decl::set::{DataSpec, KeySpec, SetDecl};
-use crate::diag::{Diagnostic, Parsed, short};
+use crate::diag::{self, Diagnostic, Parsed, short};
 use crate::expr::{Expr, ExprKind};
 use crate::lower::{Lower, natural, ranges_len};
 use crate::proto::Proto;
@@ -66,10 +66,14 @@ impl Compiler<'_> {
             let same = known.key_type == set.key_type && known.key_len == set.key_len;
             if !same || known.data.is_some() != set.data.is_some() {
                 let message = format!("set '{}' is declared with another type already", short(&set.name));
-                return Err(Diagnostic::error(decl.name.span, message));
+                let error = Diagnostic::error(decl.name.span, message).code(diag::Code::Exists);
+                return Err(match self.cache.place(&id, &set.name) {
+                    Some(place) => error.and(place, "it is declared here"),
+                    None => error,
+                });
             }
         } else {
-            self.cache.declare_set(&id, set.clone(), true);
+            self.cache.declare_set(&id, set.clone(), true, decl.name.span);
         }
         self.push(Change::NewSet { table: id, set, creation }, decl.name.span);
         Ok(())
@@ -80,7 +84,8 @@ impl Compiler<'_> {
         let what = if decl.is_map { "map" } else { "set" };
         let Some(key) = &decl.key else {
             let message = format!("{what} definition does not specify key");
-            return Err(Diagnostic::error(decl.name.span, message).help("say 'type ...' or 'typeof ...'"));
+            let error = Diagnostic::error(decl.name.span, message).code(diag::Code::Incomplete);
+            return Err(error.help("say 'type ...' or 'typeof ...'"));
         };
         let mut flags = decl.flags;
         let key = self.typing(id, key, what)?;

@@ -27,17 +27,23 @@ impl Compiler<'_> {
         let table = Table { id: decl.name.id.clone(), flags: decl.flags, userdata };
         self.push(Change::NewTable { table, creation }, decl.name.span);
         for chain in &decl.chains {
-            note(self.chain(chain, Creation::Add));
+            let declared = self.chain(chain, Creation::Add);
+            self.note_failed(&declared, chain.name.span);
+            note(declared);
         }
         for object in &decl.objects {
             note(self.object(object, Creation::Add));
         }
         let mut usable = Vec::with_capacity(decl.sets.len());
         for set in &decl.sets {
-            usable.push(note(self.set(set, Creation::Add)));
+            let declared = self.set(set, Creation::Add);
+            self.note_failed(&declared, set.name.span);
+            usable.push(note(declared));
         }
         for flowtable in &decl.flowtables {
-            note(self.flowtable(flowtable, Creation::Add));
+            let declared = self.flowtable(flowtable, Creation::Add);
+            self.note_failed(&declared, flowtable.name.span);
+            note(declared);
         }
         for (set, _) in decl.sets.iter().zip(usable).filter(|(_, usable)| *usable) {
             self.elements_of(set, errors);

@@ -2,7 +2,7 @@
 //!
 //! The numbers are stored with sets (`NFTA_SET_KEY_TYPE`), so they are fixed by nft (`enum datatypes`).
 
-mod names;
+pub(crate) mod names;
 mod parse;
 mod print;
 mod symbols;

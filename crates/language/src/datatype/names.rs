@@ -10,6 +10,11 @@ pub struct NameTable {
 }
 
 impl NameTable {
+    /// Every word, in order.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(|word| &**word)
+    }
+
     /// Adds a word.
     pub fn insert(&mut self, name: &str, number: u64) {
         self.by_name.entry(name.into()).or_insert(number);

@@ -82,8 +82,16 @@ pub(crate) type Item<T> = fn(&mut Parser<'_>, &mut T) -> Parsed<()>;
 
 /// `{ ITEM; ITEM ... }`. Errors are collected item by item; definitions inside end with the block.
 pub(crate) fn block<T>(p: &mut Parser<'_>, into: &mut T, item: Item<T>) -> Parsed<()> {
+    block_of(p, into, item, true)
+}
+
+/// The same for a block that may hold chains and sets.
+pub(crate) fn table_block<T>(p: &mut Parser<'_>, into: &mut T, item: Item<T>) -> Parsed<()> {
+    block_of(p, into, item, false)
+}
+
+fn block_of<T>(p: &mut Parser<'_>, into: &mut T, item: Item<T>, inner: bool) -> Parsed<()> {
     let open = p.expect(Sign::BraceOpen)?;
-    let braces = p.braces();
     p.scopes.open();
     let result = p.nested(|p| {
         loop {
@@ -91,19 +99,45 @@ pub(crate) fn block<T>(p: &mut Parser<'_>, into: &mut T, item: Item<T>) -> Parse
             if p.eat(Sign::BraceClose) {
                 return Ok(());
             }
-            if p.at_end() || p.gave_up() {
-                return Err(p.unexpected("'}'").and(open, "to close this block"));
+            if p.at_end() || p.gave_up() || ends_block(p) || inner && begins_sibling(p) {
+                // What was read of it is used: errors in it are told as well.
+                p.unclosed(open, "block");
+                return Ok(());
             }
-            match p.directive().and_then(|done| {
-                if done { Ok(()) } else { item(p, into).and_then(|()| p.end_of_statement()) }
-            }) {
+            let mark = p.mark();
+            match p
+                .directive()
+                .and_then(|done| if done { Ok(()) } else { item(p, into).and_then(|()| p.end_of_item()) })
+            {
                 Ok(()) => {}
-                Err(error) => p.recover(error, braces),
+                Err(error) => p.recover(error, mark),
             }
         }
     });
     p.scopes.close();
     result
+}
+
+/// Whether what stands next is no item of any block inside a chain or set, nor of a table at a line's begin: the `}` of
+/// the blocks around is missing.
+pub(crate) fn ends_block(p: &Parser<'_>) -> bool {
+    const COMMANDS: [&str; 11] = [
+        "add", "create", "insert", "replace", "delete", "destroy", "list", "reset", "flush", "rename",
+        "table",
+    ];
+    const NOUNS: [&str; 10] =
+        ["rule", "chain", "table", "set", "map", "element", "ruleset", "flowtable", "counter", "quota"];
+    let command = COMMANDS.contains(&p.word())
+        && (NOUNS.contains(&p.word_at(1)) || p.word() == "table" && !p.word_at(1).is_empty());
+    command && p.at_line_start()
+}
+
+/// The same, inside of a chain or set, where no chain or set can begin either.
+fn begins_sibling(p: &Parser<'_>) -> bool {
+    matches!(p.word(), "chain" | "set" | "map" | "flowtable")
+        && !p.word_at(1).is_empty()
+        && p.peek_at(2).is(Sign::BraceOpen)
+        && p.at_line_start()
 }
 
 /// Takes the quoted or unquoted name of a device, a pattern of them, or a variable that stands for one.

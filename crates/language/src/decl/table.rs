@@ -7,7 +7,7 @@ use super::chain::ChainDecl;
 use super::flowtable::FlowtableDecl;
 use super::object::ObjectDecl;
 use super::set::SetDecl;
-use super::{Name, TableName, block};
+use super::{Name, TableName, table_block};
 use crate::diag::{Diagnostic, Parsed};
 use crate::lex::Sign;
 use crate::parse::Parser;
@@ -54,7 +54,7 @@ impl TableDecl {
         let mut table = TableDecl::new(TableName::parse(p)?);
         if p.is(Sign::BraceOpen) {
             table.block = true;
-            block(p, &mut table, item)?;
+            table_block(p, &mut table, item)?;
         }
         Ok(table)
     }

@@ -55,7 +55,12 @@ impl BinaryOp {
 
     /// The operator that stands next, as a sign or a word.
     pub fn peek(p: &Parser<'_>) -> Option<BinaryOp> {
-        let token = p.peek();
+        BinaryOp::peek_at(p, 0)
+    }
+
+    /// The operator `n` tokens behind the next one.
+    pub(crate) fn peek_at(p: &Parser<'_>, n: usize) -> Option<BinaryOp> {
+        let token = p.peek_at(n);
         for (op, sign, word) in [
             (BinaryOp::Or, Sign::Or, "or"),
             (BinaryOp::Xor, Sign::Xor, "xor"),
@@ -63,7 +68,7 @@ impl BinaryOp {
             (BinaryOp::Lshift, Sign::Lshift, "lshift"),
             (BinaryOp::Rshift, Sign::Rshift, "rshift"),
         ] {
-            if token.is(sign) || p.is_word(word) {
+            if token.is(sign) || p.word_at(n) == word {
                 return Some(op);
             }
         }

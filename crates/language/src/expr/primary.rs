@@ -140,6 +140,11 @@ fn lhs_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
     super::rhs::literal(p)
 }
 
+/// Whether the next word begins an expression that has a type by itself.
+pub(crate) fn begins_expression(p: &Parser<'_>) -> bool {
+    keyword_only(p.word()) || Expr::at_keyword(p)
+}
+
 /// Words that can be nothing else on a left side, so that what is wrong behind them is told.
 fn keyword_only(word: &str) -> bool {
     matches!(word, "meta" | "ct" | "fib" | "socket" | "osf" | "numgen" | "tunnel" | "ipsec" | "exthdr" | "rt")

@@ -7,9 +7,10 @@ use super::matching::Match;
 use super::order::natural;
 use super::transfer::transfer;
 use crate::datatype::Type;
-use crate::diag::{Diagnostic, Parsed};
+use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::ExprKind;
 use crate::resolve::has_load;
+use crate::resolve::mistyped::names_of;
 use crate::source::Span;
 use crate::stmt::relational::{RelOp, Relational};
 use crate::typed::{BinaryOp, Kind, Shape, Typed};
@@ -32,10 +33,14 @@ impl Lower<'_> {
         let mut right = match &node.right.kind {
             ExprKind::Masked(masked) => {
                 if !left.shape.datatype.is_bitmask() {
-                    return Err(Diagnostic::error(
+                    let error = Diagnostic::error(
                         span,
                         format!("Basetype of type {} is not bitmask", left.shape.datatype.description()),
-                    ));
+                    );
+                    return Err(match prefix_of_mask(&masked.mask) {
+                        Some(len) => error.help(format!("a network is written with its length: /{len}")),
+                        None => error,
+                    });
                 }
                 let mask = self.resolve_right(&masked.mask, &[left.shape])?;
                 let right = self.resolve_right(&masked.value, &[left.shape])?;
@@ -48,7 +53,14 @@ impl Lower<'_> {
             }
             _ => {
                 self.ask_presence(&mut left, &node.right);
-                self.resolve_right(&node.right, &natural(&left))?
+                let wanted = natural(&left);
+                self.resolve_right(&node.right, &wanted).map_err(|error| match error.code {
+                    Some(Code::Type) => {
+                        let types = names_of(&wanted);
+                        error.and(node.left.span, format!("this is of type {types}"))
+                    }
+                    _ => error,
+                })?
             }
         };
         if matches!(right.kind, Kind::Masked(..)) {
@@ -134,4 +146,11 @@ impl Lower<'_> {
         }
         Ok(())
     }
+}
+
+/// The length of the prefix that an address such as 255.255.0.0 is the mask of.
+fn prefix_of_mask(mask: &crate::expr::Expr) -> Option<u32> {
+    let ExprKind::Symbol(symbol) = &mask.kind else { return None };
+    let bits = symbol.text.parse::<std::net::Ipv4Addr>().ok()?.to_bits();
+    (bits.leading_ones() + bits.trailing_zeros() == 32 && bits != 0).then(|| bits.leading_ones())
 }

@@ -7,7 +7,7 @@ use ironweir_ruleset::{Chain, ChainRef, Change, Userdata, Verdict};
 use super::{Lower, lower_rule};
 use crate::ast;
 use crate::datatype::Type;
-use crate::diag::{Diagnostic, Parsed};
+use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::ExprKind;
 use crate::expr::verdict::{Target, Verdict as AstVerdict};
 use crate::source::Span;
@@ -65,7 +65,9 @@ impl Lower<'_> {
                 let map = self.resolve_set_ref(&name.name, &fields, node.map.span)?;
                 let gives = self.scope.sets.set(&name.name).and_then(|set| set.data);
                 if gives != Some(ironweir_ruleset::set::SetData::Verdict) {
-                    return Err(Diagnostic::error(node.map.span, "this is no verdict map"));
+                    let error = Diagnostic::error(node.map.span, "this is no verdict map").code(Code::Type);
+                    let what = "it is declared without verdicts: type ... : verdict";
+                    return Err(self.scope.declared(error, &name.name, what));
                 }
                 map
             }

@@ -2,9 +2,10 @@
 
 use ironweir_ruleset::{ChainRef, Verdict};
 
+use super::mistyped::names_of;
 use super::right::{compatible, described, is_interval};
 use crate::datatype::{Order, Type};
-use crate::diag::{Diagnostic, Parsed, short};
+use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::map::Map;
 use crate::expr::set::SetLiteral as AstSet;
 use crate::expr::verdict::{Target, Verdict as AstVerdict};
@@ -61,7 +62,7 @@ impl Lower<'_> {
                 return Err(Diagnostic::error(given.span, "this is a set, its elements map to nothing"));
             }
             (None, Some(_)) => {
-                return Err(Diagnostic::error(element.span, "the element of a map needs data after `:'"));
+                return Err(Diagnostic::error(element.span, "the element of a map needs data after ':'"));
             }
         }
         if let Some(options) = &element.options {
@@ -111,23 +112,22 @@ impl Lower<'_> {
 
     pub(crate) fn resolve_set_ref(&mut self, name: &str, want: &[Shape], span: Span) -> Parsed<Typed> {
         let Some(set) = self.scope.sets.set(name) else {
-            return Err(Diagnostic::error(
-                span,
-                format!("No such file or directory; did you declare set `{}'?", short(name)),
-            ));
+            return Err(self.scope.no_set(&self.table, name, span));
         };
         let shapes = set_of(set).key;
         let fits = shapes.len() == want.len()
             && shapes.iter().zip(want).all(|(a, b)| compatible(a.datatype, b.datatype));
         if !fits {
-            return Err(Diagnostic::error(
+            let error = Diagnostic::error(
                 span,
                 format!(
                     "datatype mismatch, expected {}, expression has type {}",
                     described(want),
                     described(&shapes)
                 ),
-            ));
+            );
+            let what = format!("the keys of '{name}' are of type {}", names_of(&shapes));
+            return Err(self.scope.declared(error.code(Code::Type), name, &what));
         }
         let shape = want.first().copied().unwrap_or(Shape::of(Type::Invalid));
         Ok(Typed::new(Kind::SetRef(name.into(), shapes), shape).at(span))
@@ -148,8 +148,12 @@ impl Lower<'_> {
                 let map = self.resolve_set_ref(&reference.name, &fields, node.map.span)?;
                 let info = self.scope.sets.set(&reference.name).map(set_of);
                 let data = info.and_then(|info| info.data).ok_or_else(|| {
-                    Diagnostic::error(node.map.span, "this is a set, not a map")
-                        .help("a map has a type `key : data'")
+                    let error = Diagnostic::error(node.map.span, "this is a set, not a map").code(Code::Type);
+                    let what = format!(
+                        "a map is declared with 'map' and maps to something: {} : ...",
+                        names_of(&fields)
+                    );
+                    self.scope.declared(error, &reference.name, &what)
                 })?;
                 let shape = match &*data {
                     [one] => *one,
@@ -161,14 +165,21 @@ impl Lower<'_> {
                     && !(data.len() == want.len()
                         && data.iter().zip(want).all(|(a, b)| compatible(a.datatype, b.datatype)))
                 {
-                    return Err(Diagnostic::error(
-                        span,
+                    let error = Diagnostic::error(
+                        node.map.span,
                         format!(
                             "datatype mismatch, expected {}, expression has type {}",
                             described(want),
                             described(&data)
                         ),
-                    ));
+                    );
+                    let what = format!(
+                        "'{}' maps to {}, not to {}",
+                        reference.name,
+                        names_of(&data),
+                        names_of(want)
+                    );
+                    return Err(self.scope.declared(error.code(Code::Type), &reference.name, &what));
                 }
                 Ok(Typed::new(Kind::Map(key.into(), map.into()), shape).at(span))
             }

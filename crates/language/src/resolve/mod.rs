@@ -8,6 +8,7 @@ mod keys;
 mod known;
 mod left;
 mod members;
+pub(crate) mod mistyped;
 mod operation;
 mod options;
 mod payload;

@@ -1,8 +1,9 @@
 //! Constants whose type another expression gives: right sides, elements, arguments.
 
+use super::mistyped::{self, names_of};
 use super::payload::ones;
 use crate::datatype::{Datum, Order, SymbolError, Type, parse_number, parse_symbol};
-use crate::diag::{Diagnostic, Parsed};
+use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::list::List;
 use crate::expr::symbol::Symbol;
 use crate::expr::{Expr, ExprKind};
@@ -47,11 +48,13 @@ impl Lower<'_> {
                     return Err(Diagnostic::error(
                         span,
                         format!(
-                            "Concatenation of {} parts where one of {} is expected",
-                            node.0.len(),
-                            want.len()
+                            "datatype mismatch, expected concatenation of {} parts, expression has {}",
+                            want.len(),
+                            node.0.len()
                         ),
-                    ));
+                    )
+                    .code(Code::Type)
+                    .note(format!("the type is {}", names_of(want))));
                 }
                 let mut parts = Vec::new();
                 for (part, shape) in node.0.iter().zip(want) {
@@ -66,10 +69,12 @@ impl Lower<'_> {
             _ => Err(Diagnostic::error(
                 span,
                 format!(
-                    "datatype mismatch, expected concatenation of ({}), expression is no concatenation",
-                    names_of(want)
+                    "datatype mismatch, expected concatenation of {} parts, expression is one value",
+                    want.len()
                 ),
-            )),
+            )
+            .code(Code::Type)
+            .note(format!("the type is {}", names_of(want)))),
         }
     }
 
@@ -89,7 +94,8 @@ impl Lower<'_> {
                 };
                 // Hours run around midnight
                 if first > last && want.datatype != Type::Hour {
-                    return Err(Diagnostic::error(span, "Range negative size"));
+                    return Err(Diagnostic::error(span, "Range negative size")
+                        .note("a range goes from the lower to the higher value"));
                 }
                 typed(Kind::Range(from.into(), to.into()))
             }
@@ -167,7 +173,8 @@ impl Lower<'_> {
                     "datatype mismatch, expected {}, expression is a concatenation",
                     want.datatype.description()
                 ),
-            )),
+            )
+            .code(Code::Type)),
             _ if has_load(expr) => {
                 let found = self.resolve_left(expr)?;
                 if compatible(found.shape.datatype, want.datatype) {
@@ -201,7 +208,7 @@ impl Lower<'_> {
                 {
                     Ok(Datum::Number(number))
                 }
-                _ => Err(Diagnostic::error(span, error.to_string())),
+                _ => Err(mistyped::word(text, want.datatype, &error, self.scope.names, span)),
             }
         })?;
         if let Datum::Number(number) = &datum {
@@ -301,10 +308,7 @@ fn mismatch(expected: Type, found: Type, span: Span) -> Box<Diagnostic> {
             found.description()
         ),
     )
-}
-
-fn names_of(shapes: &[Shape]) -> String {
-    shapes.iter().map(|shape| shape.datatype.name()).collect::<Vec<_>>().join(" . ")
+    .code(Code::Type)
 }
 
 pub(super) fn described(shapes: &[Shape]) -> String {

@@ -5,6 +5,7 @@
 
 mod backend;
 mod describe;
+mod lost;
 mod refusal;
 mod show;
 
@@ -18,7 +19,7 @@ use crate::cmd::{self, Command, CommandKind};
 use crate::compile::{Compiled, Compiler};
 use crate::datatype::Names;
 use crate::define::Scopes;
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Code, Diagnostic, Severity};
 use crate::expr::Expr;
 use crate::files::Files;
 use crate::json::Document;
@@ -91,7 +92,7 @@ impl Session {
         let scopes = std::mem::take(&mut self.scopes);
         let mut p = Parser::new(sources, source, &crate::files::NoFiles, scopes);
         let value = p.definition();
-        let (scopes, _) = p.finish();
+        let (scopes, _, _) = p.finish();
         self.scopes = scopes;
         let value: Expr = value?;
         self.scopes.define(name.into(), value);
@@ -107,13 +108,13 @@ impl Session {
         backend: &mut dyn Backend,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let (commands, found) = cmd::parse(sources, source, files, &mut self.scopes);
-        outcome.diagnostics = found;
-        if !outcome.ok() {
-            self.examine(&commands, backend, &mut outcome);
-            return outcome;
+        let text = cmd::parse(sources, source, files, &mut self.scopes);
+        outcome.diagnostics = text.found;
+        if outcome.ok() {
+            self.execute(&text.commands, backend, sources, &mut outcome);
+        } else {
+            self.examine(&text.commands, &text.lost, backend, sources, &mut outcome);
         }
-        self.execute(&commands, backend, &mut outcome);
         outcome
     }
 
@@ -131,24 +132,32 @@ impl Session {
         };
         let (commands, found) = document.commands();
         outcome.diagnostics = found;
+        // Places in a document are paths, not texts.
+        let sources = Sources::new();
         match outcome.ok() {
-            true => self.execute(&commands, backend, &mut outcome),
-            false => self.examine(&commands, backend, &mut outcome),
+            true => self.execute(&commands, backend, &sources, &mut outcome),
+            false => self.examine(&commands, &[], backend, &sources, &mut outcome),
         }
         let found = std::mem::take(&mut outcome.diagnostics);
         outcome.diagnostics = found.into_iter().map(|error| document.with_paths(name, error)).collect();
         outcome
     }
 
-    fn execute(&self, commands: &[Command], backend: &mut dyn Backend, outcome: &mut Outcome) {
+    fn execute(
+        &self,
+        commands: &[Command],
+        backend: &mut dyn Backend,
+        sources: &Sources,
+        outcome: &mut Outcome,
+    ) {
         // Commands up to one that reads make one batch.
         let mut rest = commands;
         while !rest.is_empty() && outcome.ok() {
             let changes = rest.iter().take_while(|command| !command.reads()).count();
             let (batch, readers) = rest.split_at(changes);
-            self.commit(batch, backend, outcome);
-            if !outcome.ok() {
-                // Errors of later commands are told as well, as far as they do not follow from this one.
+            if !self.commit(batch, backend, outcome) {
+                // Errors of later commands are told as well.
+                self.examine(rest, &[], backend, sources, outcome);
                 break;
             }
             let reads = readers.iter().take_while(|command| command.reads()).count();
@@ -162,20 +171,39 @@ impl Session {
         }
     }
 
-    /// Looks for errors of meaning in what could be read of a text with errors of grammar, so that all are told at once.
-    fn examine(&self, commands: &[Command], backend: &dyn Backend, outcome: &mut Outcome) {
-        let mut errors = Vec::new();
+    /// Looks for everything that is wrong with commands of which something is: errors of meaning, and what the backend
+    /// refuses of the rest, so that all are told at once. `lost` is what could not be read of their text.
+    fn examine(
+        &self,
+        commands: &[Command],
+        lost: &[Span],
+        backend: &mut dyn Backend,
+        sources: &Sources,
+        outcome: &mut Outcome,
+    ) {
+        let (mut errors, readable) = (Vec::new(), lost.is_empty());
         let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
         commands.iter().for_each(|command| compiler.command(command, &mut errors));
-        // What is missing may be what could not be read.
-        errors.retain(|error| !error.message.starts_with("No such file"));
+        let compiled = compiler.finish();
+        if let Err(refused) = backend.check(&compiled.batch) {
+            let ruleset = backend.ruleset();
+            let refusals = refusal::Refusals { commands, compiled: &compiled, ruleset, sources };
+            let own = refused.iter().filter(|error| !refusal::follows(error, &refused, &compiled));
+            errors.extend(own.take(MAX_REFUSALS).map(|error| refusals.diagnostic(error)));
+        }
+        // What is missing may be what could not be read or has no meaning.
+        let lost = lost::Lost::new(lost, &compiled.failed, sources);
+        // What a definition lacks may be what could not be read of it.
+        let damaged = |error: &Diagnostic| error.code == Some(Code::Incomplete) && !readable;
+        errors.retain(|error| !lost.explains(error, sources) && !damaged(error));
         outcome.diagnostics.extend(errors);
         outcome.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     }
 
-    fn commit(&self, commands: &[Command], backend: &mut dyn Backend, outcome: &mut Outcome) {
+    /// Whether commands could be committed.
+    fn commit(&self, commands: &[Command], backend: &mut dyn Backend, outcome: &mut Outcome) -> bool {
         if commands.is_empty() {
-            return;
+            return true;
         }
         let mut errors = Vec::new();
         let compiled = {
@@ -184,22 +212,25 @@ impl Session {
             compiler.finish()
         };
         if !errors.is_empty() {
-            outcome.diagnostics.extend(errors);
-            return;
+            return false;
         }
+        let mut code = String::new();
         if self.debug_netlink {
             let ruleset = backend.ruleset();
             let known = |table: &TableId, name: &str| Some(&ruleset.table(table)?.set(name)?.set);
-            outcome.output.push_str(&print_batch(&compiled.batch, &known));
+            code = print_batch(&compiled.batch, &known);
         }
+        outcome.output.push_str(&code);
         let result =
             if self.check { backend.check(&compiled.batch) } else { backend.commit(&compiled.batch) };
         match result {
-            Ok(applied) if !self.check => outcome.rules.extend(origins(&compiled, &applied)),
-            Ok(_) => {}
-            Err(refused) => outcome.diagnostics.extend(
-                refused.iter().map(|refused| refusal::diagnostic(refused, &compiled, backend.ruleset())),
-            ),
+            Ok(applied) => {
+                if !self.check {
+                    outcome.rules.extend(origins(&compiled, &applied));
+                }
+                true
+            }
+            Err(_) => false,
         }
     }
 
@@ -221,6 +252,9 @@ impl Session {
         }
     }
 }
+
+/// Refused changes that are told of one text.
+const MAX_REFUSALS: usize = 100;
 
 impl Command {
     /// Whether it shows something rather than change it.

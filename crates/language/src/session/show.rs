@@ -8,7 +8,7 @@ use crate::cmd::{self, Listing};
 use crate::compile::Compiler;
 use crate::decl::element::ElementsDecl;
 use crate::decl::{Name, TableName};
-use crate::diag::{Diagnostic, Parsed, nearest, short};
+use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::interval::{self, Member};
 use crate::list::{Lister, SetKind};
 use crate::source::Span;
@@ -228,7 +228,7 @@ fn reset_object(kind: &ObjectKind) {
 const MISSING: &str = "No such file or directory";
 
 fn no_table(ruleset: &Ruleset, table: &TableName) -> Box<Diagnostic> {
-    let error = Diagnostic::error(table.span, MISSING);
+    let error = Diagnostic::error(table.span, MISSING).code(Code::Missing);
     let same = ruleset.tables().map(|known| &known.table.id).find(|known| known.name == table.id.name);
     if let Some(same) = same {
         return error.help(format!("did you mean table '{}' in family {}?", same.name, same.family));
@@ -242,7 +242,7 @@ fn no_table(ruleset: &Ruleset, table: &TableName) -> Box<Diagnostic> {
 
 fn missing(ruleset: &Ruleset, table: &TableName, name: &Name, what: &str) -> Box<Diagnostic> {
     let Some(state) = ruleset.table(&table.id) else { return no_table(ruleset, table) };
-    let error = Diagnostic::error(name.span, MISSING);
+    let error = Diagnostic::error(name.span, MISSING).code(Code::Missing);
     let names: Vec<&str> = match what {
         "chain" => state.chains().map(|known| &*known.chain.name).collect(),
         "set" => state.sets().map(|known| &*known.set.name).collect(),

@@ -8,7 +8,7 @@ use ironweir_expr::{Expr as Code, Register, SetRef, Value, meta};
 use ironweir_ruleset::set::SetData;
 
 use crate::datatype::Type;
-use crate::diag::{Diagnostic, Parsed, short};
+use crate::diag::{Diagnostic, Parsed};
 use crate::expr::map::Map;
 use crate::expr::{Expr, ExprKind};
 use crate::lower::{Lower, SetShapes, set_of};
@@ -21,10 +21,7 @@ use crate::typed::{Kind, Shape, Typed};
 impl Lower<'_> {
     /// Key and data of a set of the table.
     pub(crate) fn set_shapes(&self, name: &str, span: Span) -> Parsed<SetShapes> {
-        self.scope.sets.set(name).map(set_of).ok_or_else(|| {
-            let message = format!("No such file or directory; did you declare set `{}'?", short(name));
-            Diagnostic::error(span, message)
-        })
+        self.scope.sets.set(name).map(set_of).ok_or_else(|| self.scope.no_set(&self.table, name, span))
     }
 
     /// An argument of several parts, `ip saddr . 22`, whose constants get their types from `want`.

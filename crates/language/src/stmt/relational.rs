@@ -4,14 +4,15 @@ use super::StmtKind;
 use super::assign::Assign;
 use super::vmap::Vmap;
 use crate::datatype::clock_seconds;
-use crate::diag::Parsed;
+use crate::diag::{Code, Diagnostic, Parsed, nearest};
 use crate::expr::Expr;
 use crate::expr::ExprKind;
 use crate::json::Node;
-use crate::lex::Sign;
+use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::print::Printer;
+use crate::proto::Proto;
 use serde_json::{Value, json};
 
 /// `left op right`; the rule ends here unless it holds.
@@ -135,6 +136,10 @@ impl Relational {
 
 /// A statement that begins with an expression: comparison, assignment or verdict map.
 pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
+    let first = p.peek();
+    if first.kind == TokenKind::Word && is_bare(p) {
+        return Err(no_statement(p));
+    }
     let left = Expr::parse_lhs(p)?;
     if p.eat_word("set") {
         let value = Expr::parse_value(p)?;
@@ -147,6 +152,105 @@ pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
     let op = RelOp::parse(p);
     let right = Expr::parse_rhs(p)?;
     Ok(StmtKind::Relational(Relational { left, op, right }))
+}
+
+/// Whether a word begins nothing: no header, no key, no extension header. What it is compared with then has no type.
+fn is_bare(p: &Parser<'_>) -> bool {
+    !crate::expr::primary::begins_expression(p)
+        && !p.peek_at(1).is(Sign::Dot)
+        && crate::expr::binary::BinaryOp::peek_at(p, 1).is_none()
+}
+
+/// Words that statements and comparisons begin with, beside the names of headers.
+const STATEMENTS: [&str; 58] = [
+    "accept",
+    "drop",
+    "continue",
+    "return",
+    "jump",
+    "goto",
+    "queue",
+    "counter",
+    "quota",
+    "limit",
+    "last",
+    "log",
+    "reject",
+    "snat",
+    "dnat",
+    "masquerade",
+    "redirect",
+    "tproxy",
+    "dup",
+    "fwd",
+    "notrack",
+    "synproxy",
+    "flow",
+    "add",
+    "update",
+    "delete",
+    "reset",
+    "comment",
+    "meta",
+    "ct",
+    "fib",
+    "socket",
+    "rt",
+    "osf",
+    "numgen",
+    "jhash",
+    "symhash",
+    "ipsec",
+    "tunnel",
+    "exthdr",
+    "iif",
+    "oif",
+    "iifname",
+    "oifname",
+    "iifgroup",
+    "oifgroup",
+    "mark",
+    "skuid",
+    "skgid",
+    "cgroup",
+    "priority",
+    "nftrace",
+    "protocol",
+    "l4proto",
+    "nfproto",
+    "pkttype",
+    "set",
+    "meter",
+];
+
+fn no_statement(p: &Parser<'_>) -> Box<Diagnostic> {
+    let word = p.word();
+    let error = p.unexpected("a statement or what is to be compared");
+    let is_field = |proto: Proto| proto.header().fields.iter().any(|field| field.name == word);
+    if let Some(proto) = Proto::from_name(p.last_text()).filter(|proto| is_field(*proto)) {
+        let (field, span) = (format!("{} {word}", proto.name()), p.last_span().to(p.peek().span));
+        return Diagnostic::error(span, "Right hand side of relational expression must be constant")
+            .code(Code::Syntax)
+            .note(format!("'{field}' is read from the packet: fields are compared with values alone"));
+    }
+    // `dport 22`: the field of a header that is not named.
+    let headers: Vec<String> = ["tcp", "udp", "ip", "ip6", "ether", "icmp", "arp", "vlan", "sctp", "th"]
+        .into_iter()
+        .filter_map(Proto::from_name)
+        .filter(|proto| is_field(*proto))
+        .map(|proto| format!("'{} {word}'", proto.name()))
+        .collect();
+    if !headers.is_empty() {
+        return error.help(format!("did you mean {}?", headers.join(" or ")));
+    }
+    if word == "hook" {
+        return error.help("the chain's type is missing: type filter hook ...");
+    }
+    if p.follows_bare_text() {
+        return error.help("a text of several words stands in quotes");
+    }
+    let protocols = Proto::ALL.into_iter().map(Proto::name);
+    error.meant(nearest(word, STATEMENTS.into_iter().chain(protocols)))
 }
 
 impl RelOp {

@@ -122,8 +122,8 @@ pub enum ErrorKind {
     NoDevicesHere,
     #[error("chain {name} of table {table} is a base chain: rules cannot jump there")]
     JumpToBase { table: TableId, name: Box<str> },
-    #[error("chain {name} of table {table} jumps in a loop")]
-    Loop { table: TableId, name: Box<str> },
+    #[error("the chains {} of table {table} jump in a loop", .chains.join(", "))]
+    Loop { table: TableId, chains: Vec<Box<str>> },
     #[error("chain {name} of table {table} lies more than 16 jumps below a base chain")]
     TooDeep { table: TableId, name: Box<str> },
     #[error("set {name} of table {table}: {reason}")]

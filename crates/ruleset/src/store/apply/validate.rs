@@ -97,7 +97,7 @@ impl Transaction<'_> {
             |slot: u32| state.chains.get(slot).map(|chain| chain.chain.name.clone()).unwrap_or_default();
         let id = state.table.id.clone();
         let kind = match chain {
-            Some(chain) => ErrorKind::Loop { table: id, name: name_of(chain) },
+            Some(_) => ErrorKind::Loop { table: id, chains: in_fault.iter().copied().map(name_of).collect() },
             None => {
                 let deep = in_fault.first().copied().unwrap_or_default();
                 ErrorKind::TooDeep { table: id, name: name_of(deep) }
@@ -118,7 +118,11 @@ impl Transaction<'_> {
             }
         };
         let of_table = || self.new_jumps.iter().rev().filter(|(_, t, _)| *t == table);
-        let blamed = of_table().find(|(_, _, origin)| touches(*origin)).or_else(|| of_table().next());
+        let within = |origin: Origin| matches!(origin, Origin::Chain(from) if in_fault.contains(&from));
+        let blamed = of_table()
+            .find(|(_, _, origin)| within(*origin) && touches(*origin))
+            .or_else(|| of_table().find(|(_, _, origin)| touches(*origin)))
+            .or_else(|| of_table().next());
         let change = blamed.map_or(self.change, |(change, _, _)| *change);
         errors.push(ChangeError { change, kind });
     }
