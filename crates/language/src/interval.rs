@@ -15,7 +15,7 @@
 
 use ironweir_ruleset::{Element, ElementFlags, Value};
 
-use crate::diag::{Diagnostic, Parsed};
+use crate::diag::{Code, Diagnostic, Parsed};
 use crate::source::Span;
 
 /// An element as written, with its keys worked out.
@@ -86,8 +86,9 @@ pub fn distinct(mut members: Vec<Member>, merge: bool) -> Parsed<Vec<Member>> {
         let plain = before.element.more.is_none() && member.element.more.is_none();
         if before.last >= member.first {
             if !(merge && plain) {
-                return Err(Diagnostic::error(member.span, "conflicting intervals specified")
-                    .and(before.span, "it overlaps with this one"));
+                let error = overlap(member.span, before.span);
+                let help = "'auto-merge' in the set's declaration makes one interval of those that overlap";
+                return Err(if plain { error.help(help) } else { error });
             }
             before.last = member.last.max(std::mem::take(&mut before.last));
         } else if merge && plain && after(&before.last).is_some_and(|next| next == member.first) {
@@ -97,6 +98,16 @@ pub fn distinct(mut members: Vec<Member>, merge: bool) -> Parsed<Vec<Member>> {
         }
     }
     Ok(kept)
+}
+
+/// The error that two intervals of a set overlap; the place that is told is the later one.
+fn overlap(one: Span, other: Span) -> Box<Diagnostic> {
+    // What is committed has no place, and sorts behind every place.
+    let (earlier, later) = if one < other && other.is_some() { (one, other) } else { (other, one) };
+    let (earlier, later) = if later.is_some() { (earlier, later) } else { (later, earlier) };
+    Diagnostic::error(later, "conflicting intervals specified")
+        .code(Code::Overlap)
+        .and(earlier, "it overlaps with this one")
 }
 
 /// Starts and ends of intervals in order.

@@ -46,6 +46,8 @@ pub struct Parser<'a> {
     lost: Vec<Span>,
     /// The last string that was taken without quotes.
     bare_text: Option<Span>,
+    /// The token before which blocks without a `}` were taken as closed.
+    closed_at: Option<Span>,
 }
 
 /// A place in a text to which recovery from an error can refer: the beginning of a statement.
@@ -84,6 +86,7 @@ impl<'a> Parser<'a> {
             last_kind: TokenKind::Newline,
             lost: Vec::new(),
             bare_text: None,
+            closed_at: None,
         };
         parser.fill();
         parser
@@ -339,6 +342,9 @@ impl<'a> Parser<'a> {
         if token.is(Sign::BraceClose) || (token.kind == TokenKind::End && self.stack.len() == 1) {
             return Ok(());
         }
+        if self.closed_at == Some(token.span) {
+            return Ok(());
+        }
         if token.ends_statement() {
             self.next();
             return Ok(());
@@ -541,6 +547,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn unclosed(&mut self, open: Span, what: &str) {
         let token = self.peek();
         self.braces = self.braces.saturating_sub(1);
+        self.closed_at = Some(token.span);
         let note = format!("this {what} is not closed");
         if let Some(last) = self.errors.last_mut()
             && last.span == token.span

@@ -4,6 +4,7 @@ use ironweir_ruleset::{Change, Creation, Element, ElementFlags, Set, SetFlags, S
 
 use super::Compiler;
 use super::cache::TableSets;
+use crate::cmd::{Command, CommandKind, Declaration};
 use crate::decl::element::ElementsDecl;
 use crate::decl::set::SetDecl;
 use crate::diag::{Code, Diagnostic, Parsed, short};
@@ -244,6 +245,45 @@ impl Compiler<'_> {
             return Err(no_set(decl));
         };
         Ok((set.clone(), self.keys(&decl.table.id, set, &decl.elements)?))
+    }
+}
+
+impl Compiler<'_> {
+    /// Which two intervals overlap that commands, compiled before, add to a set one after another. The backend tells only
+    /// that some do.
+    pub(crate) fn overlap(
+        &self,
+        table: &TableId,
+        name: &str,
+        commands: &[Command],
+    ) -> Option<Box<Diagnostic>> {
+        let set = self.cache.set(self.ruleset, table, name)?;
+        if !set.flags.contains(SetFlags::INTERVAL) || set.flags.contains(SetFlags::CONCAT) {
+            return None;
+        }
+        let is_it = |decl: &&SetDecl| decl.table.id == *table && &*decl.name.text == name;
+        let mut literals: Vec<&SetLiteral> = Vec::new();
+        for command in commands {
+            let CommandKind::Declare(_, declared) = &command.kind else { continue };
+            let sets = match declared {
+                Declaration::Table(table) => &table.sets[..],
+                Declaration::Set(set) => std::slice::from_ref(set),
+                Declaration::Elements(decl) if decl.table.id == *table && &*decl.set.text == name => {
+                    literals.push(&decl.elements);
+                    continue;
+                }
+                _ => continue,
+            };
+            let elements = sets.iter().filter(is_it).filter_map(|set| set.elements.as_ref());
+            literals.extend(elements.map(|(literal, _)| literal));
+        }
+        let mut errors = Vec::new();
+        let mut members: Vec<Member> = Vec::new();
+        for literal in literals {
+            members.extend(self.members(table, set, literal, &mut errors));
+        }
+        members.retain(|member| !member.element.flags.contains(ElementFlags::CATCHALL));
+        interval::distinct(members, false).err()
     }
 }
 

@@ -134,10 +134,21 @@ fn policy(p: &mut Parser<'_>) -> Parsed<Policy> {
         };
     }
     let Some(policy) = policy_of(p.word()) else {
-        return Err(p.unexpected_word("accept or drop", &["accept", "drop"]));
+        let error = p.unexpected_word("accept or drop", &["accept", "drop"]);
+        return Err(match p.word() {
+            "reject" => error.help("a policy cannot reject: end the chain with a rule that does"),
+            _ => error,
+        });
     };
     p.next();
     Ok(policy)
+}
+
+/// How a base chain is written.
+const BASE: &str = ": type filter hook input priority filter;";
+
+fn base_form(error: Box<Diagnostic>) -> Box<Diagnostic> {
+    error.help(format!("a base chain has a type, a hook and a priority{BASE}"))
 }
 
 impl BaseDecl {
@@ -149,14 +160,17 @@ impl BaseDecl {
             let names = ChainType::ALL.map(ChainType::name);
             let message = format!("unknown chain type '{}'", short(p.word()));
             let mut error = Diagnostic::error(p.peek().span, message);
+            if p.is_word("hook") {
+                error = p.unexpected("a chain type");
+            }
             error.help = Some(match crate::diag::nearest(p.word(), names) {
                 Some(near) => format!("did you mean '{near}'?"),
-                None => "chain types are filter, nat and route".into(),
+                None => format!("chain types are filter, nat and route{BASE}"),
             });
             return Err(error);
         };
         p.next();
-        p.expect_word("hook")?;
+        p.expect_word("hook").map_err(base_form)?;
         let Some(hook) = Hook::from_name(p.word()) else {
             let error = Diagnostic::error(p.peek().span, format!("unknown chain hook '{}'", short(p.word())));
             return Err(match crate::diag::nearest(p.word(), Hook::ALL.map(Hook::name)) {
@@ -172,7 +186,7 @@ impl BaseDecl {
             p.expect(Sign::Assign)?;
             names = devices(p)?;
         }
-        p.expect_word("priority")?;
+        p.expect_word("priority").map_err(base_form)?;
         let priority = PrioritySpec::parse(p)?;
         Ok(BaseDecl { kind, hook, devices: names, priority, span: start.to(p.last_span()) })
     }

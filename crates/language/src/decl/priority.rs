@@ -113,9 +113,10 @@ impl PrioritySpec {
                         format!("'{}' is invalid priority in this context.", crate::diag::short(name));
                     let error = Diagnostic::error(self.span, message);
                     let known = NAMES.iter().chain(&BRIDGE_NAMES).map(|(name, _)| *name);
-                    return Err(match nearest(name, known).filter(|near| *near != &**name) {
+                    let near = nearest(name, known).filter(|near| *near != &**name);
+                    return Err(match near {
                         Some(near) => error.help(format!("did you mean '{near}'?")),
-                        None => error,
+                        None => error.note(format!("here it may be {}", names_at(family, hook))),
                     });
                 }
             },
@@ -127,8 +128,18 @@ impl PrioritySpec {
     }
 }
 
+/// Names of priorities that a family has at a hook.
+fn names_at(family: Family, hook: Hook) -> String {
+    let all = if family == Family::Bridge { &BRIDGE_NAMES[..] } else { &NAMES[..] };
+    let known = all.iter().map(|(name, _)| *name).filter(|name| number_of(name, family, hook).is_some());
+    known.chain(["a number"]).collect::<Vec<_>>().join(", ")
+}
+
 fn bounded(p: &mut Parser<'_>) -> Parsed<i64> {
-    Ok(p.number_to(1 << 32)? as i64)
+    match p.peek().kind {
+        TokenKind::Number(_) => Ok(p.number_to(1 << 32)? as i64),
+        _ => Err(p.unexpected("a priority: a name such as 'filter', or a number")),
+    }
 }
 
 impl PrioritySpec {

@@ -222,14 +222,28 @@ pub(super) fn no_field(
     if word.is_empty() {
         return error;
     }
+    // `icmp echo-request`: a value of a field that is not named.
+    if let Some(field) = field_with(header, word) {
+        return error.help(format!("did you mean '{header} {field} {word}'?"));
+    }
     let alike: Vec<_> = names.clone().filter(|name| word.len() > 2 && name.contains(word)).collect();
+    let all: Vec<&str> = names.clone().take(40).collect();
     let alike =
         if alike.is_empty() { crate::diag::nearest(word, names).into_iter().collect() } else { alike };
     match alike.as_slice() {
-        [] => error,
+        [] => error.note(format!("fields of {header} are {}", all.join(", "))),
         alike => {
             let proposed: Vec<String> = alike.iter().map(|name| format!("'{header} {name}'")).collect();
             error.help(format!("did you mean {}?", proposed.join(" or ")))
         }
     }
+}
+
+/// The field of a header that has a symbol of that name.
+fn field_with(header: &str, word: &str) -> Option<&'static str> {
+    let fields = Proto::from_name(header)?.header().fields;
+    fields
+        .iter()
+        .find(|field| crate::datatype::symbols(field.datatype).iter().any(|(name, _)| *name == word))
+        .map(|field| field.name)
 }

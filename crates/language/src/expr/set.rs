@@ -2,9 +2,9 @@
 
 use super::verdict::Verdict;
 use super::{Expr, ExprKind};
-use crate::diag::Parsed;
+use crate::diag::{Diagnostic, Parsed};
 use crate::json::{Node, tagged};
-use crate::lex::{Sign, TokenKind};
+use crate::lex::{Sign, Token, TokenKind};
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::print::Printer;
@@ -155,7 +155,7 @@ impl Expr {
 impl SetLiteral {
     /// At the `{`.
     pub fn parse(p: &mut Parser<'_>) -> Parsed<SetLiteral> {
-        p.expect(Sign::BraceOpen)?;
+        let open = p.expect(Sign::BraceOpen)?;
         let mut elements = Vec::new();
         loop {
             p.newlines();
@@ -172,12 +172,23 @@ impl SetLiteral {
                 }
                 element => elements.push(element),
             }
+            let line_ends = p.peek();
             p.newlines();
-            if !p.is(Sign::BraceClose) {
-                p.expect(Sign::Comma)?;
+            if !p.is(Sign::BraceClose) && !p.eat(Sign::Comma) {
+                return Err(not_closed(p, line_ends, open));
             }
         }
     }
+}
+
+/// The error that neither `,` nor `}` follows an element; where its line ends, that is the place.
+fn not_closed(p: &Parser<'_>, at: Token, open: Span) -> Box<Diagnostic> {
+    let error = p.unexpected_at(at, "',' or '}'");
+    let next = p.peek().kind;
+    if matches!(next, TokenKind::Number(_) | TokenKind::Literal | TokenKind::Quoted) {
+        return error.help("elements are separated by ','");
+    }
+    error.and(open, "this '{' is not closed")
 }
 
 impl Element {

@@ -346,7 +346,10 @@ fn conflict(known: Proto, wanted: Proto, span: Span) -> Box<Diagnostic> {
         Proto::InetService => "transport layer",
         other => other.name(),
     };
-    Diagnostic::error(span, format!("conflicting protocols specified: {} vs. {}", name(known), name(wanted)))
+    let message = format!("conflicting protocols specified: {} vs. {}", name(known), name(wanted));
+    let known = name(known);
+    Diagnostic::error(span, message)
+        .note(format!("'{known}' is known already, from the table's family or an earlier match of the rule"))
 }
 
 fn name_of(base: Base) -> &'static str {

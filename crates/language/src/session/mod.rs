@@ -12,8 +12,9 @@ mod show;
 use std::collections::HashMap;
 
 use ironweir_ruleset::debug::print_batch;
-use ironweir_ruleset::store::Applied;
-use ironweir_ruleset::{Change, Handle, TableId};
+use ironweir_ruleset::store::{Applied, ErrorKind};
+use ironweir_ruleset::{Change, Handle, Ruleset, TableId};
+use ironweir_wire::Instant;
 
 use crate::cmd::{self, Command, CommandKind};
 use crate::compile::{Compiled, Compiler};
@@ -186,10 +187,16 @@ impl Session {
         commands.iter().for_each(|command| compiler.command(command, &mut errors));
         let compiled = compiler.finish();
         if let Err(refused) = backend.check(&compiled.batch) {
-            let ruleset = backend.ruleset();
+            let (ruleset, now) = (backend.ruleset(), backend.now());
             let refusals = refusal::Refusals { commands, compiled: &compiled, ruleset, sources };
             let own = refused.iter().filter(|error| !refusal::follows(error, &refused, &compiled));
-            errors.extend(own.take(MAX_REFUSALS).map(|error| refusals.diagnostic(error)));
+            errors.extend(own.take(MAX_REFUSALS).map(|error| {
+                let overlap = match &error.kind {
+                    ErrorKind::Overlap { table, set, .. } => self.overlap(table, set, commands, ruleset, now),
+                    _ => None,
+                };
+                overlap.map_or_else(|| refusals.diagnostic(error), |overlap| *overlap)
+            }));
         }
         // What is missing may be what could not be read or has no meaning.
         let lost = lost::Lost::new(lost, &compiled.failed, sources);
@@ -198,6 +205,21 @@ impl Session {
         errors.retain(|error| !lost.explains(error, sources) && !damaged(error));
         outcome.diagnostics.extend(errors);
         outcome.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    }
+
+    /// Which two intervals of one text overlap in a set.
+    fn overlap(
+        &self,
+        table: &TableId,
+        set: &str,
+        commands: &[Command],
+        ruleset: &Ruleset,
+        now: Instant,
+    ) -> Option<Box<Diagnostic>> {
+        let mut compiler = Compiler::new(ruleset, &self.names, now);
+        let mut errors = Vec::new();
+        commands.iter().for_each(|command| compiler.command(command, &mut errors));
+        compiler.overlap(table, set, commands)
     }
 
     /// Whether commands could be committed.

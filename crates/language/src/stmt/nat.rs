@@ -341,7 +341,8 @@ fn resolve_port(to: &mut Lower<'_>, port: &Expr) -> Parsed<Typed> {
     let typed = to.argument(port, Shape::of(Type::InetService))?;
     if !to.protocols.has_transport() {
         let message = "transport protocol mapping is only valid after transport protocol match";
-        return Err(Diagnostic::error(port.span, message));
+        return Err(Diagnostic::error(port.span, message)
+            .help("match the protocol before: 'tcp dport ...' or 'meta l4proto { tcp, udp }'"));
     }
     Ok(typed)
 }

@@ -139,7 +139,10 @@ impl With {
         let names = symbols(kind.code_type()).iter().map(|(name, _)| *name);
         Err(match nearest(&word, names) {
             Some(name) => error.help(format!("did you mean '{name}'?")),
-            None => error,
+            None => {
+                let names = symbols(kind.code_type()).iter().map(|(name, _)| *name);
+                error.note(format!("codes of {} are {}", kind.name(), names.collect::<Vec<_>>().join(", ")))
+            }
         })
     }
 }
@@ -210,7 +213,9 @@ impl Reject {
                 None => to.imply_first(meta::Key::L4proto, &[6], Base::Transport, Proto::Tcp),
                 Some(Proto::Tcp) => {}
                 Some(_) => {
-                    return Err(Diagnostic::error(span, "you cannot use tcp reset with this protocol"));
+                    return Err(Diagnostic::error(span, "you cannot use tcp reset with this protocol").note(
+                        "only TCP connections are reset, and the rule matches another protocol before",
+                    ));
                 }
             },
             With::Code(Kind::Icmpx, _) => {}

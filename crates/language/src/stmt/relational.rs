@@ -137,6 +137,10 @@ impl Relational {
 /// A statement that begins with an expression: comparison, assignment or verdict map.
 pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
     let first = p.peek();
+    if first.is(Sign::Dash) {
+        let error = p.unexpected("a statement or what is to be compared");
+        return Err(error.help("options are iptables': what is '-p tcp --dport 22 -j ACCEPT' there is 'tcp dport 22 accept' here"));
+    }
     if first.kind == TokenKind::Word && is_bare(p) {
         return Err(no_statement(p));
     }
