@@ -262,11 +262,16 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     };
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .map(|candidate| (far(candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
+        // People seldom get the first letter wrong.
+        .min_by_key(|(distance, candidate)| (*distance, candidate.chars().next() != word.chars().next()))
         .map(|(_, candidate)| candidate)
 }
+
+/// Names that are compared with a misspelt one; a table may have a hundred thousand.
+const MAX_CANDIDATES: usize = 10_000;
 
 /// Edit distance with swaps of neighbours (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {

@@ -154,12 +154,14 @@ impl Compiler<'_> {
             let made = lower.resolve_element(element, &shapes.key, shapes.data.as_deref()).and_then(|typed| {
                 if typed.timeout.is_some() && !set.flags.contains(SetFlags::TIMEOUT) {
                     let message = "the set has no flag 'timeout', its elements cannot have one";
-                    return Err(Diagnostic::error(element.span, message));
+                    let error = Diagnostic::error(element.span, message);
+                    return Err(self.lacks(error, table, &set.name, "add 'flags timeout' here"));
                 }
                 let made = member(&typed, ranges)?;
                 if made.first != made.last && !set.flags.contains(SetFlags::INTERVAL) {
                     let message = "You must add 'flags interval' to your set declaration if you want to add range elements";
-                    return Err(Diagnostic::error(element.key.span, message));
+                    let error = Diagnostic::error(element.key.span, message);
+                    return Err(self.lacks(error, table, &set.name, "add 'flags interval' here"));
                 }
                 if made.first > made.last {
                     return Err(Diagnostic::error(element.key.span, "Range negative size"));
@@ -178,6 +180,14 @@ impl Compiler<'_> {
             }
         }
         members
+    }
+
+    /// An error with the place of the set that lacks something.
+    fn lacks(&self, error: Box<Diagnostic>, table: &TableId, name: &str, what: &str) -> Box<Diagnostic> {
+        match self.cache.place(table, name) {
+            Some(place) => error.and(place, what),
+            None => error,
+        }
     }
 
     /// `delete element`.

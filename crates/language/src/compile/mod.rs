@@ -62,6 +62,9 @@ pub struct Origin {
     pub elements: Vec<Span>,
 }
 
+/// Errors of a text after which reading on helps nobody.
+pub(crate) const MAX_ERRORS: usize = 100;
+
 impl<'a> Compiler<'a> {
     /// Over a committed ruleset.
     pub fn new(ruleset: &'a Ruleset, names: &'a Names, now: Instant) -> Compiler<'a> {
@@ -83,6 +86,9 @@ impl<'a> Compiler<'a> {
     /// Adds a command's changes to the batch. Commands that only read add none. All errors of a command are added to
     /// `errors`; its changes are then of no use.
     pub fn command(&mut self, command: &Command, errors: &mut Vec<Diagnostic>) {
+        if errors.len() >= MAX_ERRORS {
+            return;
+        }
         let mut note = |result: Parsed<()>| {
             if let Err(error) = result {
                 errors.push(*error);

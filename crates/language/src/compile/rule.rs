@@ -17,6 +17,9 @@ impl Compiler<'_> {
         for rule in &decl.rules {
             if let Err(error) = self.rule(&decl.table.id, &decl.name.text, rule, Place::Last) {
                 errors.push(*error);
+                if errors.len() >= super::MAX_ERRORS {
+                    break;
+                }
             }
         }
     }

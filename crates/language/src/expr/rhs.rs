@@ -5,7 +5,7 @@ use super::prefix::Prefix;
 use super::range::Range;
 use super::symbol::Symbol;
 use super::{Expr, ExprKind, binary, primary};
-use crate::diag::{Diagnostic, Parsed, nearest, short};
+use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
 
@@ -102,10 +102,17 @@ impl Parser<'_> {
                 Ok(value)
             }
             None => {
-                let error = Diagnostic::error(token.span, format!("unknown identifier '{}'", short(name)));
+                let error = Diagnostic::error(token.span, format!("unknown identifier '{}'", short(name)))
+                    .code(Code::Missing);
                 Err(match nearest(name, self.scopes.names()) {
-                    Some(near) => error.help(format!("did you mean identifier '{near}'?")),
-                    None => error,
+                    Some(near) => {
+                        let error = error.help(format!("did you mean '${near}'?"));
+                        match self.scopes.get(near) {
+                            Some(value) => error.and(value.span, format!("'{near}' is defined here")),
+                            None => error,
+                        }
+                    }
+                    None => error.note("a definition holds from its line to the end of its block"),
                 })
             }
         }

@@ -17,7 +17,7 @@ use ironweir_ruleset::{Change, Handle, Ruleset, TableId};
 use ironweir_wire::Instant;
 
 use crate::cmd::{self, Command, CommandKind};
-use crate::compile::{Compiled, Compiler};
+use crate::compile::{Compiled, Compiler, MAX_ERRORS};
 use crate::datatype::Names;
 use crate::define::Scopes;
 use crate::diag::{Code, Diagnostic, Severity};
@@ -186,11 +186,14 @@ impl Session {
         let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
         commands.iter().for_each(|command| compiler.command(command, &mut errors));
         let compiled = compiler.finish();
-        if let Err(refused) = backend.check(&compiled.batch) {
+        // What lies behind so many errors is not read, and seems to be missing.
+        let whole = errors.len() < MAX_ERRORS;
+        if whole && let Err(mut refused) = backend.check(&compiled.batch) {
+            refused.truncate(MAX_ERRORS);
             let (ruleset, now) = (backend.ruleset(), backend.now());
             let refusals = refusal::Refusals { commands, compiled: &compiled, ruleset, sources };
             let own = refused.iter().filter(|error| !refusal::follows(error, &refused, &compiled));
-            errors.extend(own.take(MAX_REFUSALS).map(|error| {
+            errors.extend(own.map(|error| {
                 let overlap = match &error.kind {
                     ErrorKind::Overlap { table, set, .. } => self.overlap(table, set, commands, ruleset, now),
                     _ => None,
@@ -274,9 +277,6 @@ impl Session {
         }
     }
 }
-
-/// Refused changes that are told of one text.
-const MAX_REFUSALS: usize = 100;
 
 impl Command {
     /// Whether it shows something rather than change it.

@@ -282,7 +282,7 @@ impl Refusals<'_> {
 
     /// The one statement of a rule that not every chain takes.
     fn statement(&self, within: Span) -> Option<Span> {
-        const WORDS: [&str; 11] = [
+        const WORDS: [&str; 13] = [
             "masquerade",
             "redirect",
             "dnat",
@@ -294,6 +294,8 @@ impl Refusals<'_> {
             "fwd",
             "flow",
             "fib",
+            "add",
+            "update",
         ];
         WORDS.iter().find_map(|word| self.word(within, word, &[]))
     }

@@ -205,21 +205,23 @@ impl Transaction<'_> {
                 }
                 Expr::Dynset(dynset) => {
                     let set = self.resolve_set(table, &mut dynset.set, &mut anonymous)?;
+                    let name = &set.set.name;
                     if set.set.flags.contains(SetFlags::CONSTANT) {
                         let name = set.set.name.clone();
                         return Err(ErrorKind::Constant { table: self.table(table).table.id.clone(), name });
                     }
                     if set.set.flags.contains(SetFlags::INTERVAL) {
-                        return Err(bad(
-                            "a set with intervals cannot be changed by rules",
-                            Errno::EOPNOTSUPP,
-                        ));
+                        let reason = format!("set {name} has flag interval: rules cannot change it");
+                        return Err(bad(&reason, Errno::EOPNOTSUPP));
                     }
                     if dynset.timeout != 0 && !set.set.flags.contains(SetFlags::TIMEOUT) {
-                        return Err(bad("the set does not have timeouts", Errno::EOPNOTSUPP));
+                        let reason = format!("set {name} has no flag timeout");
+                        return Err(bad(&reason, Errno::EOPNOTSUPP));
                     }
                     match (dynset.data, set.set.data) {
-                        (Some(_), None) => return Err(bad("the set is no map", Errno::EOPNOTSUPP)),
+                        (Some(_), None) => {
+                            return Err(bad(&format!("set {name} is no map"), Errno::EOPNOTSUPP));
+                        }
                         (Some(_), Some(SetData::Verdict | SetData::Object(_))) => {
                             return Err(bad(
                                 "rules cannot add verdicts or objects to maps",
