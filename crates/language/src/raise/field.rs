@@ -11,7 +11,7 @@ use crate::proto::{
 use crate::typed::{Exthdr, Kind, Payload, Shape, Typed};
 
 /// Words for the headers that share the number of the routing header.
-const ROUTING: [&str; 4] = ["rt", "rt0", "rt2", "srh"];
+const ROUTING: [&str; 4] = ["rt", "srh", "rt0", "rt2"];
 
 /// Types of ICMP messages that have a field; empty where all have it.
 fn icmp_types(proto: Proto, field: &str) -> &'static [u8] {
@@ -183,7 +183,8 @@ impl Raise<'_> {
         }
     }
 
-    /// Headers of a number; what a routing header is depends on its type, if a match told it.
+    /// Headers of a number. What a routing header is depends on its type; if no match told it, nft tries them in an
+    /// order of its own.
     fn ipv6_headers(&self, number: u8) -> impl Iterator<Item = &'static Ipv6Header> {
         let routing_type = self.routing_type;
         let names: &[&str] = match number {
@@ -194,10 +195,9 @@ impl Raise<'_> {
             135 => &["mh"],
             _ => &[],
         };
-        names
-            .iter()
-            .filter_map(|name| exthdr_by_name(name))
-            .filter(move |desc| desc.routing_type.is_none() || desc.routing_type == routing_type)
+        let of = || names.iter().filter_map(|name| exthdr_by_name(name));
+        let told = of().filter(move |desc| desc.routing_type.is_none() || desc.routing_type == routing_type);
+        told.chain(of())
     }
 }
 

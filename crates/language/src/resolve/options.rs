@@ -46,18 +46,12 @@ fn named<'a>(
 }
 
 impl Lower<'_> {
-    /// `frag id`. The words for kinds of routing header imply a match of the type.
+    /// `frag id`. The words for kinds of routing header imply no match of the type, as in nft.
     pub(super) fn ipv6_header(&mut self, node: &expr::exthdr::Exthdr, span: Span) -> Parsed<Typed> {
         let header =
             exthdr_by_name(&node.header).ok_or_else(|| unknown(span, "extension header", &node.header))?;
         let field = named(node.field.as_deref(), |name| header.field(name), span)?;
         self.network_dependency(Proto::Ip6, span)?;
-        if let (Some(routing_type), Some(_)) = (header.routing_type, field)
-            && let Some(key) = exthdr_by_name("rt").and_then(|rt| rt.field("type"))
-        {
-            let left = field_typed(ExthdrKind::Ipv6, (header.number, "rt"), Some(key), span);
-            self.imply(left, u128::from(routing_type), span);
-        }
         Ok(field_typed(ExthdrKind::Ipv6, (header.number, header.name), field, span))
     }
 
