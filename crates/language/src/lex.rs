@@ -293,7 +293,9 @@ fn ip4(text: &str) -> usize {
 
 /// The longest beginning that is an IPv6 address.
 fn ip6(text: &str) -> usize {
-    let len = run(&text[..text.len().min(46)], |b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
+    // Bytes, since the longest address may end within a character.
+    let part_of_address = |b: &u8| b.is_ascii_hexdigit() || [b':', b'.'].contains(b);
+    let len = text.bytes().take(46).take_while(part_of_address).count();
     if text[..len].matches(':').count() < 2 {
         return 0;
     }
@@ -369,6 +371,14 @@ mod tests {
         assert_eq!(one("99999999999999999999"), (Literal, "99999999999999999999"));
         assert_eq!(one("add:"), (Word, "add"));
         assert_eq!(one("!="), (Sign(super::Sign::Ne), "!="));
+    }
+
+    #[test]
+    fn long_addresses_that_end_within_a_character_are_no_panic() {
+        // Found by fuzzing: byte 46 was taken for the start of a character.
+        let text = format!("{}\u{657}", "a".repeat(45));
+        assert_eq!(lex(&text)[0].1, "a".repeat(45));
+        assert_eq!(lex("filter\u{657}\u{410}\u{414}input input input input input i\u{657}")[0].1, "filter");
     }
 
     #[test]

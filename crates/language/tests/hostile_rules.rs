@@ -350,3 +350,22 @@ fn random_bytecode_is_listed_without_panic() {
         listed(family, &Rule { exprs, userdata: Userdata::default() });
     }
 }
+
+#[test]
+fn writes_longer_than_all_registers_are_listed_in_bounded_memory() {
+    // Found by fuzzing: a part was made for each of 2^30 registers.
+    let source = Register::from_number(1).expect("it exists");
+    let (base, checksum) = (Base::Transport, payload::Checksum::default());
+    let write = payload::Write { base, offset: 0, len: u32::MAX, source, checksum };
+    let exthdr = exthdr::Exthdr {
+        kind: exthdr::Kind::Tcpopt,
+        header: 2,
+        offset: 0,
+        len: u32::MAX,
+        action: exthdr::Action::Write(source),
+    };
+    for expr in [Expr::PayloadWrite(write), Expr::Exthdr(exthdr)] {
+        let rule = Rule { exprs: vec![expr], userdata: Userdata::default() };
+        assert!(listed(Family::Ip, &rule).contains(" set "));
+    }
+}

@@ -61,7 +61,8 @@ impl RegisterFile {
             };
             at += typed.words().max(1) as usize;
             parts.push(typed);
-            if at >= first + words as usize {
+            // Bytecode may ask for more than there are registers.
+            if at >= (first + words as usize).min(self.words.len()) {
                 break;
             }
         }
