@@ -255,7 +255,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let lower = word.to_lowercase();
     let far = |candidate: &str| {
         if candidate.len().abs_diff(word.len()) > limit {
-            let begins = word.len() >= 3 && candidate.starts_with(&*lower);
+            let begins = word.len() >= 3 && candidate.starts_with(&*lower)
+                || candidate.len() >= 4 && lower.starts_with(candidate);
             return if begins { limit } else { usize::MAX };
         }
         distance(&lower, &candidate.to_lowercase())

@@ -29,6 +29,8 @@ pub struct Parser<'a> {
     pub(crate) stack: Vec<Lexer>,
     ahead: VecDeque<Token>,
     last: Span,
+    /// Where the token taken before that was.
+    before_last: Span,
     depth: u32,
     /// Braces open where the parser stands.
     braces: u32,
@@ -76,6 +78,7 @@ impl<'a> Parser<'a> {
             stack: vec![Lexer::new(source)],
             ahead: VecDeque::with_capacity(LOOKAHEAD),
             last: Span { source, start: 0, end: 0 },
+            before_last: Span { source, start: 0, end: 0 },
             depth: 0,
             braces: 0,
             copied: 0,
@@ -132,7 +135,7 @@ impl<'a> Parser<'a> {
             TokenKind::Sign(Sign::BraceClose) => self.braces = self.braces.saturating_sub(1),
             _ => {}
         }
-        self.last = token.span;
+        self.before_last = std::mem::replace(&mut self.last, token.span);
         self.taken += 1;
         self.ended = token.ends_statement();
         self.last_kind = token.kind;
@@ -311,6 +314,11 @@ impl<'a> Parser<'a> {
     /// The text of the token taken last.
     pub(crate) fn last_text(&self) -> &str {
         self.sources.text(self.last)
+    }
+
+    /// The text of the token taken before that.
+    pub(crate) fn text_before_last(&self) -> &str {
+        self.sources.text(self.before_last)
     }
 
     /// Where the token taken last is.

@@ -49,7 +49,8 @@ pub(super) fn target(p: &mut Parser<'_>) -> Parsed<Target> {
             let table = TableName::parse(p)?;
             let chain = Name::parse(p, "a chain's name")?;
             let start = p.peek().span;
-            p.expect_word("handle")?;
+            p.expect_word("handle")
+                .map_err(|error| error.help("'nft -a list ruleset' shows the handles of rules"))?;
             let handle = Handle(p.number()?);
             Ok(Target::Rule { table, chain, handle: (handle, start.to(p.last_span())) })
         }

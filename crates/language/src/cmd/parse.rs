@@ -14,7 +14,7 @@ use crate::decl::set::SetDecl;
 use crate::decl::table::TableDecl;
 use crate::decl::{Name, TableName, optional_family};
 use crate::define::Scopes;
-use crate::diag::{Diagnostic, Parsed, nearest};
+use crate::diag::{Code, Diagnostic, Parsed, nearest};
 use crate::expr::Expr;
 use crate::files::Files;
 use crate::lex::Sign;
@@ -197,9 +197,16 @@ fn declaration(p: &mut Parser<'_>, creation: Creation) -> Parsed<CommandKind> {
 fn misspelt_or_rule(p: &mut Parser<'_>) -> Parsed<CommandKind> {
     let word = p.word().to_owned();
     let first = p.peek();
-    rule(p, RuleVerb::Add).map_err(|error| match nearest(&word, VERBS) {
+    let other = match &*word {
+        "show" | "ls" => Some("list"),
+        "remove" | "del" | "rm" => Some("delete"),
+        "append" => Some("add"),
+        _ => None,
+    };
+    rule(p, RuleVerb::Add).map_err(|error| match other.or_else(|| nearest(&word, VERBS)) {
         Some(near) if near != word => {
             Diagnostic::error(first.span, format!("syntax error, unexpected '{}'", crate::diag::short(&word)))
+                .code(Code::Syntax)
                 .help(format!("did you mean '{near}'?"))
         }
         _ => error,

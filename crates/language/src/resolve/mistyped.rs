@@ -61,6 +61,9 @@ pub(super) fn word(
                 _ => error,
             }
         }
+        SymbolError::NotOne(_) if text.contains('/') => Diagnostic::error(span, error.to_string())
+            .code(Code::Type)
+            .help(format!("blanks stand around '/': {}", text.replace('/', " / "))),
         other => Diagnostic::error(span, other.to_string()).code(Code::Type),
     }
 }

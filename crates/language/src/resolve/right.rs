@@ -208,6 +208,10 @@ impl Lower<'_> {
                 {
                     Ok(Datum::Number(number))
                 }
+                _ if !symbol.quoted && self.scope.sets.set(text).is_some() => {
+                    let error = mistyped::word(text, want.datatype, &error, self.scope.names, span);
+                    Err(error.help(format!("did you mean the set '@{text}'?")))
+                }
                 _ => Err(mistyped::word(text, want.datatype, &error, self.scope.names, span)),
             }
         })?;
@@ -255,7 +259,8 @@ impl Lower<'_> {
             return Err(Diagnostic::error(
                 span,
                 format!("Basetype of type {} is not bitmask", want.datatype.description()),
-            ));
+            )
+            .help("several values stand in braces: { ..., ... }"));
         }
         let mut all = 0;
         for part in &list.0 {

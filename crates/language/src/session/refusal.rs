@@ -50,6 +50,10 @@ impl Refusals<'_> {
         let jumps = ["jump", "goto"];
         let found = match &refused.kind {
             ErrorKind::NoTable(id) => self.named_table(origin, id),
+            ErrorKind::NoHandle { .. } => match &self.command(origin).map(|command| &command.kind) {
+                Some(CommandKind::Rule(rule)) => rule.position.map(|(_, span)| span),
+                _ => None,
+            },
             ErrorKind::NoSuch { what: Thing::Chain, name, .. } => {
                 self.named_chain(refused.change, origin, name).or_else(|| self.word(whole, name, &jumps))
             }

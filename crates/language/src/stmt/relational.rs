@@ -3,7 +3,7 @@
 use super::StmtKind;
 use super::assign::Assign;
 use super::vmap::Vmap;
-use crate::datatype::clock_seconds;
+use crate::datatype::{Type, clock_seconds, symbols};
 use crate::diag::{Code, Diagnostic, Parsed, nearest};
 use crate::expr::Expr;
 use crate::expr::ExprKind;
@@ -154,6 +154,13 @@ pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
         return Ok(StmtKind::Vmap(Vmap { key: left, map }));
     }
     let op = RelOp::parse(p);
+    if p.is(Sign::Assign) {
+        return Err(p.unexpected("a value").help("values are compared with '==', or with no sign at all"));
+    }
+    // Quoted they may be names of interfaces.
+    if matches!(p.word(), "accept" | "drop" | "continue" | "return" | "jump" | "goto") {
+        return Err(p.unexpected("a value"));
+    }
     let right = Expr::parse_rhs(p)?;
     Ok(StmtKind::Relational(Relational { left, op, right }))
 }
@@ -231,7 +238,20 @@ fn no_statement(p: &Parser<'_>) -> Box<Diagnostic> {
     let word = p.word();
     let error = p.unexpected("a statement or what is to be compared");
     let is_field = |proto: Proto| proto.header().fields.iter().any(|field| field.name == word);
-    if let Some(proto) = Proto::from_name(p.last_text()).filter(|proto| is_field(*proto)) {
+    let (before, last) = (p.text_before_last(), p.last_text());
+    if matches!(before, "l4proto" | "protocol" | "nexthdr") && Proto::from_name(last).is_some_and(is_field) {
+        return error.help(format!(
+            "'{last} {word}' says by itself that the protocol is {last}: leave '{before}' out"
+        ));
+    }
+    let together = |known: &&Type| {
+        let has = |word: &str| symbols(**known).iter().any(|(name, _)| *name == word);
+        has(last) && has(word)
+    };
+    if Type::ALL.iter().any(|known| together(&known)) {
+        return error.help(format!("several values are separated by ',': {last}, {word}"));
+    }
+    if let Some(proto) = Proto::from_name(last).filter(|proto| is_field(*proto)) {
         let (field, span) = (format!("{} {word}", proto.name()), p.last_span().to(p.peek().span));
         return Diagnostic::error(span, "Right hand side of relational expression must be constant")
             .code(Code::Syntax)
