@@ -10,8 +10,6 @@ pub struct Exthdr {
     pub name: &'static str,
     /// Its next-header number. Four words share the routing header's.
     pub number: u8,
-    /// For routing headers: the routing type the word stands for, which is an implied match.
-    pub routing_type: Option<u8>,
     /// Its fields.
     pub fields: &'static [Field],
 }
@@ -37,17 +35,15 @@ const NEXTHDR: Field = field("nexthdr", InetProto, 0, 8);
 const HDRLENGTH: Field = field("hdrlength", Integer, 8, 8);
 
 const EXTHDRS: &[Exthdr] = &[
-    Exthdr { name: "hbh", number: 0, routing_type: None, fields: &[NEXTHDR, HDRLENGTH] },
+    Exthdr { name: "hbh", number: 0, fields: &[NEXTHDR, HDRLENGTH] },
     Exthdr {
         name: "rt",
         number: 43,
-        routing_type: None,
         fields: &[NEXTHDR, HDRLENGTH, field("type", Integer, 16, 8), field("seg-left", Integer, 24, 8)],
     },
     Exthdr {
         name: "rt0",
         number: 43,
-        routing_type: Some(0),
         fields: &[
             field("addr[1]", Ipv6Addr, 64, 128),
             field("addr[2]", Ipv6Addr, 192, 128),
@@ -59,11 +55,10 @@ const EXTHDRS: &[Exthdr] = &[
             field("addr[8]", Ipv6Addr, 960, 128),
         ],
     },
-    Exthdr { name: "rt2", number: 43, routing_type: Some(2), fields: &[field("addr", Ipv6Addr, 64, 128)] },
+    Exthdr { name: "rt2", number: 43, fields: &[field("addr", Ipv6Addr, 64, 128)] },
     Exthdr {
         name: "srh",
         number: 43,
-        routing_type: Some(4),
         fields: &[
             field("last-entry", Integer, 32, 8),
             field("flags", Integer, 40, 8),
@@ -81,7 +76,6 @@ const EXTHDRS: &[Exthdr] = &[
     Exthdr {
         name: "frag",
         number: 44,
-        routing_type: None,
         fields: &[
             NEXTHDR,
             field("reserved", Integer, 8, 8),
@@ -91,11 +85,10 @@ const EXTHDRS: &[Exthdr] = &[
             field("id", Integer, 32, 32),
         ],
     },
-    Exthdr { name: "dst", number: 60, routing_type: None, fields: &[NEXTHDR, HDRLENGTH] },
+    Exthdr { name: "dst", number: 60, fields: &[NEXTHDR, HDRLENGTH] },
     Exthdr {
         name: "mh",
         number: 135,
-        routing_type: None,
         fields: &[
             NEXTHDR,
             HDRLENGTH,

@@ -168,7 +168,7 @@ impl Raise<'_> {
         };
         match header.kind {
             exthdr::Kind::Ipv6 => {
-                self.ipv6_headers(header.header).find_map(|desc| whole(desc.name, desc.fields))
+                Self::ipv6_headers(header.header).find_map(|desc| whole(desc.name, desc.fields))
             }
             exthdr::Kind::Tcpopt => {
                 tcp_options_by_number(header.header).find_map(|desc| whole(desc.name, desc.fields))
@@ -183,10 +183,8 @@ impl Raise<'_> {
         }
     }
 
-    /// Headers of a number. What a routing header is depends on its type; if no match told it, nft tries them in an
-    /// order of its own.
-    fn ipv6_headers(&self, number: u8) -> impl Iterator<Item = &'static Ipv6Header> {
-        let routing_type = self.routing_type;
+    /// Headers of a number, in the order in which nft tries them: what a routing header is would depend on its type.
+    fn ipv6_headers(number: u8) -> impl Iterator<Item = &'static Ipv6Header> {
         let names: &[&str] = match number {
             0 => &["hbh"],
             43 => &ROUTING,
@@ -195,9 +193,7 @@ impl Raise<'_> {
             135 => &["mh"],
             _ => &[],
         };
-        let of = || names.iter().filter_map(|name| exthdr_by_name(name));
-        let told = of().filter(move |desc| desc.routing_type.is_none() || desc.routing_type == routing_type);
-        told.chain(of())
+        names.iter().filter_map(|name| exthdr_by_name(name))
     }
 }
 

@@ -84,8 +84,6 @@ pub struct Raise<'a> {
     registers: RegisterFile,
     dependencies: Dependencies,
     stmts: Vec<Option<Stmt>>,
-    /// Routing type that a match demanded, which tells what a routing header's words mean.
-    routing_type: Option<u8>,
 }
 
 /// How values are spelt, out of the options of a listing.
@@ -137,7 +135,6 @@ impl<'a> Raise<'a> {
             registers: RegisterFile::default(),
             dependencies: Dependencies::default(),
             stmts: Vec::new(),
-            routing_type: None,
         }
     }
 

@@ -295,9 +295,6 @@ impl Raise<'_> {
         self.protocols.learn(left, right);
         let Some(value) = number(right) else { return };
         match &left.kind {
-            Kind::Exthdr(header) if header.name == Some("rt") && header.field == Some("type") => {
-                self.routing_type = u8::try_from(value).ok();
-            }
             Kind::Payload(Payload { field: Some((Proto::Icmp | Proto::Icmpv6, "type")), .. }) => {
                 self.note_icmp_type(value, place);
             }
