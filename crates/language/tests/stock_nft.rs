@@ -230,3 +230,32 @@ fn own_cases_mean_the_same_to_stock_nft() {
     }
     judge("cases", &cases);
 }
+
+#[test]
+fn the_recorded_user_data_is_what_stock_nft_stores() {
+    if stock::obstacle().is_some() {
+        return;
+    }
+    if std::process::Command::new("python3").arg("--version").output().is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no python3");
+        eprintln!("skipped: no python3");
+        return;
+    }
+    let lines: Vec<Vec<&str>> = include_str!("typeof/sets.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(" | ").collect())
+        .collect();
+    let declared = lines.iter().map(|line| {
+        let (family, (kind, body)) = (line[0], line[1].split_once(' ').expect("set or map, then its body"));
+        format!("add table {family} t; add {kind} {family} t s {{ {body}; }}")
+    });
+    let stored = stock::userdata(&declared.collect::<Vec<_>>());
+    assert_eq!(stored.len(), lines.len());
+    for (line, stored) in lines.iter().zip(&stored) {
+        // What nft stores of an option's raw bits depends on what lay in memory.
+        if !line[1].contains('@') {
+            assert_eq!(stored, line[2], "{}", line[1]);
+        }
+    }
+}

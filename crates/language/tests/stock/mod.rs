@@ -25,7 +25,8 @@ exit 0
 
 /// Why stock nft cannot be asked here.
 pub(crate) fn obstacle() -> Option<String> {
-    let why = match Command::new("unshare").args(["-n", "nft", "list", "ruleset"]).output() {
+    let asked = Command::new("unshare").args(["-n", "nft", "list", "ruleset"]).output();
+    let why = match asked {
         Err(error) => format!("unshare: {error}"),
         Ok(run) if !run.status.success() => String::from_utf8_lossy(&run.stderr).trim().to_string(),
         Ok(_) => return None,
@@ -53,6 +54,19 @@ pub(crate) fn load_and_list(texts: &[String]) -> Vec<Answer> {
         None => Err(text(read(at, "err").unwrap_or_default())),
     };
     (0..texts.len()).map(answer).collect()
+}
+
+/// The user data, in hexadecimal, that stock nft stores with the set `s` of each text. Needs python3 as well.
+pub(crate) fn userdata(texts: &[String]) -> Vec<String> {
+    let folder = Folder::new();
+    let input = folder.file(0, "nft");
+    fs::write(&input, texts.join("\n")).expect("a temporary file can be written");
+    let mut command = Command::new("unshare");
+    command.args(["-n", "python3", "-c", include_str!("userdata.py")]);
+    let run =
+        command.stdin(fs::File::open(&input).expect("just written")).output().expect("unshare was found");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8_lossy(&run.stdout).lines().map(str::to_string).collect()
 }
 
 /// A temporary folder, removed at the end.
