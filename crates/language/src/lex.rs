@@ -46,20 +46,53 @@ macro_rules! signs {
                 match self { $(Sign::$name => $text,)* }
             }
 
-            /// The longest sign `text` begins with.
-            fn at(text: &str) -> Option<Sign> {
-                [$(Sign::$name,)*].into_iter().find(|sign| text.starts_with(sign.text()))
-            }
         }
     };
 }
 
-// Longer ones come before their own beginnings.
 signs! {
     Eq "==", Ne "!=", Lshift "<<", Rshift ">>", Le "<=", Ge ">=", Lt "<", Gt ">",
     BraceOpen "{", BraceClose "}", ParenOpen "(", ParenClose ")", BracketOpen "[", BracketClose "]",
     Comma ",", Dot ".", Slash "/", Dash "-", Colon ":", Assign "=", And "&", Or "|", Xor "^", Tilde "~", Not "!",
     At "@", Star "*", Plus "+", Percent "%",
+}
+
+impl Sign {
+    /// The longest sign `text` begins with.
+    fn at(text: &[u8]) -> Option<Sign> {
+        Some(match text {
+            [b'=', b'=', ..] => Sign::Eq,
+            [b'!', b'=', ..] => Sign::Ne,
+            [b'<', b'<', ..] => Sign::Lshift,
+            [b'>', b'>', ..] => Sign::Rshift,
+            [b'<', b'=', ..] => Sign::Le,
+            [b'>', b'=', ..] => Sign::Ge,
+            [b'<', ..] => Sign::Lt,
+            [b'>', ..] => Sign::Gt,
+            [b'{', ..] => Sign::BraceOpen,
+            [b'}', ..] => Sign::BraceClose,
+            [b'(', ..] => Sign::ParenOpen,
+            [b')', ..] => Sign::ParenClose,
+            [b'[', ..] => Sign::BracketOpen,
+            [b']', ..] => Sign::BracketClose,
+            [b',', ..] => Sign::Comma,
+            [b'.', ..] => Sign::Dot,
+            [b'/', ..] => Sign::Slash,
+            [b'-', ..] => Sign::Dash,
+            [b':', ..] => Sign::Colon,
+            [b'=', ..] => Sign::Assign,
+            [b'&', ..] => Sign::And,
+            [b'|', ..] => Sign::Or,
+            [b'^', ..] => Sign::Xor,
+            [b'~', ..] => Sign::Tilde,
+            [b'!', ..] => Sign::Not,
+            [b'@', ..] => Sign::At,
+            [b'*', ..] => Sign::Star,
+            [b'+', ..] => Sign::Plus,
+            [b'%', ..] => Sign::Percent,
+            _ => return None,
+        })
+    }
 }
 
 /// A token.
@@ -147,17 +180,18 @@ impl Lexer {
                 0 => (TokenKind::Junk, 1),
                 len => (TokenKind::Variable, 1 + len),
             },
-            _ => scan(rest),
+            _ => common(rest).unwrap_or_else(|| scan(rest)),
         };
         self.at = start + len;
         Token { kind, span: self.span(start, self.at) }
     }
 
     fn skip_blanks(&mut self, text: &str, warnings: &mut Vec<Diagnostic>) {
-        while let Some(c) = text.get(self.at..).and_then(|rest| rest.chars().next()) {
-            let rest = &text[self.at..];
+        loop {
+            self.at += run(text.get(self.at..).unwrap_or_default(), |byte| byte == b' ' || byte == b'\t');
+            let rest = text.get(self.at..).unwrap_or_default();
+            let Some(c) = rest.chars().next() else { return };
             match c {
-                ' ' | '\t' => self.at += 1,
                 '\\' if rest[1..].starts_with('\n') => self.at += 2,
                 '\\' if rest[1..].starts_with("\r\n") => self.at += 3,
                 '\r' if !rest[1..].starts_with('\n') => self.at += 1,
@@ -172,9 +206,41 @@ impl Lexer {
                     }
                     self.at = end;
                 }
-                _ => break,
+                _ => return,
             }
         }
+    }
+}
+
+/// What [`scan`] finds, where the first bytes tell that only few kinds of token can be meant. Nearly all of a text is
+/// such: words, numbers, IPv4 addresses and signs.
+fn common(rest: &str) -> Option<(TokenKind, usize)> {
+    let bytes = rest.as_bytes();
+    let first = *bytes.first()?;
+    match first {
+        b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+            // An address would have a colon behind its first hexadecimal digits.
+            let hex = run(rest, |byte| byte.is_ascii_hexdigit());
+            if hex > 0 && bytes.get(hex) == Some(&b':') {
+                return None;
+            }
+            let len = word(rest);
+            let glob = matches!(bytes.get(len), Some(b'*' | b'\\'));
+            (!glob).then_some((TokenKind::Word, len))
+        }
+        b'0'..=b'9' => {
+            let digits = run(rest, |byte| byte.is_ascii_digit());
+            match bytes.get(digits) {
+                Some(b'.') => match ip4(rest) {
+                    0 => None,
+                    len => Some((TokenKind::Literal, len)),
+                },
+                Some(byte) if byte.is_ascii_alphabetic() || matches!(byte, b':' | b'*' | b'\\') => None,
+                _ => Some(number(rest)),
+            }
+        }
+        b'.' | b'[' | b':' => None,
+        _ => Sign::at(bytes).map(|sign| (TokenKind::Sign(sign), sign.text().len())),
     }
 }
 
@@ -194,7 +260,7 @@ fn scan(rest: &str) -> (TokenKind, usize) {
             best = candidate;
         }
     }
-    if let Some(sign) = Sign::at(rest)
+    if let Some(sign) = Sign::at(rest.as_bytes())
         && sign.text().len() >= best.1
     {
         return (TokenKind::Sign(sign), sign.text().len());
@@ -389,6 +455,33 @@ mod tests {
         assert_eq!(token.kind, TokenKind::Word);
         assert_eq!((warnings[0].span.start, warnings[0].span.end), (0, 2));
         assert!(warnings[0].message.contains("U+00A0"));
+    }
+
+    #[test]
+    fn common_tokens_are_what_the_longest_match_finds() {
+        const ALPHABET: &[u8] = b"a1fg8:./*\\ -_,=[x0";
+        let mut texts = vec![String::new()];
+        for _ in 0..5 {
+            let longer = |text: &String| {
+                let text = text.clone();
+                ALPHABET.iter().map(move |byte| text.clone() + &char::from(*byte).to_string())
+            };
+            texts = texts.iter().flat_map(longer).collect();
+            texts.iter().step_by(3).for_each(|text| {
+                for text in [text.clone(), format!("1.2.3{text}"), format!("2001:db8:{text}")] {
+                    if let Some(token) = common(&text) {
+                        assert_eq!(token, scan(&text), "{text}");
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn signs_are_the_longest_that_fit() {
+        for text in ["==", "!=", "<<", ">>", "<=", ">=", "<", ">", "=", "!", "{", "}", ",", ":", "@", "%"] {
+            assert_eq!(Sign::at(text.as_bytes()).map(Sign::text), Some(text));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The parser's core: tokens with a little lookahead, errors collected with recovery at statement ends, nesting
 //! limited, definitions, includes. What the language consists of is in `expr`, `stmt`, `decl` and `cmd`.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::define::Scopes;
 use crate::diag::{Code, Diagnostic, Parsed, short};
@@ -11,7 +11,7 @@ use crate::source::{SourceId, Sources, Span};
 
 /// How deep braces, parentheses, operators and blocks may nest.
 pub const MAX_NESTING: u32 = 64;
-/// How many tokens can be seen ahead.
+/// How many tokens can be seen ahead; a power of two, since they lie in a ring.
 const LOOKAHEAD: usize = 4;
 /// Bytes of a comment.
 pub(crate) const MAX_COMMENT: usize = 128;
@@ -27,7 +27,11 @@ pub struct Parser<'a> {
     pub(crate) scopes: Scopes,
     /// The text read now is the last; those before it wait for its end.
     pub(crate) stack: Vec<Lexer>,
-    ahead: VecDeque<Token>,
+    /// The text that the last of them reads.
+    text: Arc<String>,
+    /// The tokens ahead, the next one at `front`.
+    ahead: [Token; LOOKAHEAD],
+    front: usize,
     last: Span,
     /// Where the token taken before that was.
     before_last: Span,
@@ -71,14 +75,17 @@ impl<'a> Parser<'a> {
         files: &'a dyn Files,
         scopes: Scopes,
     ) -> Parser<'a> {
+        let last = Span { source, start: 0, end: 0 };
         let mut parser = Parser {
             files,
             sources,
             scopes,
             stack: vec![Lexer::new(source)],
-            ahead: VecDeque::with_capacity(LOOKAHEAD),
-            last: Span { source, start: 0, end: 0 },
-            before_last: Span { source, start: 0, end: 0 },
+            text: Arc::default(),
+            ahead: [Token { kind: TokenKind::End, span: last }; LOOKAHEAD],
+            front: 0,
+            last,
+            before_last: last,
             depth: 0,
             braces: 0,
             copied: 0,
@@ -95,12 +102,20 @@ impl<'a> Parser<'a> {
         parser
     }
 
+    /// Reads what lies ahead in the last text.
     fn fill(&mut self) {
-        while self.ahead.len() < LOOKAHEAD {
-            let top = self.stack.len() - 1;
-            let lexer = &mut self.stack[top];
-            let text = self.sources.get(lexer.source()).map(|source| source.text.clone()).unwrap_or_default();
-            self.ahead.push_back(lexer.next(&text, &mut self.warnings));
+        let source = self.stack.last().and_then(|lexer| self.sources.get(lexer.source()));
+        self.text = source.map(|source| source.text.clone()).unwrap_or_default();
+        self.front = 0;
+        for at in 0..LOOKAHEAD {
+            self.ahead[at] = self.lex();
+        }
+    }
+
+    fn lex(&mut self) -> Token {
+        match self.stack.last_mut() {
+            Some(lexer) => lexer.next(&self.text, &mut self.warnings),
+            None => Token { kind: TokenKind::End, span: self.last },
         }
     }
 
@@ -111,7 +126,7 @@ impl<'a> Parser<'a> {
 
     /// The token `n` behind the next one; `n` is below 4.
     pub fn peek_at(&self, n: usize) -> Token {
-        self.ahead.get(n).copied().unwrap_or(Token { kind: TokenKind::End, span: self.last })
+        self.ahead[(self.front + n) % LOOKAHEAD]
     }
 
     /// Takes the next token. The end of an included text goes on behind its `include`.
@@ -121,7 +136,6 @@ impl<'a> Parser<'a> {
         if token.kind == TokenKind::End {
             if self.stack.len() > 1 {
                 self.stack.pop();
-                self.ahead.clear();
                 self.fill();
                 self.ended = true;
                 self.taken += 1;
@@ -139,17 +153,17 @@ impl<'a> Parser<'a> {
         self.taken += 1;
         self.ended = token.ends_statement();
         self.last_kind = token.kind;
-        self.ahead.pop_front();
-        self.fill();
+        self.ahead[self.front] = self.lex();
+        self.front = (self.front + 1) % LOOKAHEAD;
         token
     }
 
     /// Goes on in another text; afterwards behind the tokens taken so far.
     pub(crate) fn enter(&mut self, source: SourceId) {
-        if let (Some(front), Some(top)) = (self.ahead.front(), self.stack.last_mut()) {
-            top.seek(front.span.start);
+        let next = self.peek().span.start;
+        if let Some(top) = self.stack.last_mut() {
+            top.seek(next);
         }
-        self.ahead.clear();
         self.stack.push(Lexer::new(source));
         self.fill();
     }
@@ -166,9 +180,14 @@ impl<'a> Parser<'a> {
         match token.kind {
             TokenKind::Quoted => &text[1..text.len() - 1],
             TokenKind::Variable => &text[1..],
-            TokenKind::Literal => text.trim_start_matches('[').trim_end_matches(']'),
+            TokenKind::Literal if text.starts_with('[') => text.trim_matches(['[', ']']),
             _ => text,
         }
+    }
+
+    /// The text under a token, with quotes, `$` and brackets.
+    pub(crate) fn text_as_written(&self, token: Token) -> &str {
+        self.sources.text(token.span)
     }
 
     /// The next token's text if it is a word, else the empty text.

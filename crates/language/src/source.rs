@@ -44,7 +44,7 @@ pub struct Source {
     /// What messages call it: a path, `/dev/stdin`, `<cmdline>`.
     pub name: Arc<str>,
     /// The text.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// Where `include` named it.
     pub included_from: Option<Span>,
 }
@@ -74,11 +74,17 @@ impl Sources {
         Sources::default()
     }
 
-    /// Adds a text. `None` where it is longer than spans can count (4 GiB).
-    pub fn add(&mut self, name: &str, text: &str, included_from: Option<Span>) -> Option<SourceId> {
+    /// Adds a text; one that is given away is not copied. `None` where it is longer than spans can count (4 GiB).
+    pub fn add(
+        &mut self,
+        name: &str,
+        text: impl Into<String>,
+        included_from: Option<Span>,
+    ) -> Option<SourceId> {
+        let text = text.into();
         u32::try_from(text.len()).ok()?;
         let id = SourceId(u32::try_from(self.0.len()).ok()?);
-        self.0.push(Source { name: name.into(), text: text.into(), included_from });
+        self.0.push(Source { name: name.into(), text: Arc::new(text), included_from });
         Some(id)
     }
 

@@ -149,7 +149,7 @@ impl Parser<'_> {
             return Err(Diagnostic::error(span, format!("\"{}\" includes itself", short(path))));
         }
         match self.files.read(path) {
-            Ok(text) => match self.sources.add(path, &text, Some(span)) {
+            Ok(text) => match self.sources.add(path, text, Some(span)) {
                 Some(source) => Ok(Some(source)),
                 None => Err(Diagnostic::error(span, format!("\"{}\" is too long", short(path)))),
             },

@@ -11,37 +11,37 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Payload {
     /// Name of the header, such as `ip`.
-    pub protocol: Box<str>,
+    pub protocol: &'static str,
     /// Name of the field, such as `saddr`.
-    pub field: Box<str>,
+    pub field: &'static str,
 }
 
 impl Payload {
     /// In nft's canonical form.
     pub fn print(&self, out: &mut Printer) {
-        out.text(&self.protocol).text(" ").text(&self.field);
+        out.text(self.protocol).text(" ").text(self.field);
     }
 }
 
 impl Payload {
     /// At the header's name.
     pub fn parse(p: &mut Parser<'_>) -> Parsed<Payload> {
-        let protocol: Box<str> = p.word().into();
+        let Some(proto) = Proto::from_name(p.word()) else { return Err(p.unexpected("a header")) };
         p.next();
-        let fields = Proto::from_name(&protocol).map_or(&[][..], |proto| proto.header().fields);
-        let names = fields.iter().map(|field| field.name);
+        let names = proto.header().fields.iter().map(|field| field.name);
         let (first, second) = (p.word(), p.word_at(1));
         // ARP's addresses are two words, such as `saddr ip`.
-        let found = names.clone().find(|name| match name.split_once(' ') {
-            Some(parts) => parts == (first, second),
-            None => *name == first,
+        let found = names.clone().find(|name| match name.strip_prefix(first) {
+            Some("") => true,
+            Some(rest) => rest.strip_prefix(' ') == Some(second),
+            None => false,
         });
-        let Some(field) = found else { return Err(super::primary::no_field(p, &protocol, names)) };
+        let Some(field) = found else { return Err(super::primary::no_field(p, proto.name(), names)) };
         p.next();
         if field.contains(' ') {
             p.next();
         }
-        Ok(Payload { protocol, field: field.into() })
+        Ok(Payload { protocol: proto.name(), field })
     }
 }
 
@@ -64,6 +64,6 @@ impl Payload {
         };
         let names: Vec<&'static str> = proto.header().fields.iter().map(|field| field.name).collect();
         let field = field.one_of(&format!("field of '{}'", proto.name()), &names)?;
-        Ok(Payload { protocol: proto.name().into(), field: field.into() })
+        Ok(Payload { protocol: proto.name(), field })
     }
 }

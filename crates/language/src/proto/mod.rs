@@ -139,7 +139,30 @@ impl Proto {
 
     /// From the word nft uses; only protocols that have one.
     pub fn from_name(name: &str) -> Option<Proto> {
-        Proto::ALL.into_iter().find(|proto| !name.is_empty() && proto.header().name == name)
+        Some(match name {
+            "ether" => Proto::Ether,
+            "vlan" => Proto::Vlan,
+            "arp" => Proto::Arp,
+            "ip" => Proto::Ip,
+            "ip6" => Proto::Ip6,
+            "ah" => Proto::Ah,
+            "esp" => Proto::Esp,
+            "comp" => Proto::Comp,
+            "icmp" => Proto::Icmp,
+            "igmp" => Proto::Igmp,
+            "udp" => Proto::Udp,
+            "udplite" => Proto::Udplite,
+            "tcp" => Proto::Tcp,
+            "dccp" => Proto::Dccp,
+            "sctp" => Proto::Sctp,
+            "th" => Proto::Th,
+            "icmpv6" => Proto::Icmpv6,
+            "gre" => Proto::Gre,
+            "gretap" => Proto::Gretap,
+            "vxlan" => Proto::Vxlan,
+            "geneve" => Proto::Geneve,
+            _ => return None,
+        })
     }
 
     /// Its header.
@@ -220,6 +243,7 @@ mod tests {
         for proto in Proto::ALL {
             let header = proto.header();
             assert_eq!(header.proto, proto);
+            assert_eq!(Proto::from_name(header.name), (!header.name.is_empty()).then_some(proto));
             for field in header.fields {
                 assert!(
                     header.bits == 0 || field.offset + field.bits <= header.bits,

@@ -152,8 +152,7 @@ fn payload_syntax(payload: &Payload, bits: u32) -> ExprKind {
         let raw = ExprKind::RawPayload(RawPayload { base, offset: payload.offset, len: bits });
         return inside(payload.inner, raw);
     };
-    let field =
-        ExprKind::Payload(expr::payload::Payload { protocol: proto.name().into(), field: field.into() });
+    let field = ExprKind::Payload(expr::payload::Payload { protocol: proto.name(), field });
     // A field of the tunnel's own header is written without saying twice which tunnel that is
     inside(payload.inner.filter(|tunnel| *tunnel != proto), field)
 }

@@ -81,11 +81,11 @@ impl Lower<'_> {
         span: Span,
     ) -> Parsed<Typed> {
         let proto =
-            Proto::from_name(&node.protocol).ok_or_else(|| unknown(span, "protocol", &node.protocol))?;
-        let field = proto.field(&node.field).ok_or_else(|| {
+            Proto::from_name(node.protocol).ok_or_else(|| unknown(span, "protocol", node.protocol))?;
+        let field = proto.field(node.field).ok_or_else(|| {
             let names = proto.header().fields.iter().map(|field| field.name);
             let error = unknown(span, "field", &format!("{} {}", node.protocol, node.field));
-            match nearest(&node.field, names) {
+            match nearest(node.field, names) {
                 Some(near) => error.help(format!("did you mean `{} {near}'?", node.protocol)),
                 None => error,
             }

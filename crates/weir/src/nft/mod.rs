@@ -54,7 +54,7 @@ fn run(options: &Options) -> ExitCode {
             // The engine keeps its own time; sets with timeouts need one to begin with.
             let mut engine = Engine::new(host, 1);
             engine.advance(machine::now());
-            run_in(&mut session, options, &name, &text, &mut engine)
+            run_in(&mut session, options, &name, text, &mut engine)
         }
     }
 }
@@ -83,7 +83,7 @@ fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
     }
 }
 
-fn run_in(session: &mut Session, options: &Options, name: &str, text: &str, engine: &mut Engine) -> ExitCode {
+fn run_in(session: &mut Session, options: &Options, name: &str, text: String, engine: &mut Engine) -> ExitCode {
     let mut sources = Sources::new();
     for (define, value) in &options.defines {
         if let Err(error) = session.define(define, value, &mut sources) {
@@ -92,8 +92,8 @@ fn run_in(session: &mut Session, options: &Options, name: &str, text: &str, engi
         }
     }
     // As nft does, -j takes text too.
-    if options.json && Document::looks_like(text) {
-        return report(&session.run_json(name, text, &mut InProcess(engine)), &sources);
+    if options.json && Document::looks_like(&text) {
+        return report(&session.run_json(name, &text, &mut InProcess(engine)), &sources);
     }
     let Some(source) = sources.add(name, text, None) else {
         complain(&format!("Error: {name} is longer than 4 GiB\n"));

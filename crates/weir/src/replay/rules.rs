@@ -33,7 +33,7 @@ pub fn load(engine: &mut Engine, names: &Names, options: &Options) -> Result<Pla
         })?;
     }
     let too_long = || ReplayError::File { path: name.clone(), error: "longer than 4 GiB".into() };
-    let source = sources.add(&name, &text, None).ok_or_else(too_long)?;
+    let source = sources.add(&name, text, None).ok_or_else(too_long)?;
     let files = DiskFiles { include_paths: options.include_paths.clone() };
     let outcome = session.run(&mut sources, source, &files, &mut InProcess(engine));
     if !outcome.ok() {
@@ -149,7 +149,7 @@ fn add_table(
     }
     text.push_str("}\n");
     let mut sources = Sources::new();
-    let Some(source) = sources.add("--trace", &text, None) else { return Err("too long\n".into()) };
+    let Some(source) = sources.add("--trace", text, None) else { return Err("too long\n".into()) };
     let mut session = Session { names: names.clone(), ..Session::default() };
     let mut outcome: Outcome = session.run(&mut sources, source, &NoFiles, &mut InProcess(engine));
     if outcome.ok() {
