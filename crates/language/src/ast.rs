@@ -43,7 +43,7 @@ impl Rule {
     /// A rule up to its end, which stays.
     pub fn parse(p: &mut Parser<'_>) -> Parsed<Rule> {
         let start = p.peek().span;
-        let mut stmts = Vec::new();
+        let mut stmts = Vec::with_capacity(4);
         let mut comment = None;
         loop {
             let token = p.peek();
@@ -67,6 +67,8 @@ impl Rule {
         if stmts.is_empty() {
             return Err(p.unexpected("a statement"));
         }
+        // Many rules wait to be lowered: each takes what it needs, and the room it grew in serves the next one.
+        let stmts = stmts.drain(..).collect();
         Ok(Rule { stmts, comment, span: start.to(p.last_span()) })
     }
 

@@ -165,18 +165,16 @@ impl Lexer {
         self.skip_blanks(text, warnings);
         let start = self.at;
         let rest = text.get(start..).unwrap_or_default();
-        let Some(first) = rest.chars().next() else {
-            return Token { kind: TokenKind::End, span: self.span(start, start) };
-        };
-        let (kind, len) = match first {
-            '\n' => (TokenKind::Newline, 1),
-            '\r' if rest[1..].starts_with('\n') => (TokenKind::Newline, 2),
-            ';' => (TokenKind::Semicolon, 1),
-            '"' => match rest[1..].find(['"', '\n']) {
+        let (kind, len) = match rest.as_bytes() {
+            [] => (TokenKind::End, 0),
+            [b'\n', ..] => (TokenKind::Newline, 1),
+            [b'\r', b'\n', ..] => (TokenKind::Newline, 2),
+            [b';', ..] => (TokenKind::Semicolon, 1),
+            [b'"', ..] => match rest[1..].find(['"', '\n']) {
                 Some(end) if rest.as_bytes()[1 + end] == b'"' => (TokenKind::Quoted, end + 2),
                 _ => (TokenKind::Junk, 1),
             },
-            '$' => match word(&rest[1..]) {
+            [b'$', ..] => match word(&rest[1..]) {
                 0 => (TokenKind::Junk, 1),
                 len => (TokenKind::Variable, 1 + len),
             },
@@ -188,15 +186,18 @@ impl Lexer {
 
     fn skip_blanks(&mut self, text: &str, warnings: &mut Vec<Diagnostic>) {
         loop {
-            self.at += run(text.get(self.at..).unwrap_or_default(), |byte| byte == b' ' || byte == b'\t');
-            let rest = text.get(self.at..).unwrap_or_default();
-            let Some(c) = rest.chars().next() else { return };
-            match c {
-                '\\' if rest[1..].starts_with('\n') => self.at += 2,
-                '\\' if rest[1..].starts_with("\r\n") => self.at += 3,
-                '\r' if !rest[1..].starts_with('\n') => self.at += 1,
-                '#' => self.at += rest.find('\n').unwrap_or(rest.len()),
-                c if is_unicode_space(c) => {
+            match text.as_bytes().get(self.at..).unwrap_or_default() {
+                [b' ' | b'\t', ..] => self.at += 1,
+                [b'\\', b'\n', ..] => self.at += 2,
+                [b'\\', b'\r', b'\n', ..] => self.at += 3,
+                [b'\r', b'\n', ..] => return,
+                [b'\r', ..] => self.at += 1,
+                rest @ [b'#', ..] => {
+                    self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+                }
+                [0x80..=0xff, ..] => {
+                    let c = text.get(self.at..).and_then(|rest| rest.chars().next());
+                    let Some(c) = c.filter(|c| is_unicode_space(*c)) else { return };
                     let end = self.at + c.len_utf8();
                     // The mark that some editors begin a file with is no space anybody typed.
                     if (self.at, c) != (0, '\u{feff}') {
@@ -279,14 +280,15 @@ fn run(text: &str, test: impl Fn(u8) -> bool) -> usize {
 fn word(text: &str) -> usize {
     // The only words of the language that begin with a digit: types of VLAN tags.
     for name in ["8021q", "8021ad"] {
-        if text.strip_prefix(name).is_some_and(|rest| run(rest, |b| b.is_ascii_alphanumeric()) == 0) {
+        let rest = text.strip_prefix(name);
+        if rest.is_some_and(|rest| run(rest, |b| b.is_ascii_alphanumeric()) == 0) {
             return name.len();
         }
     }
     if !text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'.') {
         return 0;
     }
-    run(text, |b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b))
+    run(text, |b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.'))
 }
 
 /// A word with one asterisk at its end, or with escaped ones anywhere.

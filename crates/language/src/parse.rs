@@ -197,8 +197,12 @@ impl<'a> Parser<'a> {
 
     /// The text of the token `n` behind the next one if that is a word, else the empty text.
     pub fn word_at(&self, n: usize) -> &str {
-        let token = self.peek_at(n);
-        if token.kind == TokenKind::Word { self.sources.text(token.span) } else { "" }
+        let Token { kind, span } = self.peek_at(n);
+        if kind != TokenKind::Word {
+            return "";
+        }
+        // Tokens ahead are always of the text that is read now.
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     /// Whether the next token is that word.

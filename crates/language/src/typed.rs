@@ -232,7 +232,13 @@ impl Typed {
 
     /// 4-byte registers it takes.
     pub fn words(&self) -> u32 {
-        self.fields().iter().map(Shape::words).sum()
+        match &self.kind {
+            Kind::Concat(parts) => parts.iter().map(|part| part.shape.words()).sum(),
+            Kind::SetRef(..) | Kind::Range(..) | Kind::Map(..) => {
+                self.fields().iter().map(Shape::words).sum()
+            }
+            _ => self.shape.words(),
+        }
     }
 
     /// Whether it is computed per packet rather than known now.

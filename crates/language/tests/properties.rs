@@ -40,8 +40,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-fn payload(protocol: &str, field: &str) -> Expr {
-    Expr::raised(ExprKind::Payload(Payload { protocol: protocol.into(), field: field.into() }))
+fn payload(protocol: &'static str, field: &'static str) -> Expr {
+    Expr::raised(ExprKind::Payload(Payload { protocol, field }))
 }
 
 fn meta(key: &str) -> Expr {

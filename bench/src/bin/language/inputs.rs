@@ -30,14 +30,14 @@ impl Case {
         }
     }
 
-    /// Seconds and MiB that loading may take.
-    pub const fn budget(self) -> (f64, f64) {
+    /// Seconds and MiB that loading may take, where a bound is set.
+    pub const fn budget(self) -> (f64, Option<f64>) {
         match self {
-            Case::Rules => (0.35, 150.0),
-            Case::Addresses => (0.5, 120.0),
-            Case::Prefixes => (0.6, 120.0),
-            Case::Services => (0.25, 100.0),
-            Case::Chains => (0.05, 30.0),
+            Case::Rules => (0.35, Some(150.0)),
+            Case::Addresses => (0.5, Some(120.0)),
+            Case::Prefixes => (0.6, Some(120.0)),
+            Case::Services => (0.25, None),
+            Case::Chains => (0.05, Some(30.0)),
         }
     }
 

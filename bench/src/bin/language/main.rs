@@ -69,9 +69,10 @@ fn table(rounds: usize) -> Result<(), String> {
         let load = process::best(rounds, || process::ours("load", &file))?;
         let list = process::best(rounds, || process::ours("list", &file))?;
         let (seconds, mebibytes) = case.budget();
+        let mebibytes = mebibytes.map_or("-".to_owned(), |mebibytes| format!("{mebibytes:.0}"));
         let Cost { seconds: took, mebibytes: used } = load;
         print!(
-            "{:10} {took:>7.3} {seconds:>7.2} {used:>6.0} {mebibytes:>6.0} {:>7.3} {:>6.0}",
+            "{:10} {took:>7.3} {seconds:>7.2} {used:>6.0} {mebibytes:>6} {:>7.3} {:>6.0}",
             case.name(),
             list.seconds,
             list.mebibytes

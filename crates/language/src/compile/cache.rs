@@ -1,6 +1,6 @@
 //! What the batch under way has declared and removed, over what is committed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ironweir_ruleset::store::{SetState, TableState};
 use ironweir_ruleset::{BaseChain, Element, Family, RuleSelector, Ruleset, Set, TableId};
@@ -12,7 +12,7 @@ use crate::source::Span;
 /// By table.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    tables: HashMap<TableId, TableCache>,
+    tables: BTreeMap<TableId, TableCache>,
     /// Families whose committed tables are gone; `None` for all.
     flushed: HashSet<Option<Family>>,
 }
@@ -61,7 +61,7 @@ impl Cache {
         if !self.tables.contains_key(id) {
             self.tables.insert(id.clone(), TableCache::default());
         }
-        self.tables.entry(id.clone()).or_default()
+        self.tables.get_mut(id).expect("it was inserted where it was not there")
     }
 
     pub(super) fn flush_ruleset(&mut self, family: Option<Family>) {
@@ -173,6 +173,14 @@ impl Cache {
                 table.rules.insert(chain.into(), Vec::new());
             }
             None => table.rules.values_mut().for_each(Vec::clear),
+        }
+    }
+
+    /// Adds a rule at the end of a chain.
+    pub(super) fn add_rule(&mut self, ruleset: &Ruleset, id: &TableId, chain: &str, rule: RuleSelector) {
+        match self.tables.get_mut(id).and_then(|table| table.rules.get_mut(chain)) {
+            Some(rules) => rules.push(rule),
+            None => self.rules(ruleset, id, chain).push(rule),
         }
     }
 

@@ -5,7 +5,7 @@ use ironweir_ruleset::{Change, Creation, Element, ElementFlags, Set, SetFlags, S
 use super::Compiler;
 use super::cache::TableSets;
 use crate::cmd::{Command, CommandKind, Declaration};
-use crate::decl::element::ElementsDecl;
+use crate::decl::element::{Elements, ElementsDecl};
 use crate::decl::set::SetDecl;
 use crate::diag::{Code, Diagnostic, Parsed, short};
 use crate::expr::set::SetLiteral;
@@ -18,7 +18,7 @@ impl Compiler<'_> {
     /// The elements that a set's block holds.
     pub(super) fn elements_of(&mut self, decl: &SetDecl, errors: &mut Vec<Diagnostic>) {
         let Some((elements, span)) = &decl.elements else { return };
-        if !elements.elements.is_empty() {
+        if !elements.is_empty() {
             self.add(&decl.table.id, &decl.name.text, elements, *span, Creation::Add, errors);
         }
     }
@@ -41,15 +41,27 @@ impl Compiler<'_> {
         &mut self,
         table: &TableId,
         name: &str,
-        literal: &SetLiteral,
+        elements: &Elements,
         span: Span,
         creation: Creation,
         errors: &mut Vec<Diagnostic>,
     ) {
         let (ruleset, now) = (self.ruleset, self.now);
         let Some(set) = self.cache.set(ruleset, table, name).cloned() else { return };
+        if let Elements::Addresses(addresses) = elements
+            && let Some((made, spans)) = self.addresses(table, &set, addresses)
+        {
+            let change = Change::NewElements {
+                table: table.clone(),
+                set: SetRef::new(name),
+                elements: made,
+                creation,
+            };
+            self.push_with(change, span, spans);
+            return;
+        }
         let before = errors.len();
-        let members = self.members(table, &set, literal, errors);
+        let members = self.members(table, &set, &elements.literal(), errors);
         if errors.len() > before {
             return;
         }
@@ -146,7 +158,7 @@ impl Compiler<'_> {
     ) -> Vec<Member> {
         let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table };
         let scope = Scope { family: table.family, names: self.names, sets: &sets };
-        let mut lower = Lower::new(scope, table.clone(), &self.next_id);
+        let mut lower = Lower::new(scope, table, &self.next_id);
         let shapes = set_of(set);
         let ranges = set.userdata.get_u32(userdata::SET_DATA_INTERVAL).is_some_and(|interval| interval != 0);
         let mut members = Vec::with_capacity(literal.elements.len());
@@ -197,7 +209,7 @@ impl Compiler<'_> {
         let Some(set) = self.cache.set(ruleset, table, name).cloned() else {
             return if missing_ok { Ok(()) } else { Err(no_set(decl)) };
         };
-        let elements = self.keys(table, &set, &decl.elements)?;
+        let elements = self.keys(table, &set, &decl.elements.literal())?;
         let style = Style {
             interval: set.flags.contains(SetFlags::INTERVAL),
             concat: set.flags.contains(SetFlags::CONCAT),
@@ -254,7 +266,7 @@ impl Compiler<'_> {
         let Some(set) = self.cache.set(self.ruleset, &decl.table.id, &decl.set.text) else {
             return Err(no_set(decl));
         };
-        Ok((set.clone(), self.keys(&decl.table.id, set, &decl.elements)?))
+        Ok((set.clone(), self.keys(&decl.table.id, set, &decl.elements.literal())?))
     }
 }
 
@@ -272,7 +284,7 @@ impl Compiler<'_> {
             return None;
         }
         let is_it = |decl: &&SetDecl| decl.table.id == *table && &*decl.name.text == name;
-        let mut literals: Vec<&SetLiteral> = Vec::new();
+        let mut literals: Vec<&Elements> = Vec::new();
         for command in commands {
             let CommandKind::Declare(_, declared) = &command.kind else { continue };
             let sets = match declared {
@@ -290,7 +302,7 @@ impl Compiler<'_> {
         let mut errors = Vec::new();
         let mut members: Vec<Member> = Vec::new();
         for literal in literals {
-            members.extend(self.members(table, set, literal, &mut errors));
+            members.extend(self.members(table, set, &literal.literal(), &mut errors));
         }
         members.retain(|member| !member.element.flags.contains(ElementFlags::CATCHALL));
         interval::distinct(members, false).err()

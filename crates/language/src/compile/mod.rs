@@ -4,6 +4,7 @@
 //! a set that the same file makes. Each change keeps the place it comes from: when a backend refuses it, that is where
 //! the error points.
 
+mod addresses;
 mod cache;
 mod chain;
 mod delete;

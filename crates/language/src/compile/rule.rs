@@ -62,6 +62,18 @@ impl Compiler<'_> {
             self.push(change, rule.span);
         }
         let made = RuleSelector::Change(self.next_change());
+        self.place_rule(table, chain, made, place);
+        let change =
+            Change::NewRule { table: table.clone(), chain: ChainRef::new(chain), rule: lowered.rule, place };
+        self.push(change, rule.span);
+        Ok(())
+    }
+
+    /// Remembers where a rule stands among the others of its chain.
+    fn place_rule(&mut self, table: &TableId, chain: &str, made: RuleSelector, place: Place) {
+        if place == Place::Last {
+            return self.cache.add_rule(self.ruleset, table, chain, made);
+        }
         let rules = self.cache.rules(self.ruleset, table, chain);
         let at = |other: RuleSelector| rules.iter().position(|known| *known == other);
         match place {
@@ -81,9 +93,5 @@ impl Compiler<'_> {
                 }
             }
         }
-        let change =
-            Change::NewRule { table: table.clone(), chain: ChainRef::new(chain), rule: lowered.rule, place };
-        self.push(change, rule.span);
-        Ok(())
     }
 }

@@ -228,7 +228,7 @@ impl Compiler<'_> {
         let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table: id };
         let scope = Scope { family: id.family, names: self.names, sets: &sets };
         let resolve = |part: &Expr| {
-            let mut lower = Lower::new(scope, id.clone(), &self.next_id);
+            let mut lower = Lower::new(scope, id, &self.next_id);
             if matches!(part.kind, ExprKind::Inner(_)) {
                 lower.protocols.set(Base::Transport, Proto::Udp);
             }

@@ -1,5 +1,6 @@
 //! Declarations: what a table holds, one file each: node and parsing.
 
+pub mod addresses;
 pub mod chain;
 pub mod ct_object;
 pub mod element;

@@ -5,7 +5,7 @@ use ironweir_expr::objref::ObjectType;
 use ironweir_ruleset::SetFlags;
 use ironweir_ruleset::set::SetPolicy;
 
-use super::element::set_literal;
+use super::element::{Elements, set_literal};
 use super::object::ObjectDecl;
 use super::{Name, TableName, block};
 use crate::datatype::Type;
@@ -47,7 +47,7 @@ pub struct SetDecl {
     /// Stateful statements that every element gets.
     pub stmts: Vec<Stmt>,
     /// `elements = { ... }`.
-    pub elements: Option<(SetLiteral, Span)>,
+    pub elements: Option<(Elements, Span)>,
 }
 
 /// What keys or values are.
@@ -340,7 +340,7 @@ impl SetDecl {
             }
         }
         if let Some(elem) = node.get("elem") {
-            set.elements = Some((SetLiteral::from_json(elem)?, elem.span()));
+            set.elements = Some((Elements::Literal(SetLiteral::from_json(elem)?), elem.span()));
         }
         Ok(set)
     }

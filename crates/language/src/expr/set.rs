@@ -156,7 +156,15 @@ impl SetLiteral {
     /// At the `{`.
     pub fn parse(p: &mut Parser<'_>) -> Parsed<SetLiteral> {
         let open = p.expect(Sign::BraceOpen)?;
-        let mut elements = Vec::new();
+        SetLiteral::parse_more(p, Vec::new(), open)
+    }
+
+    /// Behind the brace at `open`, or behind some elements and a comma.
+    pub(crate) fn parse_more(
+        p: &mut Parser<'_>,
+        mut elements: Vec<Element>,
+        open: Span,
+    ) -> Parsed<SetLiteral> {
         loop {
             p.newlines();
             if p.eat(Sign::BraceClose) {
@@ -172,12 +180,18 @@ impl SetLiteral {
                 }
                 element => elements.push(element),
             }
-            let line_ends = p.peek();
-            p.newlines();
-            if !p.is(Sign::BraceClose) && !p.eat(Sign::Comma) {
-                return Err(not_closed(p, line_ends, open));
-            }
+            SetLiteral::separator(p, open)?;
         }
+    }
+
+    /// The comma behind an element, which the last one need not have.
+    pub(crate) fn separator(p: &mut Parser<'_>, open: Span) -> Parsed<()> {
+        let line_ends = p.peek();
+        p.newlines();
+        if !p.is(Sign::BraceClose) && !p.eat(Sign::Comma) {
+            return Err(not_closed(p, line_ends, open));
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use ironweir_ruleset::{Element, Set};
 use serde_json::Value;
 
 use super::Lister;
+use super::addresses;
 use super::wrap::Lines;
 use crate::lower::set_of;
 use crate::print::Printer;
@@ -34,12 +35,22 @@ impl Lister<'_> {
             _ => None,
         };
         let mut lines = Lines::new(key, set.data.is_some(), out);
+        if let Some(ranges) = addresses::ranges(set, &shapes, &elements) {
+            drop(elements);
+            let mut text = String::new();
+            for range in ranges {
+                text.clear();
+                range.print(&mut text);
+                lines.element(&text, false);
+            }
+            return lines.finish();
+        }
         let mut raise = self.raise(table);
-        for raised in raise_elements(&mut raise, set, &shapes, &elements) {
+        raise_elements(&mut raise, set, &shapes, &elements, |raised| {
             let mut printer = Printer::new(self.options);
             raised.element.print(&mut printer);
             lines.element(printer.as_str(), raised.several_words);
-        }
+        });
         lines.finish();
     }
 
@@ -80,10 +91,11 @@ impl Lister<'_> {
     pub(super) fn elements_json(&self, table: &TableState, set: &Set, elements: &[Element]) -> Vec<Value> {
         let mut raise = self.raise(table);
         let shapes = set_of(set).key;
-        raise_elements(&mut raise, set, &shapes, elements)
-            .iter()
-            .map(|raised| raised.element.to_json(&self.options))
-            .collect()
+        let mut out = Vec::with_capacity(elements.len());
+        raise_elements(&mut raise, set, &shapes, elements, |raised| {
+            out.push(raised.element.to_json(&self.options));
+        });
+        out
     }
 
     /// Statements that every element gets, as JSON.

@@ -3,6 +3,7 @@
 //! [`Lister`] holds what listing depends on; each kind of thing has a file. What is printed here is exactly what
 //! `nft list ...` prints, so that it can be loaded again and compared with nft's own output.
 
+mod addresses;
 mod chain;
 mod elements;
 mod flowtable;

@@ -1,7 +1,5 @@
 //! How many elements of a named set stand on one line.
 
-use std::fmt::Write as _;
-
 use crate::datatype::Type;
 
 /// Begins every line of elements but the first, so that they stand under one another.
@@ -25,7 +23,8 @@ impl<'a> Lines<'a> {
 
     /// One element. What has several words stands alone: data, state, timeout, comment.
     pub(super) fn element(&mut self, text: &str, several_words: bool) {
-        let _ = write!(self.out, "{}{text}", self.before);
+        self.out.push_str(self.before);
+        self.out.push_str(text);
         self.on_line += 1;
         if several_words || self.on_line >= self.per_line {
             self.on_line = 0;

@@ -9,6 +9,15 @@ use crate::typed::{Kind, Shape, Typed};
 /// is no constant.
 pub fn constant_bytes(typed: &Typed) -> Option<Value> {
     match &typed.kind {
+        // What most constants are needs no memory of its own on the way.
+        Kind::Value(Datum::Number(number)) if typed.shape.bytes() <= 16 => {
+            let mut all = number.to_be_bytes();
+            let bytes = &mut all[16 - typed.shape.bytes()..];
+            if typed.shape.order == Order::Host && cfg!(target_endian = "little") {
+                bytes.reverse();
+            }
+            Some(Value::new(bytes))
+        }
         Kind::Value(datum) => Some(Value::from(datum_bytes(datum, typed.shape))),
         Kind::Concat(parts) => {
             let mut bytes = Vec::new();

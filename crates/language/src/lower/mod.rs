@@ -42,7 +42,7 @@ pub struct Lower<'a> {
     /// Where it stands.
     pub scope: Scope<'a>,
     /// Its table.
-    pub table: TableId,
+    pub table: &'a TableId,
     /// Which protocols the matches so far imply.
     pub protocols: Protocols,
     /// What the rule consists of so far.
@@ -63,13 +63,13 @@ pub struct Lower<'a> {
 
 impl<'a> Lower<'a> {
     /// For one rule. `next_id` numbers the anonymous sets and chains of the whole batch, counting from 1.
-    pub fn new(scope: Scope<'a>, table: TableId, next_id: &'a std::cell::Cell<u32>) -> Lower<'a> {
+    pub fn new(scope: Scope<'a>, table: &'a TableId, next_id: &'a std::cell::Cell<u32>) -> Lower<'a> {
         Lower {
             scope,
             table,
             protocols: Protocols::new(scope.family),
-            out: Vec::new(),
-            pending: Vec::new(),
+            out: Vec::with_capacity(8),
+            pending: Vec::with_capacity(4),
             failure: None,
             inner_protocols: None,
             words: 0,

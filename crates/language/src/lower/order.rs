@@ -40,6 +40,9 @@ impl Lower<'_> {
 
     /// Gives constants the byte orders of the expression they are compared with.
     fn match_orders(&mut self, right: Typed, left: &Typed) -> Typed {
+        if !matches!(left.kind, Kind::Concat(_)) {
+            return self.with_orders(right, &[left.shape.order]);
+        }
         let orders: Vec<Order> = natural(left).iter().map(|shape| shape.order).collect();
         self.with_orders(right, &orders)
     }
@@ -96,8 +99,13 @@ impl Lower<'_> {
 pub(crate) fn natural(left: &Typed) -> Vec<Shape> {
     match &left.kind {
         Kind::Concat(parts) => parts.iter().flat_map(natural).collect(),
-        _ => vec![Shape { bits: left.bits_of_value(), ..left.shape }],
+        _ => vec![natural_single(left)],
     }
+}
+
+/// The same of what is no concatenation.
+pub(super) fn natural_single(left: &Typed) -> Shape {
+    Shape { bits: left.bits_of_value(), ..left.shape }
 }
 
 impl Typed {

@@ -4,7 +4,7 @@ use ironweir_expr::fib;
 
 use super::Lower;
 use super::matching::Match;
-use super::order::natural;
+use super::order::{natural, natural_single};
 use super::transfer::transfer;
 use crate::datatype::Type;
 use crate::diag::{Code, Diagnostic, Parsed};
@@ -53,10 +53,20 @@ impl Lower<'_> {
             }
             _ => {
                 self.ask_presence(&mut left, &node.right);
-                let wanted = natural(&left);
-                self.resolve_right(&node.right, &wanted).map_err(|error| match error.code {
+                let (single, several);
+                let wanted: &[Shape] = match &left.kind {
+                    Kind::Concat(_) => {
+                        several = natural(&left);
+                        &several
+                    }
+                    _ => {
+                        single = [natural_single(&left)];
+                        &single
+                    }
+                };
+                self.resolve_right(&node.right, wanted).map_err(|error| match error.code {
                     Some(Code::Type) => {
-                        let types = names_of(&wanted);
+                        let types = names_of(wanted);
                         error.and(node.left.span, format!("this is of type {types}"))
                     }
                     _ => error,

@@ -29,7 +29,7 @@ pub fn lower_rule(
     table: &TableId,
     next_id: &Cell<u32>,
 ) -> Parsed<LoweredRule> {
-    let mut lower = Lower::new(scope, table.clone(), next_id);
+    let mut lower = Lower::new(scope, table, next_id);
     let mut end: Option<&Stmt> = None;
     for stmt in &rule.stmts {
         if let Some(end) = end {
@@ -49,5 +49,7 @@ pub fn lower_rule(
     {
         return Err(Diagnostic::error(rule.span, "comment is too long; 128 characters are the most"));
     }
-    Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs: lower.out, userdata: user } })
+    // Copied to where they just fit, so that the room they grew in serves the next rule.
+    let exprs = lower.out.drain(..).collect();
+    Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs, userdata: user } })
 }

@@ -35,23 +35,19 @@ pub(super) fn data_shapes(set: &Set) -> Option<Vec<Shape>> {
     }
 }
 
-/// Elements of a set for a listing, in its order.
+/// Elements of a set for a listing, in its order, one after another: as syntax they are large.
 pub fn raise_elements(
     raise: &mut Raise<'_>,
     set: &Set,
     shapes: &[Shape],
     elements: &[Element],
-) -> Vec<RaisedElement> {
-    let literal = literal_of(raise, set, shapes, 0, elements);
-    literal
-        .elements
-        .iter()
-        .map(|element| {
-            let element_syntax = raise.element_syntax(element);
-            let several_words = element_syntax.data.is_some() || element_syntax.options.is_some();
-            RaisedElement { element: element_syntax, several_words }
-        })
-        .collect()
+    mut each: impl FnMut(RaisedElement),
+) {
+    for typed in literal_of(raise, set, shapes, 0, elements).elements {
+        let element = raise.element_syntax(&typed);
+        let several_words = element.data.is_some() || element.options.is_some();
+        each(RaisedElement { element, several_words });
+    }
 }
 
 /// A set's elements as a literal. Values are shifted right where the key is a bit field that is compared in place.
@@ -87,7 +83,10 @@ pub(super) fn literal_of(
     // Ranges in concatenations have no order: nft lists such a set as the kernel keeps it.
     let ranges = |key: &Typed| matches!(&key.kind, Kind::Concat(parts) if parts.iter().any(is_interval));
     if !out.iter().any(|element| ranges(&element.key)) {
-        out.sort_by_cached_key(|element| sort_key(&element.key));
+        match out.iter().all(|element| single_number(&element.key).is_some()) {
+            true => out.sort_by_key(|element| single_number(&element.key)),
+            false => out.sort_by_cached_key(|element| sort_key(&element.key)),
+        }
     }
     for element in catchall {
         let key = Typed::new(Kind::Wildcard, Shape::of(Type::Invalid));
@@ -260,6 +259,15 @@ pub fn sort_key(key: &Typed) -> Vec<(u128, Vec<u8>)> {
         Kind::Prefix(first, _) | Kind::Range(first, _) => sort_key(first),
         Kind::Concat(parts) => parts.iter().flat_map(sort_key).collect(),
         _ => vec![(u128::MAX, Vec::new())],
+    }
+}
+
+/// The whole of [`sort_key`] where that is one number.
+fn single_number(key: &Typed) -> Option<u128> {
+    match &key.kind {
+        Kind::Prefix(first, _) | Kind::Range(first, _) => single_number(first),
+        _ if key.shape.datatype == Type::TcpFlag => None,
+        _ => key.value(),
     }
 }
 

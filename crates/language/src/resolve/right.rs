@@ -5,7 +5,6 @@ use super::payload::ones;
 use crate::datatype::{Datum, Order, SymbolError, Type, parse_number, parse_symbol};
 use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::list::List;
-use crate::expr::symbol::Symbol;
 use crate::expr::{Expr, ExprKind};
 use crate::lower::Lower;
 use crate::source::Span;
@@ -82,10 +81,8 @@ impl Lower<'_> {
         let span = expr.span;
         let typed = |kind| Ok(Typed::new(kind, want).at(span));
         match &expr.kind {
-            ExprKind::Symbol(symbol) => self.symbol(symbol, want, span),
-            ExprKind::Number(number) => {
-                self.symbol(&Symbol { text: number.to_string().into(), quoted: false }, want, span)
-            }
+            ExprKind::Symbol(symbol) => self.symbol(&symbol.text, symbol.quoted, want, span),
+            ExprKind::Number(number) => self.symbol(&number.to_string(), false, want, span),
             ExprKind::Range(node) => {
                 let from = self.resolve_constant(&node.from, want)?;
                 let to = self.resolve_constant(&node.to, want)?;
@@ -189,8 +186,7 @@ impl Lower<'_> {
         }
     }
 
-    fn symbol(&mut self, symbol: &Symbol, want: Shape, span: Span) -> Parsed<Typed> {
-        let text = &*symbol.text;
+    fn symbol(&mut self, text: &str, quoted: bool, want: Shape, span: Span) -> Parsed<Typed> {
         let typed = |kind| Ok(Typed::new(kind, want).at(span));
         if want.datatype.is_string() {
             return self.text(text, want, span);
@@ -208,7 +204,7 @@ impl Lower<'_> {
                 {
                     Ok(Datum::Number(number))
                 }
-                _ if !symbol.quoted && self.scope.sets.set(text).is_some() => {
+                _ if !quoted && self.scope.sets.set(text).is_some() => {
                     let error = mistyped::word(text, want.datatype, &error, self.scope.names, span);
                     Err(error.help(format!("did you mean the set '@{text}'?")))
                 }

@@ -25,7 +25,8 @@ pub(super) fn describe(expr: &Expr, names: &Names) -> Parsed<String> {
     }
     let scope = Scope { family: Family::Inet, names, sets: &NoSets };
     let next_id = Cell::new(0);
-    let typed = Lower::new(scope, TableId::new(Family::Inet, ""), &next_id).expression(expr)?;
+    let table = TableId::new(Family::Inet, "");
+    let typed = Lower::new(scope, &table, &next_id).expression(expr)?;
     let shapes = natural(&typed);
     let kind = match &expr.kind {
         ExprKind::Payload(_) | ExprKind::RawPayload(_) => "payload",

@@ -55,7 +55,7 @@ impl PartialEq for Stmt {
     }
 }
 
-/// What a statement is.
+/// What a statement is. The largest are boxed: rulesets have many statements, and most are comparisons and verdicts.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // each variant is documented at its type
 pub enum StmtKind {
@@ -77,8 +77,8 @@ pub enum StmtKind {
     Synproxy(synproxy::Synproxy),
     Queue(queue::Queue),
     Flow(flow::Flow),
-    SetUpdate(set_update::SetUpdate),
-    Meter(meter::Meter),
+    SetUpdate(Box<set_update::SetUpdate>),
+    Meter(Box<meter::Meter>),
     Objref(objref::Objref),
     Assign(assign::Assign),
     ResetOption(reset_option::ResetOption),
@@ -232,7 +232,7 @@ impl StmtKind {
             Code::Synproxy(proxy) => StmtKind::Synproxy(synproxy::Synproxy::raise(proxy)),
             Code::Queue(queue) => StmtKind::Queue(queue::Queue::raise(queue, from)),
             Code::FlowOffload(flow) => StmtKind::Flow(flow::Flow::raise(flow)),
-            Code::Dynset(dynset) => StmtKind::SetUpdate(set_update::SetUpdate::raise(dynset, from)),
+            Code::Dynset(dynset) => StmtKind::SetUpdate(set_update::SetUpdate::raise(dynset, from).into()),
             Code::Objref(objref) => StmtKind::Objref(objref::Objref::raise(objref, from)?),
             Code::MetaSet(set) => StmtKind::Assign(assign::Assign::raise_meta(set, from)),
             Code::CtSet(set) => StmtKind::Assign(assign::Assign::raise_ct(set, from)),
@@ -256,10 +256,10 @@ impl StmtKind {
         if let Some(verdict) = verdict::Verdict::parse(p)? {
             return Ok(StmtKind::Verdict(verdict));
         }
-        let word = p.word().to_owned();
+        let word = p.word();
         if let Some((_, op)) = set_update::OPS.into_iter().find(|(name, _)| *name == word) {
             p.next();
-            return Ok(StmtKind::SetUpdate(set_update::SetUpdate::parse(p, op)?));
+            return Ok(StmtKind::SetUpdate(set_update::SetUpdate::parse(p, op)?.into()));
         }
         if let Some(kind) = nat::Kind::ALL.into_iter().find(|kind| kind.name() == word) {
             p.next();
@@ -268,7 +268,7 @@ impl StmtKind {
         if let Some(objref) = objref::Objref::parse(p)? {
             return Ok(StmtKind::Objref(objref));
         }
-        Ok(match &*word {
+        Ok(match p.word() {
             "log" => {
                 p.next();
                 StmtKind::Log(log::Log::parse(p)?)
@@ -307,11 +307,11 @@ impl StmtKind {
             }
             "set" => {
                 p.next();
-                StmtKind::SetUpdate(set_update::SetUpdate::parse_old(p)?)
+                StmtKind::SetUpdate(set_update::SetUpdate::parse_old(p)?.into())
             }
             "meter" => {
                 p.next();
-                StmtKind::Meter(meter::Meter::parse(p)?)
+                StmtKind::Meter(meter::Meter::parse(p)?.into())
             }
             "reset" => {
                 p.next();
