@@ -68,8 +68,9 @@ impl Rule {
             return Err(p.unexpected("a statement"));
         }
         // Many rules wait to be lowered: each takes what it needs, and the room it grew in serves the next one.
-        let stmts = stmts.drain(..).collect();
-        Ok(Rule { stmts, comment, span: start.to(p.last_span()) })
+        let mut fitting = Vec::with_capacity(stmts.len());
+        fitting.append(&mut stmts);
+        Ok(Rule { stmts: fitting, comment, span: start.to(p.last_span()) })
     }
 
     /// `{ RULE; RULE ... }`. Errors are collected rule by rule.

@@ -84,7 +84,7 @@ fn a_text_wrong_in_every_line_is_told_of_in_bounds() {
         |rule: &str| format!("table ip x {{\n\tchain c {{\n{}\t}}\n}}\n", format!("{rule}\n").repeat(3000));
     for rule in ["ip saddr @nothing drop", "jump nowhere", "tcp dport 22 acept", "tcp dport { 22"] {
         let mut sources = Sources::new();
-        let source = sources.add("many.nft", &rules(rule), None).expect("short");
+        let source = sources.add("many.nft", rules(rule), None).expect("short");
         let mut backend = Memory::new(Instant::from_nanos(0));
         let outcome = Session::default().run(&mut sources, source, &MemoryFiles::default(), &mut backend);
         let told = outcome.diagnostics.len();

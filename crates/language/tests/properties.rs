@@ -284,7 +284,7 @@ fn rule() -> impl Strategy<Value = (&'static str, Rule)> {
                     StmtKind::Relational(Relational {
                         left: Expr { kind: ExprKind::Payload(field), .. },
                         ..
-                    }) => Some(&*field.protocol),
+                    }) => Some(field.protocol),
                     _ => None,
                 });
                 let fields: Vec<&str> = fields.collect();

@@ -48,7 +48,7 @@ impl Payload {
 impl Payload {
     /// As `nft -j` writes it: fields of a tunnel's own header are said to be in the tunnel.
     pub fn to_json(&self) -> Value {
-        if matches!(&*self.protocol, "vxlan" | "geneve") {
+        if matches!(self.protocol, "vxlan" | "geneve") {
             let tunnel = &self.protocol;
             return json!({ "payload": { "tunnel": tunnel, "protocol": self.protocol, "field": self.field } });
         }

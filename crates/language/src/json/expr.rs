@@ -136,7 +136,7 @@ impl ExprKind {
         };
         Ok(match inside.get("tunnel") {
             // A field of the tunnel's own header
-            Some(tunnel) if matches!(&kind, ExprKind::Payload(field) if tunnel.as_str() == Some(&field.protocol)) => {
+            Some(tunnel) if matches!(&kind, ExprKind::Payload(field) if tunnel.as_str() == Some(field.protocol)) => {
                 kind
             }
             Some(_) if matches!(key, "payload" | "meta") => ExprKind::Inner(Inner::from_json(inside, kind)?),

@@ -50,6 +50,7 @@ pub fn lower_rule(
         return Err(Diagnostic::error(rule.span, "comment is too long; 128 characters are the most"));
     }
     // Copied to where they just fit, so that the room they grew in serves the next rule.
-    let exprs = lower.out.drain(..).collect();
+    let mut exprs = Vec::with_capacity(lower.out.len());
+    exprs.append(&mut lower.out);
     Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs, userdata: user } })
 }

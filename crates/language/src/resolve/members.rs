@@ -112,7 +112,7 @@ impl Lower<'_> {
 
     pub(crate) fn resolve_set_ref(&mut self, name: &str, want: &[Shape], span: Span) -> Parsed<Typed> {
         let Some(set) = self.scope.sets.set(name) else {
-            return Err(self.scope.no_set(&self.table, name, span));
+            return Err(self.scope.no_set(self.table, name, span));
         };
         let shapes = set_of(set).key;
         let fits = shapes.len() == want.len()

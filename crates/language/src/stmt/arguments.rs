@@ -21,7 +21,7 @@ use crate::typed::{Kind, Shape, Typed};
 impl Lower<'_> {
     /// Key and data of a set of the table.
     pub(crate) fn set_shapes(&self, name: &str, span: Span) -> Parsed<SetShapes> {
-        self.scope.sets.set(name).map(set_of).ok_or_else(|| self.scope.no_set(&self.table, name, span))
+        self.scope.sets.set(name).map(set_of).ok_or_else(|| self.scope.no_set(self.table, name, span))
     }
 
     /// An argument of several parts, `ip saddr . 22`, whose constants get their types from `want`.

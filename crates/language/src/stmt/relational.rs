@@ -93,7 +93,7 @@ impl Relational {
         };
         let flags = match left {
             ExprKind::Ct(ct) => matches!(&*ct.key, "state" | "status" | "label"),
-            ExprKind::Payload(payload) => (&*payload.protocol, &*payload.field) == ("tcp", "flags"),
+            ExprKind::Payload(payload) => (payload.protocol, payload.field) == ("tcp", "flags"),
             _ => false,
         };
         flags && !matches!(self.right.kind, ExprKind::Set(_) | ExprKind::SetRef(_) | ExprKind::Range(_))
