@@ -83,7 +83,13 @@ fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
     }
 }
 
-fn run_in(session: &mut Session, options: &Options, name: &str, text: String, engine: &mut Engine) -> ExitCode {
+fn run_in(
+    session: &mut Session,
+    options: &Options,
+    name: &str,
+    text: String,
+    engine: &mut Engine,
+) -> ExitCode {
     let mut sources = Sources::new();
     for (define, value) in &options.defines {
         if let Err(error) = session.define(define, value, &mut sources) {
