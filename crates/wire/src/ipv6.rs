@@ -105,9 +105,10 @@ pub fn find_upper(packet: &Packet<'_>, network: usize) -> Option<Upper> {
     let mut at = network.checked_add(HEADER_LEN)?;
     let mut found =
         Upper { protocol, offset: None, fragment_offset: 0, more_fragments: false, fragment_at: None };
-    while is_extension(protocol) && protocol != ipproto::NONE && protocol != ipproto::AH {
+    while is_extension(protocol) && protocol != ipproto::NONE {
         let [next, length] = packet.array(at)?;
         let step = match protocol {
+            ipproto::AH => break,
             ipproto::FRAGMENT => {
                 let word = packet.be16(at + 2)?;
                 found.fragment_at = Some(at);
