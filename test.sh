@@ -6,6 +6,9 @@
 #
 # Some tests compare with other programs (tshark, nft) and, in network namespaces of their own, with the kernel. As root on Debian they are installed; elsewhere
 # this says what is missing, and those tests say that they were skipped. With CI=true a skip is a failure.
+#
+# Property tests draw the same cases in every run, so that a failure is the change's. To look further, set PROPTEST_RNG_SEED to another number
+# or PROPTEST_CASES to more cases.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -23,6 +26,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 		echo "test.sh: not installed: ${missing[*]} (the tests that need them are skipped)" >&2
 	fi
 fi
+
+export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20}
 
 quick=
 [ "${1-}" = --quick ] && quick=1

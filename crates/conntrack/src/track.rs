@@ -278,8 +278,8 @@ impl Conntrack {
     }
 
     /// Takes a connection's packets back from a flowtable (`flow_offload_fixup_ct`): windows are learnt anew, and the
-    /// timeout is again that of its state.
-    pub fn offload_end(&mut self, now: Instant, ct: CtRef) {
+    /// timeout is again that of its state, less `idle`, the time an entry of the flowtable lives without packets.
+    pub fn offload_end(&mut self, now: Instant, ct: CtRef, idle: Duration) {
         let timeouts = self.config.timeouts.clone();
         let Some(entry) = self.table.slab.get_mut(ct) else { return };
         entry.status.remove(Status::OFFLOAD);
@@ -288,10 +288,11 @@ impl Conntrack {
                 tcp.forget_windows();
                 timeouts.tcp[tcp.status as usize]
             }
-            Proto::Udp { .. } => timeouts.udp_stream,
+            Proto::Udp { .. } if entry.status.contains(Status::SEEN_REPLY) => timeouts.udp_stream,
+            Proto::Udp { .. } => timeouts.udp,
             Proto::Stateless => timeouts.generic,
         };
-        self.refresh(now, ct, timeout);
+        self.refresh(now, ct, timeout.saturating_sub(idle));
     }
 
     /// Counts packets that a flowtable carried (`nf_ct_acct_update`).
@@ -833,8 +834,12 @@ mod tests {
         bench.ct.expire(bench.now);
         assert!(bench.ct.entry(ct).is_some());
         bench.ct.account(ct, Direction::Reply, 5, 500);
-        bench.ct.offload_end(bench.now, ct);
-        bench.wait(121);
+        // Never answered: the 30 seconds of such a connection are over with the entry's.
+        bench.ct.offload_end(bench.now, ct, Duration::from_secs(20));
+        bench.wait(9);
+        bench.ct.expire(bench.now);
+        assert_eq!(bench.ct.len(), 1);
+        bench.wait(2);
         bench.ct.expire(bench.now);
         assert_eq!(bench.ct.len(), 0);
     }

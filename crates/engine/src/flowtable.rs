@@ -171,10 +171,11 @@ impl Flows {
         let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
         stats.entries = stats.entries.saturating_sub(1);
         *(if expired { &mut stats.expired } else { &mut stats.torn_down }) += 1;
-        conntrack.offload_end(now, flow.connection);
+        conntrack.offload_end(now, flow.connection, TIMEOUT);
     }
 
-    /// Ends entries without packets, and those whose connection went away.
+    /// Ends entries without packets, and those whose connection went away. Each ends when its time was over, however
+    /// much later that is noticed: from then on its connection ages.
     pub(crate) fn expire(&mut self, conntrack: &mut Conntrack, now: Instant) {
         while let Some(&Reverse((at, slot))) = self.deadlines.peek() {
             if at > now {
@@ -183,7 +184,7 @@ impl Flows {
             self.deadlines.pop();
             match self.slots.get(slot as usize).and_then(Option::as_ref).map(|flow| flow.deadline) {
                 Some(later) if later > now => self.deadlines.push(Reverse((later, slot))),
-                Some(_) => self.remove(slot, conntrack, now, true),
+                Some(over) => self.remove(slot, conntrack, over, true),
                 None => {}
             }
         }

@@ -142,6 +142,12 @@ fn an_entry_ends_by_timeout_by_another_route_and_with_its_flowtable() {
     engine.collect(ironweir_wire::Instant::from_millis(1_000_000 + 31_000));
     assert_eq!((engine.flows().count(), engine.flowtable_stats(0, 0).expired), (0, 1));
 
+    // However late it is noticed, both end: the entry when it was idle, the connection after its own timeout from then.
+    let mut engine = offloading();
+    handshake(&mut engine);
+    engine.collect(ironweir_wire::Instant::from_secs(1_000_000));
+    assert_eq!((engine.flows().count(), engine.conntrack().len()), (0, 0));
+
     let mut engine = offloading();
     handshake(&mut engine);
     engine.change_host(|host| host.remove_route("0.0.0.0".parse().unwrap(), 0));
