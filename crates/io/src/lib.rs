@@ -1,10 +1,12 @@
-//! What touches the world: captures and output files.
+//! What touches the world: captures, output files, netlink sockets.
 //!
 //! Everything below this crate is free of input and output. Captures are hostile input: no function here panics on
 //! their bytes, allocates by a length they claim beyond a fixed limit, or keeps more than one packet in memory.
 
 pub mod capture;
+pub mod netlink;
 pub mod pending;
 
 pub use capture::{Capture, CaptureError, CaptureWriter, Frame};
+pub use netlink::{NetlinkError, NetlinkSocket};
 pub use pending::PendingFile;
