@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
 use crate::text::Orders;
-use crate::validate::{ExprError, length, register, when};
-use crate::{Outcome, Register, Registers, Value};
+use crate::validate::{ExprError, ValidateCtx, length, register, when};
+use crate::{Env, Outcome, Register, Registers, Value};
 
 /// Computes `destination` from `source`, `len` bytes wide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +53,11 @@ pub enum Operand {
     Value(Value),
 }
 
-impl Bitwise {
+impl Expression for Bitwise {
+    const NAME: &'static str = "bitwise";
+
     /// Computes the destination. Works on a copy of the operand, so that source and destination may overlap.
-    pub(crate) fn eval(&self, registers: &mut Registers) -> Outcome {
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         let len = (self.len as usize).min(Register::BYTES).next_multiple_of(4);
         let mut bytes = [0; Register::BYTES];
         let bytes = &mut bytes[..len];
@@ -71,6 +76,39 @@ impl Bitwise {
         }
         registers.store(self.destination, bytes);
         Outcome::Next
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+        write!(f, "bitwise reg {} = ( reg {} ", self.destination, self.source)?;
+        let value = |value| orders.value(self.source, value);
+        let (sign, operand) = match &self.op {
+            Op::MaskXor { mask, xor } => return write!(f, "& {} ) ^ {}", value(mask), value(xor)),
+            Op::Lshift(bits) => return write!(f, "<< 0x{bits:08x} )"),
+            Op::Rshift(bits) => return write!(f, ">> 0x{bits:08x} )"),
+            Op::And(operand) => ('&', operand),
+            Op::Or(operand) => ('|', operand),
+            Op::Xor(operand) => ('^', operand),
+        };
+        match operand {
+            Operand::Register(register) => write!(f, "{sign} reg {register} )"),
+            Operand::Value(operand) => write!(f, "{sign} {} )", value(operand)),
+        }
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.source, self.len)?;
+        register(self.destination, self.len)?;
+        match &self.op {
+            Op::MaskXor { mask, xor } => {
+                length(mask, self.len)?;
+                length(xor, self.len)
+            }
+            Op::Lshift(bits) | Op::Rshift(bits) => when(*bits >= 32, "a shift by 32 bits or more"),
+            Op::And(operand) | Op::Or(operand) | Op::Xor(operand) => match operand {
+                Operand::Register(second) => register(*second, self.len),
+                Operand::Value(value) => length(value, self.len),
+            },
+        }
     }
 }
 
@@ -118,55 +156,20 @@ fn word(chunk: &[u8]) -> u32 {
     chunk.try_into().map_or(0, u32::from_ne_bytes)
 }
 
-impl Bitwise {
-    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
-        write!(f, "bitwise reg {} = ( reg {} ", self.destination, self.source)?;
-        let value = |value| orders.value(self.source, value);
-        let (sign, operand) = match &self.op {
-            Op::MaskXor { mask, xor } => return write!(f, "& {} ) ^ {}", value(mask), value(xor)),
-            Op::Lshift(bits) => return write!(f, "<< 0x{bits:08x} )"),
-            Op::Rshift(bits) => return write!(f, ">> 0x{bits:08x} )"),
-            Op::And(operand) => ('&', operand),
-            Op::Or(operand) => ('|', operand),
-            Op::Xor(operand) => ('^', operand),
-        };
-        match operand {
-            Operand::Register(register) => write!(f, "{sign} reg {register} )"),
-            Operand::Value(operand) => write!(f, "{sign} {} )", value(operand)),
-        }
-    }
-}
-
-impl Bitwise {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
-        register(self.source, self.len)?;
-        register(self.destination, self.len)?;
-        match &self.op {
-            Op::MaskXor { mask, xor } => {
-                length(mask, self.len)?;
-                length(xor, self.len)
-            }
-            Op::Lshift(bits) | Op::Rshift(bits) => when(*bits >= 32, "a shift by 32 bits or more"),
-            Op::And(operand) | Op::Or(operand) | Op::Xor(operand) => match operand {
-                Operand::Register(second) => register(*second, self.len),
-                Operand::Value(value) => length(value, self.len),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Family;
+    use crate::testing::compute;
 
     fn run(op: Op, bytes: &[u8]) -> Vec<u8> {
         let mut registers = Registers::default();
         registers.store(Register::R1, bytes);
         let len = bytes.len() as u32;
         let expr = Bitwise { source: Register::R1, destination: Register::R2, len, op };
-        assert_eq!(expr.eval(&mut registers), Outcome::Next);
+        assert_eq!(compute(&expr, &mut registers), Outcome::Next);
         registers.get(Register::R2, bytes.len()).to_vec()
     }
 
@@ -207,16 +210,17 @@ mod tests {
         registers.store(Register::R2, &[0b1010]);
         let op = Op::Or(Operand::Register(Register::R2));
         let expr = Bitwise { source: Register::R1, destination: Register::R1, len: 1, op };
-        assert_eq!(expr.eval(&mut registers), Outcome::Next);
+        assert_eq!(compute(&expr, &mut registers), Outcome::Next);
         assert_eq!(registers.get(Register::R1, 4), [0b1110, 0, 0, 0]);
     }
 
     #[test]
     fn shifts_by_a_word_and_masks_of_another_length_are_refused() {
+        let ctx = ValidateCtx { family: Family::Ip, base: None };
         let expr = |op| Bitwise { source: Register::R1, destination: Register::R1, len: 4, op };
-        assert!(expr(Op::Lshift(31)).validate().is_ok());
-        assert!(expr(Op::Lshift(32)).validate().is_err());
+        assert!(expr(Op::Lshift(31)).validate(&ctx).is_ok());
+        assert!(expr(Op::Lshift(32)).validate(&ctx).is_err());
         let (mask, xor) = (Value::zeroed(4), Value::zeroed(2));
-        assert!(expr(Op::MaskXor { mask, xor }).validate().is_err());
+        assert!(expr(Op::MaskXor { mask, xor }).validate(&ctx).is_err());
     }
 }

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use crate::validate::{ExprError, register, when};
-use crate::{Outcome, Register, Registers};
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, register, when};
+use crate::{Env, Outcome, Register, Registers};
 
 /// Converts `len` bytes in units of `size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +33,11 @@ pub enum Op {
     Hton,
 }
 
-impl Byteorder {
+impl Expression for Byteorder {
+    const NAME: &'static str = "byteorder";
+
     /// Swaps, on a machine of little-endian order; what is left behind the last whole number stays as it is.
-    pub(crate) fn eval(&self, registers: &mut Registers) -> Outcome {
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         let mut scratch = [0; Register::BYTES];
         let source = registers.get(self.source, (self.len as usize).min(Register::BYTES));
         let bytes = &mut scratch[..source.len()];
@@ -49,10 +55,8 @@ impl Byteorder {
         destination.copy_from_slice(&bytes[..len]);
         Outcome::Next
     }
-}
 
-impl fmt::Display for Byteorder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let op = match self.op {
             Op::Ntoh => "ntoh",
             Op::Hton => "hton",
@@ -60,19 +64,33 @@ impl fmt::Display for Byteorder {
         let Byteorder { source, destination, len, size, .. } = self;
         write!(f, "byteorder reg {destination} = {op}(reg {source}, {size}, {len})")
     }
-}
 
-impl Byteorder {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         register(self.source, self.len)?;
         register(self.destination, self.len)?;
         when(!matches!(self.size, 2 | 4 | 8), "numbers that are neither 2, 4 nor 8 bytes wide")
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let order = match self.op {
+            Op::Hton => Order::Network,
+            Op::Ntoh => Order::Host,
+        };
+        Some((self.destination, self.len as usize, order))
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (self.source == register).then_some(match self.op {
+            Op::Hton => Order::Host,
+            Op::Ntoh => Order::Network,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::compute;
 
     #[test]
     fn numbers_of_each_size_are_swapped() {
@@ -83,7 +101,7 @@ mod tests {
             registers.store(Register::R1, &[1, 2, 3, 4, 5, 6, 7, 8]);
             let (source, destination) = (Register::R1, Register::R2);
             let expr = Byteorder { source, destination, op: Op::Hton, len: 8, size };
-            assert_eq!(expr.eval(&mut registers), Outcome::Next);
+            assert_eq!(compute(&expr, &mut registers), Outcome::Next);
             let want = if cfg!(target_endian = "little") { swapped } else { [1, 2, 3, 4, 5, 6, 7, 8] };
             assert_eq!(registers.get(Register::R2, 8), want, "size {size}");
         }

@@ -3,8 +3,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
 use crate::text::Orders;
-use crate::{Outcome, Register, Registers, Value};
+use crate::validate::{ExprError, ValidateCtx, len_of, register};
+use crate::{Env, Outcome, Register, Registers, Value};
 
 /// Ends the rule unless the comparison holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +47,21 @@ impl Op {
     }
 }
 
-impl Cmp {
-    pub(crate) fn eval(&self, registers: &Registers) -> Outcome {
+impl Expression for Cmp {
+    const NAME: &'static str = "cmp";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         let left = registers.get(self.source, self.data.len());
         Outcome::next_if(self.op.holds(left.cmp(&self.data)))
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+        let data = orders.value(self.source, &self.data);
+        write!(f, "cmp {} reg {} {data}", self.op.name(), self.source)
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.source, len_of(&self.data))
     }
 }
 
@@ -64,18 +79,12 @@ impl Op {
     }
 }
 
-impl Cmp {
-    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
-        let data = orders.value(self.source, &self.data);
-        write!(f, "cmp {} reg {} {data}", self.op.name(), self.source)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::compute;
 
     proptest! {
         #[test]
@@ -86,7 +95,7 @@ mod tests {
                 [(Op::Eq, a == b), (Op::Neq, a != b), (Op::Lt, a < b), (Op::Lte, a <= b), (Op::Gt, a > b), (Op::Gte, a >= b)]
             {
                 let expr = Cmp { source: Register::R1, op, data: b.to_be_bytes().into() };
-                prop_assert_eq!(expr.eval(&registers), Outcome::next_if(holds));
+                prop_assert_eq!(compute(&expr, &mut registers), Outcome::next_if(holds));
             }
         }
     }

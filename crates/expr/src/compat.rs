@@ -1,6 +1,13 @@
 //! What is kept as it came: iptables matches and targets (`nft_compat.c`) and expressions of a newer peer.
 
-use crate::Value;
+use std::fmt;
+
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, ValidateCtx};
+use crate::{Env, Outcome, Registers, Value};
 
 /// An xtables match (`match`): name, revision and its private bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,4 +38,36 @@ pub struct Unknown {
     pub name: Box<str>,
     /// `NFTA_EXPR_DATA`, undecoded.
     pub attributes: Value,
+}
+
+impl Expression for Match {
+    const NAME: &'static str = "match";
+
+    fn eval<E: Env>(&self, _: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
+        Outcome::Break
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        write!(f, "match name {} rev {}", self.name, self.revision)
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        Err(ExprError::Unsupported(self.name.clone()))
+    }
+}
+
+impl Expression for Target {
+    const NAME: &'static str = "target";
+
+    fn eval<E: Env>(&self, _: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
+        Outcome::Break
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        write!(f, "target name {} rev {}", self.name, self.revision)
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        Err(ExprError::Unsupported(self.name.clone()))
+    }
 }

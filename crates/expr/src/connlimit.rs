@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ironweir_wire::Packet;
 
-use crate::{Decision, Env, Outcome};
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, TRACKED, ValidateCtx};
+use crate::{Decision, Env, Outcome, Registers};
 
 /// Ends the rule once more than `count` connections are known (`ct count`).
 #[derive(Debug)]
@@ -61,8 +64,18 @@ impl PartialEq for Connlimit {
 
 impl Eq for Connlimit {}
 
-impl fmt::Display for Connlimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Connlimit {
+    const NAME: &'static str = "connlimit";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        self.eval(packet, env)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "connlimit count {} flags {:x}", self.count, u32::from(self.over))
+    }
+
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("ct count", TRACKED)
     }
 }

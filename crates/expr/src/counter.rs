@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironweir_wire::Packet;
 
-use crate::Outcome;
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::{Env, Outcome, Registers};
 
 /// Counts the packets that reach it, and their bytes from the network header on. The numbers live in the rule, object or
 /// element that holds the expression, and are shared by everyone who evaluates it.
@@ -61,8 +63,14 @@ impl Counter {
     }
 }
 
-impl fmt::Display for Counter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Counter {
+    const NAME: &'static str = "counter";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, _: &mut E) -> Outcome {
+        self.eval(packet)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let (packets, bytes) = self.totals();
         write!(f, "counter pkts {packets} bytes {bytes}")
     }

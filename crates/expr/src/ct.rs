@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, TRACKED, ValidateCtx, register, when};
 use crate::{Env, Family, Outcome, Register, Registers, Value};
 
@@ -115,8 +119,24 @@ impl Key {
     }
 }
 
-impl Get {
-    pub(crate) fn eval<E: Env>(&self, registers: &mut Registers, env: &mut E) -> Outcome {
+impl Key {
+    /// Of how many bytes it is in a register, and their order.
+    fn shape(self) -> (usize, Order) {
+        use Key::*;
+        let len = self.width().unwrap_or(16) as usize;
+        match self {
+            Direction | L3Protocol | Protocol | Helper | ProtoSrc | ProtoDst | Id => (len, Order::Network),
+            Src | Dst | SrcIp | DstIp | SrcIp6 | DstIp6 => (len, Order::Network),
+            State | Status | Mark | Secmark | Expiration | Labels | Packets | Bytes | AvgPkt | Zone
+            | EventMask => (len, Order::Host),
+        }
+    }
+}
+
+impl Expression for Get {
+    const NAME: &'static str = "ct";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         let value = match self.key {
             Key::State => Some(Value::new(&env.ct_state().to_ne_bytes())),
             Key::AvgPkt => {
@@ -142,13 +162,69 @@ impl Get {
         registers.store(self.destination, &padded[..width]);
         Outcome::Next
     }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        write!(f, "ct load {} => reg {}", self.key.name(), self.destination)?;
+        write_direction(f, self.direction)
+    }
+
+    /// `nft_ct_get_init`. Addresses and ports need a direction; most other keys must not have one.
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("ct", TRACKED)?;
+        let width = match (self.key.width(), ctx.family) {
+            (Some(width), _) => width,
+            (None, Family::Ip) => 4,
+            (None, Family::Ip6 | Family::Inet) => 16,
+            (None, family) => return Err(ExprError::Family { what: "ct address", family }),
+        };
+        register(self.destination, width)?;
+        match self.key {
+            Key::Src
+            | Key::Dst
+            | Key::SrcIp
+            | Key::DstIp
+            | Key::SrcIp6
+            | Key::DstIp6
+            | Key::ProtoSrc
+            | Key::ProtoDst => when(self.direction.is_none(), "a key of both directions without direction"),
+            Key::L3Protocol | Key::Protocol | Key::Packets | Key::Bytes | Key::AvgPkt | Key::Zone => Ok(()),
+            _ => when(self.direction.is_some(), "a direction for a key that has none"),
+        }
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = self.key.shape();
+        Some((self.destination, len, order))
+    }
 }
 
-impl Set {
-    pub(crate) fn eval<E: Env>(&self, registers: &Registers, env: &mut E) -> Outcome {
+impl Expression for Set {
+    const NAME: &'static str = "ct";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         let width = self.key.width().unwrap_or(4) as usize;
         env.ct_set(self.key, self.direction, registers.get(self.source, width));
         Outcome::Next
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        write!(f, "ct set {} with reg {}", self.key.name(), self.source)?;
+        write_direction(f, self.direction)
+    }
+
+    /// `nft_ct_set_init`.
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("ct", TRACKED)?;
+        let writable =
+            matches!(self.key, Key::Mark | Key::Labels | Key::Zone | Key::EventMask | Key::Secmark);
+        when(!writable, "writing to a conntrack key that can only be read")?;
+        let directed = self.direction.is_some() && self.key != Key::Zone;
+        when(directed, "a direction for a key that has none")?;
+        register(self.source, self.key.width().unwrap_or(4))
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (self.source == register).then_some(self.key.shape().1)
     }
 }
 
@@ -190,59 +266,6 @@ fn write_direction(f: &mut fmt::Formatter<'_>, direction: Option<Direction>) -> 
         None => Ok(()),
         Some(Direction::Original) => f.write_str(" , dir original"),
         Some(Direction::Reply) => f.write_str(" , dir reply"),
-    }
-}
-
-impl fmt::Display for Get {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ct load {} => reg {}", self.key.name(), self.destination)?;
-        write_direction(f, self.direction)
-    }
-}
-
-impl fmt::Display for Set {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ct set {} with reg {}", self.key.name(), self.source)?;
-        write_direction(f, self.direction)
-    }
-}
-
-impl Get {
-    /// `nft_ct_get_init`. Addresses and ports need a direction; most other keys must not have one.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        ctx.families("ct", TRACKED)?;
-        let width = match (self.key.width(), ctx.family) {
-            (Some(width), _) => width,
-            (None, Family::Ip) => 4,
-            (None, Family::Ip6 | Family::Inet) => 16,
-            (None, family) => return Err(ExprError::Family { what: "ct address", family }),
-        };
-        register(self.destination, width)?;
-        match self.key {
-            Key::Src
-            | Key::Dst
-            | Key::SrcIp
-            | Key::DstIp
-            | Key::SrcIp6
-            | Key::DstIp6
-            | Key::ProtoSrc
-            | Key::ProtoDst => when(self.direction.is_none(), "a key of both directions without direction"),
-            Key::L3Protocol | Key::Protocol | Key::Packets | Key::Bytes | Key::AvgPkt | Key::Zone => Ok(()),
-            _ => when(self.direction.is_some(), "a direction for a key that has none"),
-        }
-    }
-}
-
-impl Set {
-    /// `nft_ct_set_init`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        ctx.families("ct", TRACKED)?;
-        let writable =
-            matches!(self.key, Key::Mark | Key::Labels | Key::Zone | Key::EventMask | Key::Secmark);
-        when(!writable, "writing to a conntrack key that can only be read")?;
-        let directed = self.direction.is_some() && self.key != Key::Zone;
-        when(directed, "a direction for a key that has none")?;
-        register(self.source, self.key.width().unwrap_or(4))
     }
 }
 

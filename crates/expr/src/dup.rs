@@ -5,6 +5,8 @@ use std::fmt;
 use ironweir_wire::{IfIndex, Packet};
 
 use crate::nat::address;
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register};
 use crate::{Env, Family, Outcome, Register, Registers};
 
@@ -17,30 +19,23 @@ pub struct Dup {
     pub device: Option<Register>,
 }
 
-impl Dup {
-    pub(crate) fn eval<E: Env>(&self, registers: &Registers, packet: &Packet<'_>, env: &mut E) -> Outcome {
+impl Expression for Dup {
+    const NAME: &'static str = "dup";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let gateway = self.address.and_then(|register| address(registers, register, env.protocol_family()));
         let device = self.device.map_or(IfIndex::NONE, |register| index(registers, register));
         env.dup(gateway, device, packet);
         Outcome::Next
     }
-}
 
-/// The index of a device in a register.
-pub(crate) fn index(registers: &Registers, register: Register) -> IfIndex {
-    IfIndex(registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes))
-}
-
-impl fmt::Display for Dup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         f.write_str("dup")?;
         self.address.iter().try_for_each(|register| write!(f, " sreg_addr {register}"))?;
         self.device.iter().try_for_each(|register| write!(f, " sreg_dev {register}"))
     }
-}
 
-impl Dup {
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         self.device.map_or(Ok(()), |device| register(device, 4))?;
         match (ctx.family, self.address, self.device) {
             (Family::Ip, Some(address), _) => register(address, 4),
@@ -53,4 +48,17 @@ impl Dup {
             (family, _, _) => Err(ExprError::Family { what: "dup", family }),
         }
     }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        match register {
+            _ if self.address == Some(register) => Some(Order::Network),
+            _ if self.device == Some(register) => Some(Order::Host),
+            _ => None,
+        }
+    }
+}
+
+/// The index of a device in a register.
+pub(crate) fn index(registers: &Registers, register: Register) -> IfIndex {
+    IfIndex(registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes))
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::Update;
+use crate::registry::Expression;
+use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, when};
 use crate::{Env, Expr, Outcome, Register, Registers, SetRef};
 
@@ -38,13 +40,10 @@ pub enum Op {
     Delete,
 }
 
-impl Dynset {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Dynset {
+    const NAME: &'static str = "dynset";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let key = registers.get(self.key, Register::BYTES);
         let data = self.data.map_or(&[][..], |register| registers.get(register, Register::BYTES));
         let update = env.update(self, key, data, packet);
@@ -55,10 +54,8 @@ impl Dynset {
             (_, Update::Full) => Outcome::next_if(self.invert),
         }
     }
-}
 
-impl fmt::Display for Dynset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let op = match self.op {
             Op::Add => "add",
             Op::Update => "update",
@@ -77,12 +74,10 @@ impl fmt::Display for Dynset {
             .filter(|expr| !matches!(expr, Expr::Dynset(_)))
             .try_for_each(|expr| write!(f, " expr [ {expr} ]"))
     }
-}
 
-impl Dynset {
     /// Key and data are checked against the set where it is known. At most two expressions, all stateful
     /// (`NFT_SET_EXPR_MAX`).
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         when(self.exprs.len() > 2, "more than two expressions for an element")?;
         self.exprs.iter().try_for_each(|expr| match expr {
             Expr::Counter(_) | Expr::Quota(_) | Expr::Limit(_) | Expr::Connlimit(_) | Expr::Last(_) => {

@@ -18,7 +18,7 @@ use crate::objref::ObjectType;
 use crate::osf::Osf;
 use crate::reject::Reject;
 use crate::synproxy::Synproxy;
-use crate::{Family, Hook, SetRef, Value, Verdict, meta, nat, rt, socket, tunnel, xfrm};
+use crate::{Family, Hook, Register, Registers, SetRef, Value, Verdict, meta, nat, rt, socket, tunnel, xfrm};
 
 /// How the evaluation of one expression ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,14 @@ impl Outcome {
     /// On where a comparison holds, else the rule ends.
     pub fn next_if(holds: bool) -> Outcome {
         if holds { Outcome::Next } else { Outcome::Break }
+    }
+
+    /// Stores what the environment answered; the rule ends where it had no answer.
+    pub(crate) fn loaded(answer: Option<Value>, destination: Register, registers: &mut Registers) -> Outcome {
+        if let Some(value) = &answer {
+            registers.store(destination, value);
+        }
+        Outcome::next_if(answer.is_some())
     }
 }
 

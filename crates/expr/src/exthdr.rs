@@ -7,7 +7,9 @@ use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ipv6, tcp};
 
 use crate::payload::{copy, mend};
-use crate::validate::{ExprError, register, when};
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, register, when};
 use crate::{Decision, Env, Outcome, Register, Registers};
 
 /// Loads, writes or removes a part of a header that must be searched for.
@@ -50,13 +52,10 @@ pub enum Action {
     Strip,
 }
 
-impl Exthdr {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &mut Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Exthdr {
+    const NAME: &'static str = "exthdr";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let info = env.info();
         match self.action {
             Action::Write(source) => {
@@ -100,6 +99,66 @@ impl Exthdr {
         }
     }
 
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Ipv6 => "ipv6 ",
+            Kind::Tcpopt => "tcpopt ",
+            // libnftnl has no words for these.
+            Kind::Ipv4 | Kind::Sctp | Kind::Dccp => "",
+        };
+        let Exthdr { header, offset, len, .. } = self;
+        match self.action {
+            Action::Load(register) => {
+                write!(f, "exthdr load {kind}{len}b @ {header} + {offset} => reg {register}")
+            }
+            Action::Present(register) => {
+                write!(f, "exthdr load {kind}{len}b @ {header} + {offset} present => reg {register}")
+            }
+            Action::Write(register) => {
+                write!(f, "exthdr write {kind}reg {register} => {len}b @ {header} + {offset}")
+            }
+            Action::Strip => write!(f, "exthdr reset {kind}{header}"),
+        }
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        /// `IPOPT_RR`, `IPOPT_LSRR`, `IPOPT_SSRR`, `IPOPT_RA`: the only ones the kernel finds.
+        const IPV4: [u8; 4] = [7, 131, 137, 148];
+        when(
+            self.kind == Kind::Ipv4 && !IPV4.contains(&self.header),
+            "an IPv4 option that is not searched for",
+        )?;
+        match self.action {
+            Action::Load(destination) => {
+                when(self.kind == Kind::Dccp, "DCCP options can only be asked for their presence")?;
+                register(destination, self.len)
+            }
+            Action::Present(destination) => register(destination, self.len),
+            Action::Write(source) => {
+                when(self.kind != Kind::Tcpopt, "only TCP options can be written")?;
+                when(!matches!(self.len, 2 | 4), "only two or four bytes of a TCP option can be written")?;
+                when(self.offset < 2, "kind and length of a TCP option cannot be written")?;
+                register(source, self.len)
+            }
+            Action::Strip => when(self.kind != Kind::Tcpopt, "only TCP options can be removed"),
+        }
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        match self.action {
+            Action::Load(register) | Action::Present(register) => {
+                Some((register, self.len as usize, Order::Network))
+            }
+            Action::Write(_) | Action::Strip => None,
+        }
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (self.action == Action::Write(register)).then_some(Order::Network)
+    }
+}
+
+impl Exthdr {
     fn find(&self, packet: &Packet<'_>, info: &PacketInfo) -> Option<Found> {
         match self.kind {
             Kind::Ipv6 if packet.meta.protocol == ethertype::IPV6 => {
@@ -272,55 +331,6 @@ fn dccp_option(packet: &Packet<'_>, info: &PacketInfo, wanted: u8) -> Option<Fou
         at += len;
     }
     None
-}
-
-impl fmt::Display for Exthdr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Ipv6 => "ipv6 ",
-            Kind::Tcpopt => "tcpopt ",
-            // libnftnl has no words for these.
-            Kind::Ipv4 | Kind::Sctp | Kind::Dccp => "",
-        };
-        let Exthdr { header, offset, len, .. } = self;
-        match self.action {
-            Action::Load(register) => {
-                write!(f, "exthdr load {kind}{len}b @ {header} + {offset} => reg {register}")
-            }
-            Action::Present(register) => {
-                write!(f, "exthdr load {kind}{len}b @ {header} + {offset} present => reg {register}")
-            }
-            Action::Write(register) => {
-                write!(f, "exthdr write {kind}reg {register} => {len}b @ {header} + {offset}")
-            }
-            Action::Strip => write!(f, "exthdr reset {kind}{header}"),
-        }
-    }
-}
-
-impl Exthdr {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
-        /// `IPOPT_RR`, `IPOPT_LSRR`, `IPOPT_SSRR`, `IPOPT_RA`: the only ones the kernel finds.
-        const IPV4: [u8; 4] = [7, 131, 137, 148];
-        when(
-            self.kind == Kind::Ipv4 && !IPV4.contains(&self.header),
-            "an IPv4 option that is not searched for",
-        )?;
-        match self.action {
-            Action::Load(destination) => {
-                when(self.kind == Kind::Dccp, "DCCP options can only be asked for their presence")?;
-                register(destination, self.len)
-            }
-            Action::Present(destination) => register(destination, self.len),
-            Action::Write(source) => {
-                when(self.kind != Kind::Tcpopt, "only TCP options can be written")?;
-                when(!matches!(self.len, 2 | 4), "only two or four bytes of a TCP option can be written")?;
-                when(self.offset < 2, "kind and length of a TCP option cannot be written")?;
-                register(source, self.len)
-            }
-            Action::Strip => when(self.kind != Kind::Tcpopt, "only TCP options can be removed"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{IfIndex, Packet, PacketType};
 
 use crate::env::RouteQuery;
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register, when};
 use crate::{Env, Family, Hook, Register, Registers};
 
@@ -52,11 +54,13 @@ bitflags::bitflags! {
     }
 }
 
-impl Fib {
-    pub(crate) fn eval<E: Env>(
+impl Expression for Fib {
+    const NAME: &'static str = "fib";
+
+    fn eval<E: Env>(
         &self,
         registers: &mut Registers,
-        packet: &Packet<'_>,
+        packet: &mut Packet<'_>,
         env: &mut E,
     ) -> crate::Outcome {
         let Some(addresses) = addresses(packet) else { return crate::Outcome::Break };
@@ -70,6 +74,61 @@ impl Fib {
         crate::Outcome::Next
     }
 
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        f.write_str("fib ")?;
+        let words = [
+            (Flags::SADDR, "saddr"),
+            (Flags::DADDR, "daddr"),
+            (Flags::MARK, "mark"),
+            (Flags::IIF, "iif"),
+            (Flags::OIF, "oif"),
+        ];
+        let mut between = "";
+        for (_, word) in words.iter().filter(|(flag, _)| self.flags.contains(*flag)) {
+            write!(f, "{between}{word}")?;
+            between = " . ";
+        }
+        let result = match self.result {
+            Outcome::Oif => "oif",
+            Outcome::Oifname => "oifname",
+            Outcome::Addrtype => "type",
+        };
+        let present = if self.flags.contains(Flags::PRESENT) { " present" } else { "" };
+        write!(f, " {result}{present} => reg {}", self.destination)
+    }
+
+    /// `nft_fib_init`, `nft_fib_validate`.
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        use Hook::{Forward, Ingress, Input, Output, Postrouting, Prerouting};
+        ctx.families("fib", &[Family::Ip, Family::Ip6, Family::Inet, Family::Netdev])?;
+        register(self.destination, if self.result == Outcome::Oifname { 16 } else { 4 })?;
+        let both = |flags| self.flags.contains(flags);
+        when(both(Flags::SADDR | Flags::DADDR), "fib of source and destination at once")?;
+        when(!self.flags.intersects(Flags::SADDR | Flags::DADDR), "fib of neither source nor destination")?;
+        when(both(Flags::IIF | Flags::OIF), "fib by input and output interface at once")?;
+        let asks_interface = self.result != Outcome::Addrtype;
+        when(asks_interface && both(Flags::OIF), "fib asks for the output interface and gives it")?;
+        if ctx.family == Family::Netdev {
+            ctx.hooks("fib", &[Ingress])
+        } else if asks_interface || both(Flags::IIF) {
+            ctx.hooks("fib with this result and flags", &[Prerouting, Input, Forward])
+        } else if both(Flags::OIF) {
+            ctx.hooks("fib by output interface", &[Output, Postrouting, Forward])
+        } else {
+            ctx.hooks("fib", &[Prerouting, Input, Forward, Output, Postrouting])
+        }
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = match self.result {
+            Outcome::Oif | Outcome::Addrtype => (4, Order::Host),
+            Outcome::Oifname => (16, Order::Network),
+        };
+        Some((self.destination, len, order))
+    }
+}
+
+impl Fib {
     fn asked(&self, (source, destination): (IpAddr, IpAddr)) -> IpAddr {
         if self.flags.contains(Flags::DADDR) { destination } else { source }
     }
@@ -192,55 +251,6 @@ fn type_of_service(packet: &Packet<'_>) -> u8 {
     match packet.meta.protocol {
         ethertype::IPV4 => packet.byte(packet.network() + 1).unwrap_or(0) & !3,
         _ => 0,
-    }
-}
-
-impl fmt::Display for Fib {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("fib ")?;
-        let words = [
-            (Flags::SADDR, "saddr"),
-            (Flags::DADDR, "daddr"),
-            (Flags::MARK, "mark"),
-            (Flags::IIF, "iif"),
-            (Flags::OIF, "oif"),
-        ];
-        let mut between = "";
-        for (_, word) in words.iter().filter(|(flag, _)| self.flags.contains(*flag)) {
-            write!(f, "{between}{word}")?;
-            between = " . ";
-        }
-        let result = match self.result {
-            Outcome::Oif => "oif",
-            Outcome::Oifname => "oifname",
-            Outcome::Addrtype => "type",
-        };
-        let present = if self.flags.contains(Flags::PRESENT) { " present" } else { "" };
-        write!(f, " {result}{present} => reg {}", self.destination)
-    }
-}
-
-impl Fib {
-    /// `nft_fib_init`, `nft_fib_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        use Hook::{Forward, Ingress, Input, Output, Postrouting, Prerouting};
-        ctx.families("fib", &[Family::Ip, Family::Ip6, Family::Inet, Family::Netdev])?;
-        register(self.destination, if self.result == Outcome::Oifname { 16 } else { 4 })?;
-        let both = |flags| self.flags.contains(flags);
-        when(both(Flags::SADDR | Flags::DADDR), "fib of source and destination at once")?;
-        when(!self.flags.intersects(Flags::SADDR | Flags::DADDR), "fib of neither source nor destination")?;
-        when(both(Flags::IIF | Flags::OIF), "fib by input and output interface at once")?;
-        let asks_interface = self.result != Outcome::Addrtype;
-        when(asks_interface && both(Flags::OIF), "fib asks for the output interface and gives it")?;
-        if ctx.family == Family::Netdev {
-            ctx.hooks("fib", &[Ingress])
-        } else if asks_interface || both(Flags::IIF) {
-            ctx.hooks("fib with this result and flags", &[Prerouting, Input, Forward])
-        } else if both(Flags::OIF) {
-            ctx.hooks("fib by output interface", &[Output, Postrouting, Forward])
-        } else {
-            ctx.hooks("fib", &[Prerouting, Input, Forward, Output, Postrouting])
-        }
     }
 }
 

@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, IP, ValidateCtx};
+use crate::{Env, Hook, Outcome, Registers};
+
 /// Adds the packet's connection to a flowtable of the rule's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowOffload {
@@ -9,8 +16,19 @@ pub struct FlowOffload {
     pub flowtable: Box<str>,
 }
 
-impl fmt::Display for FlowOffload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for FlowOffload {
+    const NAME: &'static str = "flow_offload";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        env.flow_offload(&self.flowtable, packet)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "flow_offload flowtable {}", self.flowtable)
+    }
+
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("flow add", IP)?;
+        ctx.hooks("flow add", &[Hook::Forward])
     }
 }

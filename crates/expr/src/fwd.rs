@@ -7,6 +7,8 @@ use ironweir_wire::protocol::ethertype;
 
 use crate::dup::index;
 use crate::nat::address;
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register};
 use crate::{Env, Family, Hook, Outcome, Register, Registers};
 
@@ -19,13 +21,10 @@ pub struct Fwd {
     pub neighbour: Option<(Register, Family)>,
 }
 
-impl Fwd {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Fwd {
+    const NAME: &'static str = "fwd";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let neighbour = match self.neighbour {
             None => None,
             Some((register, family)) => {
@@ -43,19 +42,15 @@ impl Fwd {
         };
         env.fwd(index(registers, self.device), neighbour, packet)
     }
-}
 
-impl fmt::Display for Fwd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "fwd sreg_dev {}", self.device)?;
         self.neighbour
             .iter()
             .try_for_each(|(register, family)| write!(f, " sreg_addr {register} nfproto {}", *family as u8))
     }
-}
 
-impl Fwd {
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("fwd", &[Family::Netdev])?;
         ctx.hooks("fwd", &[Hook::Ingress, Hook::Egress])?;
         register(self.device, 4)?;
@@ -64,6 +59,14 @@ impl Fwd {
             Some((address, Family::Ip)) => register(address, 4),
             Some((address, Family::Ip6)) => register(address, 16),
             Some((_, family)) => Err(ExprError::Family { what: "a neighbour's address", family }),
+        }
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        match self.neighbour {
+            _ if self.device == register => Some(Order::Host),
+            Some((address, _)) if address == register => Some(Order::Network),
+            _ => None,
         }
     }
 }

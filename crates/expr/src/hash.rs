@@ -5,7 +5,9 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::numgen::scale;
-use crate::validate::{ExprError, modulus, register};
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, modulus, register};
 use crate::{Env, Outcome, Register, Registers};
 
 /// Loads `hash % modulus + offset`.
@@ -37,13 +39,10 @@ pub enum Kind {
     Symmetric,
 }
 
-impl Hash {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &mut Registers,
-        packet: &Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Hash {
+    const NAME: &'static str = "hash";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let hash = match self.kind {
             // DIVERGES: without a seed the kernel draws one when the rule is made; we take 0, so that replays agree.
             Kind::Jenkins { source, len, seed } => {
@@ -54,6 +53,30 @@ impl Hash {
         let number = scale(hash, self.modulus).wrapping_add(self.offset);
         registers.store(self.destination, &number.to_ne_bytes());
         Outcome::Next
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        match self.kind {
+            Kind::Jenkins { source, len, seed } => {
+                let seed = seed.unwrap_or(0);
+                write!(f, "hash reg {} = jhash(reg {source}, {len}, 0x{seed:x})", self.destination)?;
+            }
+            Kind::Symmetric => write!(f, "hash reg {} = symhash()", self.destination)?,
+        }
+        write!(f, " % mod {}", self.modulus)?;
+        if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.destination, 4)?;
+        if let Kind::Jenkins { source, len, .. } = self.kind {
+            register(source, len)?;
+        }
+        modulus(self.modulus, self.offset)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        Some((self.destination, 4, Order::Host))
     }
 }
 
@@ -94,30 +117,6 @@ pub fn jhash(key: &[u8], initval: u32) -> u32 {
     a = (a ^ c).wrapping_sub(c.rotate_left(4));
     b = (b ^ a).wrapping_sub(a.rotate_left(14));
     (c ^ b).wrapping_sub(b.rotate_left(24))
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Kind::Jenkins { source, len, seed } => {
-                let seed = seed.unwrap_or(0);
-                write!(f, "hash reg {} = jhash(reg {source}, {len}, 0x{seed:x})", self.destination)?;
-            }
-            Kind::Symmetric => write!(f, "hash reg {} = symhash()", self.destination)?,
-        }
-        write!(f, " % mod {}", self.modulus)?;
-        if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
-    }
-}
-
-impl Hash {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
-        register(self.destination, 4)?;
-        if let Kind::Jenkins { source, len, .. } = self.kind {
-            register(source, len)?;
-        }
-        modulus(self.modulus, self.offset)
-    }
 }
 
 #[cfg(test)]

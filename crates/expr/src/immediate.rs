@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use crate::text::Orders;
-use crate::validate::{ExprError, len_of, register};
-use crate::{Outcome, Register, Registers, Value, Verdict};
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, len_of, register};
+use crate::{Env, Outcome, Register, Registers, Value, Verdict};
 
 /// Loads a constant or decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +23,10 @@ pub enum Immediate {
     Verdict(Verdict),
 }
 
-impl Immediate {
-    pub(crate) fn eval(&self, registers: &mut Registers) -> Outcome {
+impl Expression for Immediate {
+    const NAME: &'static str = "immediate";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         match self {
             Immediate::Value { destination, value } => {
                 registers.store(*destination, value);
@@ -30,10 +35,8 @@ impl Immediate {
             Immediate::Verdict(verdict) => verdict.outcome(),
         }
     }
-}
 
-impl Immediate {
-    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
         match self {
             Immediate::Value { destination, value } => {
                 write!(f, "immediate reg {destination} {}", orders.value(*destination, value))
@@ -41,17 +44,22 @@ impl Immediate {
             Immediate::Verdict(verdict) => write!(f, "immediate reg 0 {verdict}"),
         }
     }
-}
 
-impl Immediate {
     /// Of verdicts, `stolen` and `repeat` are the kernel's own (`nft_verdict_init`).
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         match self {
             Immediate::Value { destination, value } => register(*destination, len_of(value)),
             Immediate::Verdict(Verdict::Stolen | Verdict::Repeat) => {
                 Err(ExprError::Invalid("a verdict that rules cannot give"))
             }
             Immediate::Verdict(_) => Ok(()),
+        }
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        match self {
+            Immediate::Value { destination, .. } => (*destination == register).then_some(Order::Network),
+            Immediate::Verdict(_) => None,
         }
     }
 }

@@ -6,7 +6,9 @@ use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ethernet, ipv4, ipv6};
 
 use crate::payload::{self, Base};
-use crate::validate::{ExprError, register, when};
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, register, when};
 use crate::{Env, Expr, Outcome, Register, Registers, meta};
 
 /// Evaluates a payload or meta load against the packet inside a tunnel.
@@ -63,13 +65,10 @@ struct Tunnelled {
     l4proto: u8,
 }
 
-impl Inner {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &mut Registers,
-        packet: &Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Inner {
+    const NAME: &'static str = "inner";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let Some(inside) = self.parse(packet, &env.info()) else { return Outcome::Break };
         let held = match &*self.expr {
             Expr::PayloadLoad(load) => inside.load(load, registers, packet),
@@ -89,6 +88,46 @@ impl Inner {
         Outcome::next_if(held)
     }
 
+    fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+        let Inner { header_size, flags, expr, .. } = self;
+        write!(f, "inner type {} hdrsize {header_size} flags {:x} [ ", self.kind as u32, flags.bits())?;
+        match &**expr {
+            // Nothing else stands there, and nothing else is entered: what nests without end would overflow the stack.
+            Expr::PayloadLoad(load) => load.text(f, orders)?,
+            Expr::MetaGet(get) => get.text(f, orders)?,
+            _ => f.write_str("?")?,
+        }
+        f.write_str(" ]")
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        when(self.header_size > 64, "a tunnel header of more than 64 bytes")?;
+        when(self.flags.is_empty(), "a tunnel without any header")?;
+        match &*self.expr {
+            Expr::PayloadLoad(load) => {
+                when(load.base == Base::Inner, "an inner header inside a tunnel")?;
+                register(load.destination, load.len)
+            }
+            Expr::MetaGet(get) => {
+                let known = matches!(get.key, meta::Key::Protocol | meta::Key::L4proto);
+                when(!known, "a meta key that packets inside a tunnel do not have")?;
+                register(get.destination, 2)
+            }
+            _ => Err(ExprError::Invalid("an expression that does not look inside tunnels")),
+        }
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        match &*self.expr {
+            // The two that may stand there, and no further `inner`.
+            Expr::PayloadLoad(load) => load.loads(),
+            Expr::MetaGet(get) => get.loads(),
+            _ => None,
+        }
+    }
+}
+
+impl Inner {
     /// `nft_inner_parse`.
     fn parse(&self, packet: &Packet<'_>, info: &PacketInfo) -> Option<Tunnelled> {
         let mut inside = Tunnelled::default();
@@ -179,39 +218,6 @@ impl Tunnelled {
             registers.store(load.destination, out);
         }
         held
-    }
-}
-
-impl fmt::Display for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { header_size, flags, expr, .. } = self;
-        write!(f, "inner type {} hdrsize {header_size} flags {:x} [ ", self.kind as u32, flags.bits())?;
-        match &**expr {
-            // Nothing else stands there, and nothing else is entered: what nests without end would overflow the stack.
-            Expr::PayloadLoad(load) => load.fmt(f)?,
-            Expr::MetaGet(get) => get.fmt(f)?,
-            _ => f.write_str("?")?,
-        }
-        f.write_str(" ]")
-    }
-}
-
-impl Inner {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
-        when(self.header_size > 64, "a tunnel header of more than 64 bytes")?;
-        when(self.flags.is_empty(), "a tunnel without any header")?;
-        match &*self.expr {
-            Expr::PayloadLoad(load) => {
-                when(load.base == Base::Inner, "an inner header inside a tunnel")?;
-                register(load.destination, load.len)
-            }
-            Expr::MetaGet(get) => {
-                let known = matches!(get.key, meta::Key::Protocol | meta::Key::L4proto);
-                when(!known, "a meta key that packets inside a tunnel do not have")?;
-                register(get.destination, 2)
-            }
-            _ => Err(ExprError::Invalid("an expression that does not look inside tunnels")),
-        }
     }
 }
 

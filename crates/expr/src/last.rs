@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ironweir_wire::Instant;
+use ironweir_wire::{Instant, Packet};
 
-use crate::Outcome;
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::{Env, Outcome, Registers};
 
 /// Remembers when it was last evaluated. Shared like [`crate::counter::Counter`].
 #[derive(Debug, Default)]
@@ -73,8 +75,14 @@ impl Last {
     }
 }
 
-impl fmt::Display for Last {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Last {
+    const NAME: &'static str = "last";
+
+    fn eval<E: Env>(&self, _: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
+        self.eval(env.now())
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         match (self.at(), self.ago()) {
             (None, None) => f.write_str("last never"),
             (None, Some(ago)) => write!(f, "last {ago}"),

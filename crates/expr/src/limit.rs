@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use ironweir_wire::{Instant, Packet};
 
-use crate::Outcome;
-use crate::validate::{ExprError, when};
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, ValidateCtx, when};
+use crate::{Env, Outcome, Registers};
 
 /// Ends the rule once packets or bytes come faster than `rate` per `unit`, beyond a burst.
 ///
@@ -126,8 +128,14 @@ fn clamp(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Limit {
+    const NAME: &'static str = "limit";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        self.eval(packet, env.now())
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let unit = match self.unit {
             1 => "second",
             60 => "minute",
@@ -142,6 +150,10 @@ impl fmt::Display for Limit {
         };
         let Limit { rate, burst, .. } = self;
         write!(f, "limit rate {rate}/{unit} burst {burst} type {kind} flags 0x{:x}", u32::from(self.over))
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        self.validate()
     }
 }
 

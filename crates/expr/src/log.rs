@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use crate::validate::{ExprError, when};
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, ValidateCtx, when};
+use crate::{Env, Outcome, Registers};
 
 /// Writes a line to the kernel's log, or sends the packet's head to an nflog group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,8 +45,15 @@ impl Default for Destination {
     }
 }
 
-impl fmt::Display for Log {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Log {
+    const NAME: &'static str = "log";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        env.log(self, packet);
+        Outcome::Next
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         f.write_str("log")?;
         self.prefix.iter().try_for_each(|prefix| write!(f, " prefix {prefix}"))?;
         match self.to {
@@ -58,10 +70,8 @@ impl fmt::Display for Log {
             }
         }
     }
-}
 
-impl Log {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         let long = self.prefix.as_ref().is_some_and(|prefix| prefix.len() > 127);
         when(long, "a log prefix of more than 127 bytes")?;
         let audit = matches!(self.to, Destination::Syslog { level: Some(9..), .. });

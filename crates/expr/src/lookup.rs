@@ -5,7 +5,9 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::Found;
-use crate::validate::{ExprError, register};
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, ValidateCtx, register};
 use crate::{Env, Register, Registers, SetRef};
 
 /// Ends the rule unless the set holds the key; loads what a map maps it to.
@@ -33,8 +35,10 @@ pub enum Outcome {
     Verdict,
 }
 
-impl Lookup {
-    pub(crate) fn eval<E: Env>(
+impl Expression for Lookup {
+    const NAME: &'static str = "lookup";
+
+    fn eval<E: Env>(
         &self,
         registers: &mut Registers,
         packet: &mut Packet<'_>,
@@ -54,10 +58,8 @@ impl Lookup {
             _ => Break,
         }
     }
-}
 
-impl fmt::Display for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "lookup reg {} set {}", self.source, self.set.name)?;
         match self.result {
             Outcome::Test { invert: false } => Ok(()),
@@ -66,11 +68,9 @@ impl fmt::Display for Lookup {
             Outcome::Verdict => f.write_str(" dreg 0"),
         }
     }
-}
 
-impl Lookup {
     /// Lengths are the set's to check.
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         register(self.source, 1)?;
         match self.result {
             Outcome::Load(destination) => register(destination, 1),

@@ -5,6 +5,8 @@ use std::fmt;
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{Packet, PacketType};
 
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register};
 use crate::{Env, Family, Hook, Outcome, Register, Registers, Value};
 
@@ -124,16 +126,46 @@ impl Key {
 /// What nft calls `IFNAMSIZ`: bytes of a register that holds an interface's name.
 const NAME_LEN: usize = 16;
 
-impl Get {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &mut Registers,
-        packet: &Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Get {
+    const NAME: &'static str = "meta";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         Outcome::next_if(self.load(registers, packet, env).is_some())
     }
 
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        write!(f, "meta load {} => reg {}", self.key.name(), self.destination)
+    }
+
+    /// `nft_meta_get_init`, `nft_meta_get_validate`.
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.destination, self.key.width())?;
+        match self.key {
+            Key::BriIifname | Key::BriOifname | Key::BriIifpvid | Key::BriIifvproto | Key::BriIifhwaddr => {
+                ctx.families("a meta key of bridges", &[Family::Bridge])
+            }
+            Key::BriBroute => Err(ExprError::Invalid("meta broute can only be written")),
+            Key::Secpath => match ctx.family {
+                Family::Netdev => ctx.hooks("meta ipsec", &[Hook::Ingress]),
+                Family::Bridge => ctx.hooks("meta ipsec", &[Hook::Prerouting]),
+                Family::Arp => Err(ExprError::Family { what: "meta ipsec", family: ctx.family }),
+                _ => ctx.hooks("meta ipsec", &[Hook::Prerouting, Hook::Input, Hook::Forward]),
+            },
+            Key::Sdif | Key::Sdifname => {
+                ctx.families("meta sdif", IP)?;
+                ctx.hooks("meta sdif", &[Hook::Input, Hook::Forward])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = self.key.shape();
+        Some((self.destination, len, order))
+    }
+}
+
+impl Get {
     fn load<E: Env>(&self, registers: &mut Registers, packet: &Packet<'_>, env: &mut E) -> Option<()> {
         let meta = &packet.meta;
         let mut number = |number: u32| registers.store(self.destination, &number.to_ne_bytes());
@@ -230,13 +262,10 @@ fn packet_type(packet: &Packet<'_>) -> u8 {
     if multicast { PacketType::Multicast as u8 } else { PacketType::Broadcast as u8 }
 }
 
-impl Set {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Set {
+    const NAME: &'static str = "meta";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let bytes = registers.get(self.source, 4);
         let number = bytes.try_into().map_or(0, u32::from_ne_bytes);
         let byte = bytes.first().copied().unwrap_or(0);
@@ -262,6 +291,32 @@ impl Set {
             key => env.meta_set(key, byte),
         }
         Outcome::Next
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        write!(f, "meta set {} with reg {}", self.key.name(), self.source)
+    }
+
+    /// `nft_meta_set_init`, `nft_meta_set_validate`.
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.source, self.key.width())?;
+        match self.key {
+            Key::Mark | Key::Priority | Key::Secmark | Key::Nftrace => Ok(()),
+            Key::Pkttype => match ctx.family {
+                Family::Netdev => ctx.hooks("writing meta pkttype", &[Hook::Ingress]),
+                Family::Arp => Err(ExprError::Family { what: "writing meta pkttype", family: ctx.family }),
+                _ => ctx.hooks("writing meta pkttype", &[Hook::Prerouting]),
+            },
+            Key::BriBroute => {
+                ctx.families("meta broute", &[Family::Bridge])?;
+                ctx.hooks("meta broute", &[Hook::Prerouting])
+            }
+            _ => Err(ExprError::Invalid("writing to a meta key that can only be read")),
+        }
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (self.source == register).then_some(self.key.shape().1)
     }
 }
 
@@ -310,75 +365,28 @@ impl Key {
     }
 }
 
-impl fmt::Display for Get {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "meta load {} => reg {}", self.key.name(), self.destination)
-    }
-}
-
-impl fmt::Display for Set {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "meta set {} with reg {}", self.key.name(), self.source)
-    }
-}
-
-impl Get {
-    /// `nft_meta_get_init`, `nft_meta_get_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        register(self.destination, self.key.width())?;
-        match self.key {
-            Key::BriIifname | Key::BriOifname | Key::BriIifpvid | Key::BriIifvproto | Key::BriIifhwaddr => {
-                ctx.families("a meta key of bridges", &[Family::Bridge])
-            }
-            Key::BriBroute => Err(ExprError::Invalid("meta broute can only be written")),
-            Key::Secpath => match ctx.family {
-                Family::Netdev => ctx.hooks("meta ipsec", &[Hook::Ingress]),
-                Family::Bridge => ctx.hooks("meta ipsec", &[Hook::Prerouting]),
-                Family::Arp => Err(ExprError::Family { what: "meta ipsec", family: ctx.family }),
-                _ => ctx.hooks("meta ipsec", &[Hook::Prerouting, Hook::Input, Hook::Forward]),
-            },
-            Key::Sdif | Key::Sdifname => {
-                ctx.families("meta sdif", IP)?;
-                ctx.hooks("meta sdif", &[Hook::Input, Hook::Forward])
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Set {
-    /// `nft_meta_set_init`, `nft_meta_set_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        register(self.source, self.key.width())?;
-        match self.key {
-            Key::Mark | Key::Priority | Key::Secmark | Key::Nftrace => Ok(()),
-            Key::Pkttype => match ctx.family {
-                Family::Netdev => ctx.hooks("writing meta pkttype", &[Hook::Ingress]),
-                Family::Arp => Err(ExprError::Family { what: "writing meta pkttype", family: ctx.family }),
-                _ => ctx.hooks("writing meta pkttype", &[Hook::Prerouting]),
-            },
-            Key::BriBroute => {
-                ctx.families("meta broute", &[Family::Bridge])?;
-                ctx.hooks("meta broute", &[Hook::Prerouting])
-            }
-            _ => Err(ExprError::Invalid("writing to a meta key that can only be read")),
-        }
-    }
-}
-
 impl Key {
+    /// Of how many bytes it is in a register, and their order.
+    pub(crate) const fn shape(self) -> (usize, Order) {
+        use Key::*;
+        match self {
+            Iiftype | Oiftype | BriIifpvid => (2, Order::Host),
+            Protocol | BriIifvproto => (2, Order::Network),
+            Prandom => (4, Order::Network),
+            TimeNs => (8, Order::Host),
+            Nftrace | Nfproto | L4proto | Pkttype | Secpath | TimeDay | BriBroute => (1, Order::Network),
+            Iifname | Oifname | BriIifname | BriOifname | Iifkind | Oifkind | Sdifname => {
+                (16, Order::Network)
+            }
+            BriIifhwaddr => (6, Order::Network),
+            Len | Priority | Mark | Iif | Oif | Skuid | Skgid | Rtclassid | Secmark | Cpu | Iifgroup
+            | Oifgroup | Cgroup | TimeHour | Sdif => (4, Order::Host),
+        }
+    }
+
     /// How many bytes it has in a register.
     pub const fn width(self) -> u32 {
-        match self {
-            Key::Nftrace | Key::Nfproto | Key::L4proto | Key::Pkttype | Key::Secpath | Key::TimeDay => 1,
-            Key::BriBroute => 1,
-            Key::Protocol | Key::Iiftype | Key::Oiftype | Key::BriIifpvid | Key::BriIifvproto => 2,
-            Key::BriIifhwaddr => 6,
-            Key::TimeNs => 8,
-            Key::Iifname | Key::Oifname | Key::BriIifname | Key::BriOifname => 16,
-            Key::Iifkind | Key::Oifkind | Key::Sdifname => 16,
-            _ => 4,
-        }
+        self.shape().0 as u32
     }
 }
 

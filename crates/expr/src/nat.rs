@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use ironweir_wire::Packet;
 
 use crate::env::{NatKind, NatRange};
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
 use crate::{Env, Family, Hook, Outcome, Register, Registers, fib};
 
@@ -54,13 +56,10 @@ bitflags::bitflags! {
     }
 }
 
-impl Nat {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Nat {
+    const NAME: &'static str = "nat";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let family = env.protocol_family();
         // In an inet table a rule for one family lets packets of the other pass by (`nft_nat_inet_eval`).
         if self.family != Family::Inet && self.family != family {
@@ -87,6 +86,44 @@ impl Nat {
             Kind::Dnat => NatKind::Dnat,
         };
         env.nat(&range(kind, self.flags, addresses, self.ports, registers), packet)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Snat => "snat",
+            Kind::Dnat => "dnat",
+        };
+        write!(f, "nat {kind} {}", self.family)?;
+        write_range(f, "addr", self.addresses)?;
+        write_range(f, "proto", self.ports)?;
+        write_flags(f, self.flags)
+    }
+
+    /// `nft_nat_init`, `nft_nat_validate`.
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("nat", IP)?;
+        ctx.nat_chain("nat")?;
+        if ctx.family != Family::Inet && ctx.family != self.family {
+            return Err(ExprError::Family {
+                what: "nat to an address of another family",
+                family: ctx.family,
+            });
+        }
+        match self.kind {
+            Kind::Snat => ctx.hooks("snat", &[Hook::Postrouting, Hook::Input])?,
+            Kind::Dnat => ctx.hooks("dnat", &[Hook::Prerouting, Hook::Output])?,
+        }
+        match self.family {
+            Family::Ip => validate_range(self.addresses, 4)?,
+            Family::Ip6 => validate_range(self.addresses, 16)?,
+            Family::Inet => when(self.addresses.is_some(), "nat addresses without their family")?,
+            family => return Err(ExprError::Family { what: "nat addresses", family }),
+        }
+        validate_range(self.ports, 2)
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (within(self.addresses, register) || within(self.ports, register)).then_some(Order::Network)
     }
 }
 
@@ -146,42 +183,9 @@ pub(crate) fn write_flags(f: &mut fmt::Formatter<'_>, flags: Flags) -> fmt::Resu
     if flags.is_empty() { Ok(()) } else { write!(f, " flags 0x{:x}", flags.bits()) }
 }
 
-impl fmt::Display for Nat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Snat => "snat",
-            Kind::Dnat => "dnat",
-        };
-        write!(f, "nat {kind} {}", self.family)?;
-        write_range(f, "addr", self.addresses)?;
-        write_range(f, "proto", self.ports)?;
-        write_flags(f, self.flags)
-    }
-}
-
-impl Nat {
-    /// `nft_nat_init`, `nft_nat_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        ctx.families("nat", IP)?;
-        ctx.nat_chain("nat")?;
-        if ctx.family != Family::Inet && ctx.family != self.family {
-            return Err(ExprError::Family {
-                what: "nat to an address of another family",
-                family: ctx.family,
-            });
-        }
-        match self.kind {
-            Kind::Snat => ctx.hooks("snat", &[Hook::Postrouting, Hook::Input])?,
-            Kind::Dnat => ctx.hooks("dnat", &[Hook::Prerouting, Hook::Output])?,
-        }
-        match self.family {
-            Family::Ip => validate_range(self.addresses, 4)?,
-            Family::Ip6 => validate_range(self.addresses, 16)?,
-            Family::Inet => when(self.addresses.is_some(), "nat addresses without their family")?,
-            family => return Err(ExprError::Family { what: "nat addresses", family }),
-        }
-        validate_range(self.ports, 2)
-    }
+/// Whether a register is one of those that hold a range.
+pub(crate) fn within(range: Option<(Register, Option<Register>)>, register: Register) -> bool {
+    range.is_some_and(|(first, last)| first == register || last == Some(register))
 }
 
 /// Refuses registers of a range that do not exist.

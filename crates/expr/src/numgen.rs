@@ -3,6 +3,11 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, modulus, register};
 use crate::{Env, Outcome, Register, Registers};
 
 /// Loads a number of `modulus` different ones, the smallest of them `offset`.
@@ -29,13 +34,10 @@ pub enum Kind {
     Random = 1,
 }
 
-impl Numgen {
-    /// A generator that begins with its last number, so that the first one it gives is `offset`.
-    pub fn new(destination: Register, modulus: u32, kind: Kind, offset: u32) -> Numgen {
-        Numgen { destination, modulus, kind, offset, next: AtomicU32::new(0) }
-    }
+impl Expression for Numgen {
+    const NAME: &'static str = "numgen";
 
-    pub(crate) fn eval<E: Env>(&self, registers: &mut Registers, env: &mut E) -> Outcome {
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         let number = match self.kind {
             Kind::Inc => {
                 let after =
@@ -49,6 +51,31 @@ impl Numgen {
         };
         registers.store(self.destination, &number.wrapping_add(self.offset).to_ne_bytes());
         Outcome::Next
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Inc => "inc",
+            Kind::Random => "random",
+        };
+        write!(f, "numgen reg {} = {kind} mod {}", self.destination, self.modulus)?;
+        if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.destination, 4)?;
+        modulus(self.modulus, self.offset)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        Some((self.destination, 4, Order::Host))
+    }
+}
+
+impl Numgen {
+    /// A generator that begins with its last number, so that the first one it gives is `offset`.
+    pub fn new(destination: Register, modulus: u32, kind: Kind, offset: u32) -> Numgen {
+        Numgen { destination, modulus, kind, offset, next: AtomicU32::new(0) }
     }
 }
 
@@ -72,28 +99,17 @@ pub(crate) fn scale(random: u32, modulus: u32) -> u32 {
     ((u64::from(random) * u64::from(modulus)) >> 32) as u32
 }
 
-impl fmt::Display for Numgen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Inc => "inc",
-            Kind::Random => "random",
-        };
-        write!(f, "numgen reg {} = {kind} mod {}", self.destination, self.modulus)?;
-        if self.offset == 0 { Ok(()) } else { write!(f, " offset {}", self.offset) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::World;
+    use crate::testing::compute;
 
     #[test]
     fn an_incremental_generator_counts_from_its_offset_and_begins_again() {
         let expr = Numgen::new(Register::R1, 3, Kind::Inc, 100);
         let next = || {
             let mut registers = Registers::default();
-            expr.eval(&mut registers, &mut World::default());
+            compute(&expr, &mut registers);
             registers.get(Register::R1, 4).try_into().map_or(0, u32::from_ne_bytes)
         };
         assert_eq!([next(), next(), next(), next()], [100, 101, 102, 100]);

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ironweir_wire::Packet;
 
+use crate::registry::Expression;
+use crate::text::Orders;
 use crate::{Env, Outcome, Register, Registers, SetRef};
 
 /// Evaluates an object of the rule's table.
@@ -71,13 +73,10 @@ impl ObjectType {
     }
 }
 
-impl Objref {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Objref {
+    const NAME: &'static str = "objref";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         match self {
             Objref::Name { kind, name } => env.object(*kind, name, packet),
             Objref::Map { set, source } => {
@@ -85,10 +84,8 @@ impl Objref {
             }
         }
     }
-}
 
-impl fmt::Display for Objref {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         match self {
             Objref::Name { kind, name } => write!(f, "objref type {} name {name}", *kind as u32),
             Objref::Map { set, source } => write!(f, "objref sreg {source} set {}", set.name),

@@ -5,6 +5,8 @@ use std::fmt;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Packet, tcp};
 
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
 use crate::{Env, Hook, Outcome, Register, Registers};
 
@@ -19,14 +21,11 @@ pub struct Osf {
     pub version: bool,
 }
 
-impl Osf {
+impl Expression for Osf {
+    const NAME: &'static str = "osf";
+
     /// Only for TCP packets with SYN (`nft_osf_eval`).
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &mut Registers,
-        packet: &Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let Some((ipproto::TCP, at)) = env.info().transport_header() else { return Outcome::Break };
         if !tcp::Header::read(packet, at).is_some_and(|tcp| tcp.has(tcp::flag::SYN)) {
             return Outcome::Break;
@@ -38,19 +37,19 @@ impl Osf {
         registers.store(self.destination, &name);
         Outcome::Next
     }
-}
 
-impl fmt::Display for Osf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "osf dreg {}", self.destination)
     }
-}
 
-impl Osf {
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("osf", IP)?;
         ctx.hooks("osf", &[Hook::Prerouting, Hook::Input, Hook::Forward])?;
         when(self.ttl > 2, "a way to judge the TTL that is not known")?;
         register(self.destination, 16)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        Some((self.destination, 16, Order::Network))
     }
 }

@@ -7,7 +7,9 @@ use ironweir_wire::crc32c::Crc32c;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{LinkType, Packet, PacketInfo};
 
-use crate::validate::{ExprError, register, when};
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, register, when};
 use crate::{Env, Outcome, Register, Registers};
 
 /// Loads bytes; ends the rule where the packet has none there.
@@ -82,13 +84,10 @@ pub enum ChecksumKind {
 const ETHERTYPE_AT: usize = 12;
 const VLAN_TAG_LEN: usize = 4;
 
-impl Load {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &mut Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Load {
+    const NAME: &'static str = "payload";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let mut scratch = [0; Register::BYTES];
         let Some(out) = scratch.get_mut(..self.len as usize) else { return Outcome::Break };
         let held = match self.base {
@@ -101,6 +100,20 @@ impl Load {
             registers.store(self.destination, out);
         }
         Outcome::next_if(held)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        let Load { base, offset, len, destination } = self;
+        write!(f, "payload load {len}b @ {base} header + {offset} => reg {destination}")
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        when(self.base == Base::Tunnel, "a tunnel's header outside of a tunnel")?;
+        register(self.destination, self.len)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        Some((self.destination, self.len as usize, Order::Network))
     }
 }
 
@@ -142,17 +155,35 @@ fn load_link(packet: &Packet<'_>, offset: usize, out: &mut [u8]) -> bool {
     (before.is_empty() || copy(packet, offset, before)) && (after.is_empty() || copy(packet, behind, after))
 }
 
-impl Write {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Write {
+    const NAME: &'static str = "payload";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let bytes = registers.get(self.source, self.len as usize);
         Outcome::next_if(self.write(bytes, packet, &env.info()).is_some())
     }
 
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
+        let Write { base, offset, len, source, checksum } = self;
+        write!(f, "payload write reg {source} => {len}b @ {base} header + {offset}")?;
+        let (kind, at, flags) = (checksum.kind as u32, checksum.offset, u32::from(checksum.pseudo_header));
+        write!(f, " csum_type {kind} csum_off {at} csum_flags 0x{flags:x}")
+    }
+
+    /// `nft_payload_set_init`.
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        when(self.base == Base::Tunnel, "writing to a tunnel's header")?;
+        let misplaced = self.base != Base::Transport || self.checksum.offset != 8;
+        when(self.checksum.kind == ChecksumKind::Sctp && misplaced, "an SCTP checksum where there is none")?;
+        register(self.source, self.len)
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (self.source == register).then_some(Order::Network)
+    }
+}
+
+impl Write {
     /// `None` where the packet has no such bytes or no such checksum.
     fn write(&self, bytes: &[u8], packet: &mut Packet<'_>, info: &PacketInfo) -> Option<()> {
         let start = match self.base {
@@ -235,39 +266,6 @@ impl fmt::Display for Base {
             Base::Inner => "inner",
             Base::Tunnel => "tunnel",
         })
-    }
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Load { base, offset, len, destination } = self;
-        write!(f, "payload load {len}b @ {base} header + {offset} => reg {destination}")
-    }
-}
-
-impl fmt::Display for Write {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Write { base, offset, len, source, checksum } = self;
-        write!(f, "payload write reg {source} => {len}b @ {base} header + {offset}")?;
-        let (kind, at, flags) = (checksum.kind as u32, checksum.offset, u32::from(checksum.pseudo_header));
-        write!(f, " csum_type {kind} csum_off {at} csum_flags 0x{flags:x}")
-    }
-}
-
-impl Load {
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
-        when(self.base == Base::Tunnel, "a tunnel's header outside of a tunnel")?;
-        register(self.destination, self.len)
-    }
-}
-
-impl Write {
-    /// `nft_payload_set_init`.
-    pub(crate) fn validate(&self) -> Result<(), ExprError> {
-        when(self.base == Base::Tunnel, "writing to a tunnel's header")?;
-        let misplaced = self.base != Base::Transport || self.checksum.offset != 8;
-        when(self.checksum.kind == ChecksumKind::Sctp && misplaced, "an SCTP checksum where there is none")?;
-        register(self.source, self.len)
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::numgen::scale;
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, TRACKED, ValidateCtx, register, when};
 use crate::{Decision, Env, Hook, Outcome, Register, Registers};
 
@@ -33,8 +35,10 @@ pub enum Number {
     Register(Register),
 }
 
-impl Queue {
-    pub(crate) fn eval<E: Env>(&self, registers: &Registers, packet: &Packet<'_>, env: &mut E) -> Outcome {
+impl Expression for Queue {
+    const NAME: &'static str = "queue";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let number = match self.to {
             Number::Register(register) => {
                 registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes) as u16
@@ -50,10 +54,8 @@ impl Queue {
         };
         Outcome::Verdict(Decision::Queue { number, bypass: self.bypass })
     }
-}
 
-impl fmt::Display for Queue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         f.write_str("queue")?;
         match self.to {
             Number::Range { first, total } => {
@@ -67,10 +69,8 @@ impl fmt::Display for Queue {
         f.write_str(if self.bypass { " bypass" } else { "" })?;
         f.write_str(if self.fanout { " fanout" } else { "" })
     }
-}
 
-impl Queue {
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("queue", TRACKED)?;
         ctx.hooks("queue", &[Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting])?;
         match self.to {
@@ -80,5 +80,9 @@ impl Queue {
                 when(first.checked_add(total - 1).is_none(), "queues beyond 65535")
             }
         }
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        (self.to == Number::Register(register)).then_some(Order::Host)
     }
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironweir_wire::Packet;
 
-use crate::Outcome;
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::{Env, Outcome, Registers};
 
 /// Ends the rule once `bytes` have passed (`until`), or before (`over`). Shared like [`crate::counter::Counter`].
 #[derive(Debug)]
@@ -63,8 +65,14 @@ impl Quota {
     }
 }
 
-impl fmt::Display for Quota {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Quota {
+    const NAME: &'static str = "quota";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, _: &mut E) -> Outcome {
+        self.eval(packet)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "quota bytes {} consumed {} flags {}", self.bytes, self.consumed(), u32::from(self.over))
     }
 }

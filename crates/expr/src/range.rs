@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
 use crate::text::Orders;
-use crate::{Outcome, Register, Registers, Value};
+use crate::validate::{ExprError, ValidateCtx, len_of, length, register};
+use crate::{Env, Outcome, Register, Registers, Value};
 
 /// Ends the rule unless the register lies inside (or outside). Bytes are compared as by `memcmp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +22,24 @@ pub struct Range {
     pub to: Value,
 }
 
-impl Range {
-    pub(crate) fn eval(&self, registers: &Registers) -> Outcome {
+impl Expression for Range {
+    const NAME: &'static str = "range";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         let inside = *registers.get(self.source, self.from.len()) >= *self.from
             && *registers.get(self.source, self.to.len()) <= *self.to;
         Outcome::next_if(inside != self.negated)
     }
-}
 
-impl Range {
-    pub(crate) fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
         let op = if self.negated { "neq" } else { "eq" };
         let [from, to] = [&self.from, &self.to].map(|value| orders.value(self.source, value));
         write!(f, "range {op} reg {} {from} {to}", self.source)
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        length(&self.to, len_of(&self.from))?;
+        register(self.source, len_of(&self.from))
     }
 }
 
@@ -39,6 +48,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::compute;
 
     proptest! {
         #[test]
@@ -49,7 +59,7 @@ mod tests {
             let (from, to) = (low.to_be_bytes().into(), high.to_be_bytes().into());
             let expr = Range { source: Register::R1, negated, from, to };
             let holds = (low..=high).contains(&value) != negated;
-            prop_assert_eq!(expr.eval(&registers), Outcome::next_if(holds));
+            prop_assert_eq!(compute(&expr, &mut registers), Outcome::next_if(holds));
         }
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use ironweir_wire::Packet;
 
 use crate::env::NatKind;
-use crate::nat::{Flags, range, validate_range, write_flags, write_range};
+use crate::nat::{Flags, range, validate_range, within, write_flags, write_range};
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx};
 use crate::{Env, Hook, Outcome, Register, Registers};
 
@@ -18,30 +20,27 @@ pub struct Redir {
     pub ports: Option<(Register, Option<Register>)>,
 }
 
-impl Redir {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Redir {
+    const NAME: &'static str = "redir";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         env.nat(&range(NatKind::Redirect, self.flags, None, self.ports, registers), packet)
     }
-}
 
-impl fmt::Display for Redir {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         f.write_str("redir")?;
         write_range(f, "proto", self.ports)?;
         write_flags(f, self.flags)
     }
-}
 
-impl Redir {
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("redirect", IP)?;
         ctx.nat_chain("redirect")?;
         ctx.hooks("redirect", &[Hook::Prerouting, Hook::Output])?;
         validate_range(self.ports, 2)
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        within(self.ports, register).then_some(Order::Network)
     }
 }

@@ -4,8 +4,10 @@ use std::fmt;
 
 use ironweir_wire::Packet;
 
+use crate::registry::Expression;
+use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx};
-use crate::{Decision, Env, Family, Hook, Outcome};
+use crate::{Decision, Env, Family, Hook, Outcome, Registers};
 
 /// How the sender is told (`enum nft_reject_types`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +26,17 @@ pub enum Reject {
     },
 }
 
-impl Reject {
+impl Expression for Reject {
+    const NAME: &'static str = "reject";
+
     /// Tells the sender and drops. A reset is only sent for TCP, and never in answer to one; that is the environment's to
     /// know.
-    pub(crate) fn eval<E: Env>(&self, packet: &Packet<'_>, env: &mut E) -> Outcome {
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         env.reject(self, packet);
         Outcome::Verdict(Decision::Drop)
     }
-}
 
-impl fmt::Display for Reject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let (kind, code) = match self {
             Reject::IcmpUnreach { code } => (0, *code),
             Reject::TcpReset => (1, 0),
@@ -42,11 +44,9 @@ impl fmt::Display for Reject {
         };
         write!(f, "reject type {kind} code {code}")
     }
-}
 
-impl Reject {
     /// `nft_reject_validate` and its kin of inet, bridge and netdev.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         use Hook::{Forward, Ingress, Input, Output, Prerouting};
         match ctx.family {
             Family::Ip | Family::Ip6 => ctx.hooks("reject", &[Prerouting, Input, Forward, Output])?,

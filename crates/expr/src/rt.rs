@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register};
-use crate::{Hook, Register};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Loads a key of the packet's route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +35,14 @@ impl Key {
     pub const ALL: [Key; 5] = [Key::Classid, Key::Nexthop4, Key::Nexthop6, Key::Tcpmss, Key::Xfrm];
 }
 
-impl fmt::Display for Rt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Rt {
+    const NAME: &'static str = "rt";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
+        Outcome::loaded(env.rt(self.key), self.destination, registers)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let key = match self.key {
             Key::Classid => "classid",
             Key::Nexthop4 => "nexthop4",
@@ -42,11 +52,9 @@ impl fmt::Display for Rt {
         };
         write!(f, "rt load {key} => reg {}", self.destination)
     }
-}
 
-impl Rt {
     /// `nft_rt_get_init`, `nft_rt_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("rt", IP)?;
         let len = match self.key {
             Key::Classid | Key::Nexthop4 => 4,
@@ -58,5 +66,16 @@ impl Rt {
             Key::Xfrm => 1,
         };
         register(self.destination, len)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = match self.key {
+            Key::Classid => (4, Order::Host),
+            Key::Nexthop4 => (4, Order::Network),
+            Key::Nexthop6 => (16, Order::Network),
+            Key::Tcpmss => (2, Order::Host),
+            Key::Xfrm => (1, Order::Network),
+        };
+        Some((self.destination, len, order))
     }
 }

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
-use crate::{Hook, Register};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Loads a key of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +34,14 @@ pub enum Key {
     },
 }
 
-impl fmt::Display for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Socket {
+    const NAME: &'static str = "socket";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
+        Outcome::loaded(env.socket(self.key), self.destination, registers)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let destination = self.destination;
         match self.key {
             Key::Transparent => write!(f, "socket load transparent => reg {destination}"),
@@ -40,11 +50,9 @@ impl fmt::Display for Socket {
             Key::Cgroupv2 { level } => write!(f, "socket load cgroupv2 => reg {destination} level {level}"),
         }
     }
-}
 
-impl Socket {
     /// `nft_socket_init`, `nft_socket_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("socket", IP)?;
         ctx.hooks("socket", &[Hook::Prerouting, Hook::Input, Hook::Output])?;
         let len = match self.key {
@@ -56,5 +64,14 @@ impl Socket {
             }
         };
         register(self.destination, len)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = match self.key {
+            Key::Transparent | Key::Wildcard => (1, Order::Network),
+            Key::Mark => (4, Order::Host),
+            Key::Cgroupv2 { .. } => (8, Order::Host),
+        };
+        Some((self.destination, len, order))
     }
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use ironweir_wire::Packet;
 use ironweir_wire::protocol::ipproto;
 
-use crate::{Env, Outcome};
+use crate::registry::Expression;
+use crate::text::Orders;
+use crate::validate::{ExprError, IP, ValidateCtx};
+use crate::{Env, Hook, Outcome, Registers};
 
 /// Answers a SYN with a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +33,20 @@ impl Synproxy {
     }
 }
 
-impl fmt::Display for Synproxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Synproxy {
+    const NAME: &'static str = "synproxy";
+
+    fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        self.eval(packet, env)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let (mss, wscale) = (self.mss.unwrap_or(0), self.wscale.unwrap_or(0));
         write!(f, "synproxy mss {mss} wscale {wscale}")
+    }
+
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+        ctx.families("synproxy", IP)?;
+        ctx.hooks("synproxy", &[Hook::Input, Hook::Forward])
     }
 }

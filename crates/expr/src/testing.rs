@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ironweir_wire::{IfIndex, Instant, LinkType, Packet, PacketInfo, dissect};
 
 use crate::env::{Found, Interface, NatRange, Route, RouteQuery, Update};
+use crate::registry::Expression;
 use crate::{
     Decision, Env, Expr, Family, Hook, Outcome, Register, Registers, SetRef, Value, ct, dynset, reject,
 };
@@ -144,6 +145,11 @@ pub(crate) fn eval(expr: &Expr, frame: &mut [u8], registers: &mut Registers, wor
         world.info = info;
         expr.eval(registers, packet, world)
     })
+}
+
+/// Evaluates an expression that looks at registers alone.
+pub(crate) fn compute(expr: &impl Expression, registers: &mut Registers) -> Outcome {
+    with_packet(&mut [], |packet, _| expr.eval(registers, packet, &mut World::default()))
 }
 
 /// A frame's packet with its headers found; malformed ones have none.

@@ -6,6 +6,8 @@ use ironweir_wire::Packet;
 use ironweir_wire::protocol::ipproto;
 
 use crate::nat::address;
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
 use crate::{Env, Family, Hook, Outcome, Register, Registers};
 
@@ -20,13 +22,10 @@ pub struct Tproxy {
     pub port: Option<Register>,
 }
 
-impl Tproxy {
-    pub(crate) fn eval<E: Env>(
-        &self,
-        registers: &Registers,
-        packet: &mut Packet<'_>,
-        env: &mut E,
-    ) -> Outcome {
+impl Expression for Tproxy {
+    const NAME: &'static str = "tproxy";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let family = env.protocol_family();
         if self.family != Family::Inet && self.family != family {
             return Outcome::Break;
@@ -38,10 +37,8 @@ impl Tproxy {
         let port = self.port.and_then(|register| registers.get(register, 2).try_into().ok());
         env.tproxy(to, port.map(u16::from_be_bytes), packet)
     }
-}
 
-impl fmt::Display for Tproxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         f.write_str("tproxy")?;
         if self.family != Family::Inet {
             write!(f, " {}", self.family)?;
@@ -49,11 +46,9 @@ impl fmt::Display for Tproxy {
         self.address.iter().try_for_each(|register| write!(f, " addr reg {register}"))?;
         self.port.iter().try_for_each(|register| write!(f, " port reg {register}"))
     }
-}
 
-impl Tproxy {
     /// `nft_tproxy_init`, `nft_tproxy_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("tproxy", IP)?;
         ctx.hooks("tproxy", &[Hook::Prerouting])?;
         if ctx.family != Family::Inet && ctx.family != self.family {
@@ -67,5 +62,9 @@ impl Tproxy {
             (_, None) => {}
         }
         self.port.map_or(Ok(()), |port| register(port, 2))
+    }
+
+    fn uses(&self, register: Register) -> Option<Order> {
+        [self.address, self.port].contains(&Some(register)).then_some(Order::Network)
     }
 }

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use crate::Register;
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx, register};
+use crate::{Env, Outcome, Register, Registers};
 
 /// Loads a key of the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +30,30 @@ pub enum Key {
     Id = 1,
 }
 
-impl fmt::Display for Tunnel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Tunnel {
+    const NAME: &'static str = "tunnel";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
+        Outcome::loaded(env.tunnel(self.key, self.mode), self.destination, registers)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let key = match self.key {
             Key::Path => "path",
             Key::Id => "id",
         };
         write!(f, "tunnel load {key} => reg {}", self.destination)
+    }
+
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        register(self.destination, if self.key == Key::Path { 1 } else { 4 })
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = match self.key {
+            Key::Path => (1, Order::Network),
+            Key::Id => (4, Order::Host),
+        };
+        Some((self.destination, len, order))
     }
 }

@@ -1,6 +1,6 @@
 //! Validation: what the kernel refuses when an expression is made (`init`) or bound to a base chain (`validate`).
 
-use crate::{Expr, Family, Hook, Register, compat, tunnel};
+use crate::{Family, Hook, Register};
 
 /// The kind of a base chain, as far as expressions ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,69 +137,4 @@ pub(crate) fn when(fault: bool, why: &'static str) -> Result<(), ExprError> {
 pub(crate) fn modulus(modulus: u32, offset: u32) -> Result<(), ExprError> {
     when(modulus == 0, "a modulus of 0")?;
     when(offset.checked_add(modulus - 1).is_none(), "offset and modulus exceed 32 bits")
-}
-
-impl Expr {
-    /// Checks what the kernel checks of one expression; what concerns several (sets that exist, chains that loop) is the
-    /// ruleset's.
-    pub fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
-        match self {
-            Expr::Bitwise(expr) => expr.validate(),
-            Expr::Byteorder(expr) => expr.validate(),
-            Expr::Cmp(expr) => register(expr.source, len_of(&expr.data)),
-            Expr::Connlimit(_) => ctx.families("ct count", TRACKED),
-            Expr::Counter(_) | Expr::Last(_) | Expr::Quota(_) => Ok(()),
-            Expr::CtGet(expr) => expr.validate(ctx),
-            Expr::CtSet(expr) => expr.validate(ctx),
-            Expr::Dup(expr) => expr.validate(ctx),
-            Expr::Dynset(expr) => expr.validate(ctx),
-            Expr::Exthdr(expr) => expr.validate(),
-            Expr::Fib(expr) => expr.validate(ctx),
-            Expr::FlowOffload(_) => {
-                ctx.families("flow add", IP)?;
-                ctx.hooks("flow add", &[Hook::Forward])
-            }
-            Expr::Fwd(expr) => expr.validate(ctx),
-            Expr::Hash(expr) => expr.validate(),
-            Expr::Immediate(expr) => expr.validate(),
-            Expr::Inner(expr) => expr.validate(),
-            Expr::Limit(expr) => expr.validate(),
-            Expr::Log(expr) => expr.validate(),
-            Expr::Lookup(expr) => expr.validate(),
-            Expr::Masq(expr) => expr.validate(ctx),
-            Expr::MetaGet(expr) => expr.validate(ctx),
-            Expr::MetaSet(expr) => expr.validate(ctx),
-            Expr::Nat(expr) => expr.validate(ctx),
-            Expr::Notrack(_) => Ok(()),
-            Expr::Numgen(expr) => {
-                register(expr.destination, 4)?;
-                modulus(expr.modulus, expr.offset)
-            }
-            Expr::Objref(_) => Ok(()),
-            Expr::Osf(expr) => expr.validate(ctx),
-            Expr::PayloadLoad(expr) => expr.validate(),
-            Expr::PayloadWrite(expr) => expr.validate(),
-            Expr::Queue(expr) => expr.validate(ctx),
-            Expr::Range(expr) => {
-                length(&expr.to, len_of(&expr.from))?;
-                register(expr.source, len_of(&expr.from))
-            }
-            Expr::Redir(expr) => expr.validate(ctx),
-            Expr::Reject(expr) => expr.validate(ctx),
-            Expr::Rt(expr) => expr.validate(ctx),
-            Expr::Socket(expr) => expr.validate(ctx),
-            Expr::Synproxy(_) => {
-                ctx.families("synproxy", IP)?;
-                ctx.hooks("synproxy", &[Hook::Input, Hook::Forward])
-            }
-            Expr::Tproxy(expr) => expr.validate(ctx),
-            Expr::Tunnel(expr) => {
-                register(expr.destination, if expr.key == tunnel::Key::Path { 1 } else { 4 })
-            }
-            Expr::Xfrm(expr) => expr.validate(ctx),
-            Expr::XtMatch(compat::Match { name, .. })
-            | Expr::XtTarget(compat::Target { name, .. })
-            | Expr::Unknown(compat::Unknown { name, .. }) => Err(ExprError::Unsupported(name.clone())),
-        }
-    }
 }

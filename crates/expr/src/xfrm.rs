@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use ironweir_wire::Packet;
+
+use crate::registry::Expression;
+use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
-use crate::{Hook, Register};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Loads a key of one transformation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +35,14 @@ pub enum Key {
     Spi = 6,
 }
 
-impl fmt::Display for Xfrm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Expression for Xfrm {
+    const NAME: &'static str = "xfrm";
+
+    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
+        Outcome::loaded(env.xfrm(self), self.destination, registers)
+    }
+
+    fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let direction = if self.direction == 0 { "in" } else { "out" };
         let key = match self.key {
             Key::DaddrIp4 => "daddr4",
@@ -44,11 +54,9 @@ impl fmt::Display for Xfrm {
         };
         write!(f, "xfrm load {direction} {} {key} => reg {}", self.spnum, self.destination)
     }
-}
 
-impl Xfrm {
     /// `nft_xfrm_get_init`, `nft_xfrm_validate`.
-    pub(crate) fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+    fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("ipsec", IP)?;
         match self.direction {
             0 => ctx.hooks("ipsec in", &[Hook::Prerouting, Hook::Input, Hook::Forward])?,
@@ -62,5 +70,14 @@ impl Xfrm {
             Key::DaddrIp4 | Key::SaddrIp4 | Key::Reqid | Key::Spi => 4,
         };
         register(self.destination, len)
+    }
+
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        let (len, order) = match self.key {
+            Key::Reqid => (4, Order::Host),
+            Key::Spi | Key::DaddrIp4 | Key::SaddrIp4 => (4, Order::Network),
+            Key::DaddrIp6 | Key::SaddrIp6 => (16, Order::Network),
+        };
+        Some((self.destination, len, order))
     }
 }

@@ -1,0 +1,181 @@
+//! The list of all expressions, what each must be able to do, and the dispatch to it.
+//!
+//! A new expression is one file that implements [`Expression`] and one line in [`expressions`]: the compiler then asks for
+//! nothing more in this crate.
+
+use std::fmt;
+
+use ironweir_wire::Packet;
+
+use crate::text::{Order, Orders};
+use crate::validate::{ExprError, ValidateCtx};
+use crate::{Env, Outcome, Register, Registers};
+use crate::{
+    bitwise, byteorder, cmp, compat, connlimit, counter, ct, dup, dynset, exthdr, fib, flow_offload, fwd,
+    hash, immediate, inner, last, limit, log, lookup, masq, meta, nat, notrack, numgen, objref, osf, payload,
+    queue, quota, range, redir, reject, rt, socket, synproxy, tproxy, tunnel, xfrm,
+};
+
+/// What the file of an expression says of it.
+pub(crate) trait Expression: Sized {
+    /// Its name on the wire (`NFTA_EXPR_NAME`). Several forms may share one, as those that load and those that write do.
+    const NAME: &'static str;
+
+    /// Evaluates it, as [`Expr::eval`] says.
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome;
+
+    /// Prints it as `nft --debug=netlink` does, without brackets.
+    fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result;
+
+    /// What the kernel checks when the expression is made and bound to a chain.
+    fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
+        Ok(())
+    }
+    /// Which register it loads: how many bytes, and in which order they lie there.
+    fn loads(&self) -> Option<(Register, usize, Order)> {
+        None
+    }
+
+    /// The order that a value in that register must have for its use here; `None` where it is not used.
+    fn uses(&self, _: Register) -> Option<Order> {
+        None
+    }
+}
+
+/// Makes the closed `enum` of all expressions, and each operation that goes to one of them.
+macro_rules! expressions {
+    ($($variant:ident($expression:ty),)*) => {
+        /// Any nf_tables expression.
+        ///
+        /// The set is closed on purpose: an exhaustive `match` lists what a new expression still lacks.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)] // each variant is documented at its type
+        pub enum Expr {
+            $($variant($expression),)*
+            /// An expression of a newer peer, kept as it came.
+            Unknown(compat::Unknown),
+        }
+
+        impl Expr {
+            /// Evaluates the expression for one packet: reads and writes registers, may change the packet, and tells how
+            /// the rule goes on. Never allocates, never panics, whatever packet and expression hold.
+            ///
+            /// Expressions that cannot be evaluated (xtables matches and targets, those of a newer peer) break: a rule
+            /// with one never matches. [`Expr::validate`] refuses them.
+            pub fn eval<E: Env>(
+                &self,
+                registers: &mut Registers,
+                packet: &mut Packet<'_>,
+                env: &mut E,
+            ) -> Outcome {
+                match self {
+                    $(Expr::$variant(expr) => Expression::eval(expr, registers, packet, env),)*
+                    Expr::Unknown(_) => Outcome::Break,
+                }
+            }
+
+            /// Checks what the kernel checks of one expression; what concerns several (sets that exist, chains that
+            /// loop) is the ruleset's.
+            pub fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
+                match self {
+                    $(Expr::$variant(expr) => Expression::validate(expr, ctx),)*
+                    Expr::Unknown(expr) => Err(ExprError::Unsupported(expr.name.clone())),
+                }
+            }
+
+            /// The text form without brackets, values of registers in the order that is known.
+            pub fn text<'a>(&'a self, orders: &'a Orders) -> impl fmt::Display + 'a {
+                fmt::from_fn(move |f| match self {
+                    $(Expr::$variant(expr) => Expression::text(expr, f, orders),)*
+                    Expr::Unknown(expr) => f.write_str(&expr.name),
+                })
+            }
+
+            /// Its name on the wire (`NFTA_EXPR_NAME`).
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Expr::$variant(_) => <$expression>::NAME,)*
+                    Expr::Unknown(expr) => &expr.name,
+                }
+            }
+
+            /// Which register it loads: how many bytes, and in which order.
+            pub(crate) fn loads(&self) -> Option<(Register, usize, Order)> {
+                match self {
+                    $(Expr::$variant(expr) => expr.loads(),)*
+                    Expr::Unknown(_) => None,
+                }
+            }
+
+            /// The order that a value in that register must have for its use here; `None` where it is not used.
+            pub(crate) fn uses(&self, register: Register) -> Option<Order> {
+                match self {
+                    $(Expr::$variant(expr) => expr.uses(register),)*
+                    Expr::Unknown(_) => None,
+                }
+            }
+        }
+
+        $(impl From<$expression> for Expr {
+            fn from(expr: $expression) -> Expr {
+                Expr::$variant(expr)
+            }
+        })*
+    };
+}
+
+expressions! {
+    Bitwise(bitwise::Bitwise),
+    Byteorder(byteorder::Byteorder),
+    Cmp(cmp::Cmp),
+    Connlimit(connlimit::Connlimit),
+    Counter(counter::Counter),
+    CtGet(ct::Get),
+    CtSet(ct::Set),
+    Dup(dup::Dup),
+    Dynset(dynset::Dynset),
+    Exthdr(exthdr::Exthdr),
+    Fib(fib::Fib),
+    FlowOffload(flow_offload::FlowOffload),
+    Fwd(fwd::Fwd),
+    Hash(hash::Hash),
+    Immediate(immediate::Immediate),
+    Inner(inner::Inner),
+    Last(last::Last),
+    Limit(limit::Limit),
+    Log(log::Log),
+    Lookup(lookup::Lookup),
+    Masq(masq::Masq),
+    MetaGet(meta::Get),
+    MetaSet(meta::Set),
+    Nat(nat::Nat),
+    Notrack(notrack::Notrack),
+    Numgen(numgen::Numgen),
+    Objref(objref::Objref),
+    Osf(osf::Osf),
+    PayloadLoad(payload::Load),
+    PayloadWrite(payload::Write),
+    Queue(queue::Queue),
+    Quota(quota::Quota),
+    Range(range::Range),
+    Redir(redir::Redir),
+    Reject(reject::Reject),
+    Rt(rt::Rt),
+    Socket(socket::Socket),
+    Synproxy(synproxy::Synproxy),
+    Tproxy(tproxy::Tproxy),
+    Tunnel(tunnel::Tunnel),
+    Xfrm(xfrm::Xfrm),
+    XtMatch(compat::Match),
+    XtTarget(compat::Target),
+}
+
+impl fmt::Display for Expr {
+    /// The text form, every value taken for one in network order.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.text(&Orders::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
