@@ -44,6 +44,7 @@ pub mod lookup;
 pub mod masq;
 pub mod meta;
 pub mod nat;
+pub mod netlink;
 pub mod notrack;
 pub mod numgen;
 pub mod objref;
