@@ -147,7 +147,7 @@ impl Cache {
             let state = self.committed_set(ruleset, id, name)?;
             let cached = SetCache {
                 set: state.set.clone(),
-                empty: state.element_count() == 0,
+                empty: state.is_empty(),
                 members: None,
                 place: Span::NONE,
             };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ironweir_expr::objref::ObjectType;
 
+use super::Errno;
 use crate::{Family, Handle, Hook, TableId};
 
 /// Which change of a batch was refused, and why.
@@ -40,41 +41,6 @@ impl fmt::Display for Thing {
             Thing::Object(kind) => kind.name(),
             Thing::Flowtable => "flowtable",
         })
-    }
-}
-
-/// Error numbers of Linux that the kernel answers with (`asm-generic/errno-base.h`, `errno.h`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(i32)]
-#[allow(missing_docs)] // the words are the C library's
-pub enum Errno {
-    ENOENT = 2,
-    EBUSY = 16,
-    EEXIST = 17,
-    EINVAL = 22,
-    ENFILE = 23,
-    EMLINK = 31,
-    ERANGE = 34,
-    ELOOP = 40,
-    EOVERFLOW = 75,
-    EOPNOTSUPP = 95,
-}
-
-impl Errno {
-    /// What `strerror` of the GNU C library says.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Errno::ENOENT => "No such file or directory",
-            Errno::EBUSY => "Device or resource busy",
-            Errno::EEXIST => "File exists",
-            Errno::EINVAL => "Invalid argument",
-            Errno::ENFILE => "Too many open files in system",
-            Errno::EMLINK => "Too many links",
-            Errno::ERANGE => "Numerical result out of range",
-            Errno::ELOOP => "Too many levels of symbolic links",
-            Errno::EOVERFLOW => "Value too large for defined data type",
-            Errno::EOPNOTSUPP => "Operation not supported",
-        }
     }
 }
 
@@ -146,6 +112,9 @@ pub enum ErrorKind {
     FlowtableHook { table: TableId, name: Box<str> },
     #[error("table {0} would hold too many things")]
     TooMany(TableId),
+    /// What a kernel answered: the error number, and what else it told.
+    #[error("{}", .message.as_deref().unwrap_or(.errno.text()))]
+    Answer { errno: Errno, message: Option<Box<str>>, offset: Option<u32> },
 }
 
 impl ErrorKind {
@@ -179,7 +148,7 @@ impl ErrorKind {
             | FlowtableHook { .. } => Errno::EOPNOTSUPP,
             Loop { .. } => Errno::ELOOP,
             TooDeep { .. } => Errno::EMLINK,
-            BadRule { errno, .. } => *errno,
+            BadRule { errno, .. } | Answer { errno, .. } => *errno,
         }
     }
 }

@@ -11,8 +11,10 @@
 mod apply;
 mod chain;
 pub mod elements;
+mod errno;
 mod error;
 mod graph;
+mod mirror;
 mod references;
 mod registry;
 mod rules;
@@ -22,7 +24,9 @@ mod table;
 pub use apply::Applied;
 pub use chain::{ChainState, RuleState};
 pub use elements::{Elements, Entry, Listed};
-pub use error::{ChangeError, Errno, ErrorKind, Thing};
+pub use errno::Errno;
+pub use error::{ChangeError, ErrorKind, Thing};
+pub use mirror::Mirror;
 pub use set::SetState;
 pub use table::{FlowtableState, ObjectState, TableState};
 

@@ -22,6 +22,14 @@ pub(super) fn verdict_chain(verdict: &Verdict) -> Option<&ChainRef> {
     }
 }
 
+/// The chain a verdict leads to, to fill in what it is.
+pub(super) fn verdict_chain_mut(verdict: &mut Verdict) -> Option<&mut ChainRef> {
+    match verdict {
+        Verdict::Jump(chain) | Verdict::Goto(chain) => Some(chain),
+        _ => None,
+    }
+}
+
 /// Everything expressions refer to, in order.
 pub(super) fn references(exprs: &[Expr]) -> impl Iterator<Item = Reference<'_>> {
     exprs.iter().filter_map(|expr| match expr {

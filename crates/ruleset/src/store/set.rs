@@ -22,6 +22,8 @@ pub struct SetState {
     pub(super) uses: u32,
     /// To which chains the elements of this verdict map lead, and how many of them.
     pub(super) targets: HashMap<u32, u32>,
+    /// Its elements are somewhere else and were not asked for; there are so many, if that is known.
+    pub(super) elsewhere: Option<Option<u32>>,
 }
 
 impl SetState {
@@ -38,9 +40,21 @@ impl SetState {
             .map(move |element| element.to_element(now))
     }
 
-    /// How many elements there are, intervals counted once.
+    /// How many elements there are, intervals counted once. Of a mirrored set whose elements were not asked for, what its
+    /// owner says; 0 if it says nothing.
     pub fn element_count(&self) -> usize {
-        self.elements.len()
+        match self.elsewhere {
+            Some(count) => count.unwrap_or(0) as usize,
+            None => self.elements.len(),
+        }
+    }
+
+    /// Whether it surely holds no elements but perhaps a catch-all.
+    pub fn is_empty(&self) -> bool {
+        match self.elsewhere {
+            Some(count) => count == Some(0),
+            None => self.elements.len() == 0,
+        }
     }
 
     /// The element that holds `key` at `now`, the catch-all if no other does, and its slot.

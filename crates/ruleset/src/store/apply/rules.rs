@@ -7,7 +7,8 @@ use ironweir_expr::objref::Objref;
 
 use super::{Origin, Transaction, Undo};
 use crate::set::SetData;
-use crate::store::error::{Errno, ErrorKind, Thing};
+use crate::store::Errno;
+use crate::store::error::{ErrorKind, Thing};
 use crate::store::references::{Reference, references};
 use crate::store::table::ObjectQuery;
 use crate::store::{RuleState, SetState, TableState};
@@ -327,7 +328,12 @@ impl Transaction<'_> {
 }
 
 /// Puts a rule into a chain and counts what it refers to.
-pub(super) fn put_rule(table: &mut TableState, chain: u32, after: Option<Handle>, rule: Arc<RuleState>) {
+pub(in crate::store) fn put_rule(
+    table: &mut TableState,
+    chain: u32,
+    after: Option<Handle>,
+    rule: Arc<RuleState>,
+) {
     count_references(table, chain, &rule.rule, 1);
     if let Some(state) = table.chains.get_mut(chain) {
         state.rules.insert_after(after, rule);

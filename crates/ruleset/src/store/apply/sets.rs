@@ -107,7 +107,15 @@ impl Transaction<'_> {
         let handle = self.new_handle(slot);
         let elements = Elements::new(&set, self.ruleset.seed);
         let name = set.name.clone();
-        let state = SetState { handle, set, id: 0, elements, uses: 0, targets: hashbrown::HashMap::new() };
+        let state = SetState {
+            handle,
+            set,
+            id: 0,
+            elements,
+            uses: 0,
+            targets: hashbrown::HashMap::new(),
+            elsewhere: None,
+        };
         let sets = &mut self.table(slot).sets;
         let set_slot = sets.insert(handle, name, state);
         if let Some(state) = sets.get_mut(set_slot) {

@@ -5,7 +5,8 @@ use hashbrown::HashMap;
 use ironweir_expr::{ChainKind, ExprError, ValidateCtx};
 
 use super::{Origin, Transaction, Undo};
-use crate::store::error::{Errno, ErrorKind, Thing};
+use crate::store::Errno;
+use crate::store::error::{ErrorKind, Thing};
 use crate::store::graph::{Fault, reach_kinds, walk};
 use crate::store::{ChangeError, RuleState};
 use crate::{ChainType, Family, Handle, Hook};

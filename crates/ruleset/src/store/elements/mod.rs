@@ -79,7 +79,7 @@ pub enum Refusal {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Removed {
     pub(crate) entry: Entry,
-    end: Option<Value>,
+    pub(crate) end: Option<Value>,
 }
 
 #[derive(Clone, Debug)]
