@@ -21,6 +21,7 @@
 pub mod ack;
 mod attribute;
 pub mod batch;
+pub mod ctnetlink;
 mod error;
 mod header;
 mod message;
