@@ -218,3 +218,30 @@ pub enum Change {
         missing_ok: bool,
     },
 }
+
+impl Change {
+    /// The table that it is about; `None` for all, or one that is named by its handle.
+    pub fn table(&self) -> Option<TableId> {
+        match self {
+            Change::NewTable { table, .. } => Some(table.id.clone()),
+            Change::DelTable { family, which: Selector::Name(name), .. } => {
+                Some(TableId::new(*family, name.clone()))
+            }
+            Change::DelTable { .. } | Change::FlushRuleset { .. } => None,
+            Change::NewChain { table, .. }
+            | Change::RenameChain { table, .. }
+            | Change::DelChain { table, .. }
+            | Change::NewRule { table, .. }
+            | Change::DelRule { table, .. }
+            | Change::FlushRules { table, .. }
+            | Change::NewSet { table, .. }
+            | Change::DelSet { table, .. }
+            | Change::NewElements { table, .. }
+            | Change::DelElements { table, .. }
+            | Change::NewObject { table, .. }
+            | Change::DelObject { table, .. }
+            | Change::NewFlowtable { table, .. }
+            | Change::DelFlowtable { table, .. } => Some(table.clone()),
+        }
+    }
+}

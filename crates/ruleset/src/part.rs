@@ -1,6 +1,8 @@
 //! Parts of a ruleset: what a command needs to know of a ruleset that is somewhere else.
 
-use crate::{Family, TableId};
+use ironweir_expr::objref::ObjectType;
+
+use crate::{Family, Handle, TableId};
 
 /// Something that is asked for of a ruleset elsewhere, such as the rules of one chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,12 +12,16 @@ pub struct Part {
     /// Where.
     pub within: Within,
     /// Only this chain, or of this chain (of [`What::Chains`], [`What::Rules`]); only this set, or of this set (of
-    /// [`What::Sets`] and those of elements). Needs [`Within::Table`].
+    /// [`What::Sets`] and those of elements); only this object. Needs [`Within::Table`].
     pub name: Option<Box<str>>,
+    /// Of [`What::Rules`] of a chain, this rule alone.
+    pub rule: Option<Handle>,
+    /// What was counted in it begins at zero again; what is told is what it was.
+    pub reset: bool,
 }
 
 /// Kinds of things, each without what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// Tables.
     Tables,
@@ -23,8 +29,8 @@ pub enum What {
     Chains,
     /// Sets and maps without their elements.
     Sets,
-    /// Objects of every type with their state.
-    Objects,
+    /// Objects with their state, of one type or all.
+    Objects(Option<ObjectType>),
     /// Flowtables.
     Flowtables,
     /// Elements of every set.
@@ -67,11 +73,11 @@ impl Within {
 impl Part {
     /// All there is of a kind.
     pub fn new(what: What, within: Within) -> Part {
-        Part { what, within, name: None }
+        Part { what, within, name: None, rule: None, reset: false }
     }
 
     /// One thing, or what one thing holds.
     pub fn named(what: What, table: TableId, name: impl Into<Box<str>>) -> Part {
-        Part { what, within: Within::Table(table), name: Some(name.into()) }
+        Part { what, within: Within::Table(table), name: Some(name.into()), rule: None, reset: false }
     }
 }

@@ -1,8 +1,8 @@
 //! An engine as what a language session commits to.
 
 use ironweir_engine::Engine;
-use ironweir_language::session::Backend;
-use ironweir_ruleset::store::{Applied, ChangeError};
+use ironweir_language::session::{Backend, Rejection};
+use ironweir_ruleset::store::Applied;
 use ironweir_ruleset::{Batch, Ruleset};
 use ironweir_wire::Instant;
 
@@ -18,7 +18,7 @@ impl Backend for InProcess<'_> {
         self.0.now()
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>> {
-        self.0.commit(batch)
+    fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
+        self.0.commit(batch).map_err(Rejection::Changes)
     }
 }

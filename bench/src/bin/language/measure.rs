@@ -6,9 +6,9 @@ use ironweir_language::datatype::Names;
 use ironweir_language::files::NoFiles;
 use ironweir_language::list::Lister;
 use ironweir_language::print::Options;
-use ironweir_language::session::{Backend, Memory, Session};
+use ironweir_language::session::{Backend, Memory, Rejection, Session};
 use ironweir_language::source::Sources;
-use ironweir_ruleset::store::{Applied, ChangeError};
+use ironweir_ruleset::store::Applied;
 use ironweir_ruleset::{Batch, Ruleset};
 use ironweir_wire::Instant;
 
@@ -26,7 +26,7 @@ impl Backend for Nowhere {
         Instant::default()
     }
 
-    fn commit(&mut self, _: &Batch) -> Result<Applied, Vec<ChangeError>> {
+    fn commit(&mut self, _: &Batch) -> Result<Applied, Rejection> {
         Ok(Applied::default())
     }
 }

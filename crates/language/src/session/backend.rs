@@ -1,30 +1,95 @@
 //! What a session commits to and reads from.
 
-use ironweir_ruleset::store::{Applied, ChangeError};
-use ironweir_ruleset::{Batch, Ruleset};
+use std::error::Error;
+
+use ironweir_ruleset::store::{Applied, ChangeError, Errno};
+use ironweir_ruleset::{Batch, Element, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
 
 /// A ruleset somewhere.
+///
+/// What is in this process is always there whole. What is elsewhere - in the kernel, behind a socket - is asked for in
+/// parts, so that a command fetches no more than it needs.
 pub trait Backend {
-    /// What is committed. What it counts can be reset through it.
+    /// What is committed, as far as it was fetched. What a ruleset of this process counts can be reset through it.
     fn ruleset(&self) -> &Ruleset;
 
     /// The time there.
     fn now(&self) -> Instant;
 
+    /// Makes [`Backend::ruleset`] hold these parts as they are now, and nothing else that is older. What does not exist
+    /// is no error.
+    ///
+    /// # Errors
+    /// The ruleset cannot be asked.
+    fn fetch(&mut self, parts: &[Part]) -> Result<(), BackendError> {
+        let _ = parts;
+        Ok(())
+    }
+
+    /// Makes the ruleset hold those elements of a set alone that hold these keys, of those that there are; with `reset`,
+    /// what they counted begins at zero again there, and is told as it was. A concatenation's key has its end.
+    ///
+    /// # Errors
+    /// The ruleset cannot be asked.
+    fn fetch_elements(
+        &mut self,
+        table: &TableId,
+        set: &str,
+        keys: &[Element],
+        reset: bool,
+    ) -> Result<(), BackendError> {
+        let _ = (table, set, keys, reset);
+        Ok(())
+    }
+
     /// Commits a batch whole or not at all.
     ///
     /// # Errors
-    /// Every change that was refused.
-    fn commit(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>>;
+    /// Why it was not.
+    fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection>;
 
     /// Whether a batch would be committed.
     ///
     /// # Errors
-    /// Every change that would be refused.
-    fn check(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>> {
-        self.ruleset().clone().apply(batch, self.now())
+    /// Why it would not.
+    fn check(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
+        self.ruleset().clone().apply(batch, self.now()).map_err(Rejection::Changes)
     }
+}
+
+/// Why a batch was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// Every change that was refused.
+    #[error("{} changes were refused", .0.len())]
+    Changes(Vec<ChangeError>),
+    /// The ruleset has changed since it was fetched: what was compiled against it may be wrong now.
+    #[error("the ruleset has changed meanwhile")]
+    Changed,
+    /// The backend could not be asked.
+    #[error(transparent)]
+    Failed(#[from] BackendError),
+}
+
+/// Why a backend cannot do anything that it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The user may not change or read rulesets.
+    #[error("Operation not permitted (you must be root)")]
+    NotPermitted,
+    /// It answers with an error number to the question itself.
+    #[error("cache initialization failed: {}", .0.text())]
+    Answer(Errno),
+    /// It changes faster than it can be read.
+    #[error("cache initialization failed: the ruleset changed during every attempt to read it")]
+    Restless,
+    /// It has nothing of what is asked, such as events.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// It cannot be reached, or cannot be understood.
+    #[error(transparent)]
+    Unreachable(Box<dyn Error + Send + Sync>),
 }
 
 /// A ruleset in memory without packets.
@@ -52,7 +117,7 @@ impl Backend for Memory {
         self.now
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>> {
-        self.ruleset.apply(batch, self.now)
+    fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
+        self.ruleset.apply(batch, self.now).map_err(Rejection::Changes)
     }
 }

@@ -6,17 +6,18 @@
 mod backend;
 mod describe;
 mod lost;
+mod needs;
 mod refusal;
 mod show;
 
 use std::collections::HashMap;
 
 use ironweir_ruleset::debug::print_batch;
-use ironweir_ruleset::store::{Applied, ErrorKind};
-use ironweir_ruleset::{Change, Handle, Ruleset, TableId};
+use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind};
+use ironweir_ruleset::{Change, Handle, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
 
-use crate::cmd::{self, Command, CommandKind};
+use crate::cmd::{self, Command, CommandKind, Listing};
 use crate::compile::{Compiled, Compiler, MAX_ERRORS};
 use crate::datatype::Names;
 use crate::define::Scopes;
@@ -28,7 +29,7 @@ use crate::parse::Parser;
 use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
 
-pub use backend::{Backend, Memory};
+pub use backend::{Backend, BackendError, Memory, Rejection};
 
 /// What a run depends on besides the text.
 #[derive(Clone, Debug, Default)]
@@ -156,10 +157,24 @@ impl Session {
         while !rest.is_empty() && outcome.ok() {
             let changes = rest.iter().take_while(|command| !command.reads()).count();
             let (batch, readers) = rest.split_at(changes);
-            if !self.commit(batch, backend, outcome) {
+            match self.commit(batch, backend, outcome) {
+                Ok(()) => {}
+                Err(Failure::Refused(compiled, refused)) if readers.is_empty() => {
+                    let mut errors = Vec::new();
+                    self.refusals(rest, &compiled, refused, backend, sources, &mut errors);
+                    errors.sort_by_key(|diagnostic| diagnostic.span);
+                    outcome.diagnostics.extend(errors);
+                    break;
+                }
                 // Errors of later commands are told as well.
-                self.examine(rest, &[], backend, sources, outcome);
-                break;
+                Err(Failure::Refused(..) | Failure::Meaning) => {
+                    self.examine(rest, &[], backend, sources, outcome);
+                    break;
+                }
+                Err(Failure::Backend(error)) => {
+                    outcome.diagnostics.push(*unavailable(&error));
+                    break;
+                }
             }
             let reads = readers.iter().take_while(|command| command.reads()).count();
             for command in &readers[..reads] {
@@ -183,23 +198,18 @@ impl Session {
         outcome: &mut Outcome,
     ) {
         let (mut errors, readable) = (Vec::new(), lost.is_empty());
-        let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
-        commands.iter().for_each(|command| compiler.command(command, &mut errors));
-        let compiled = compiler.finish();
+        if let Err(error) = backend.fetch(&needs::of_changes(commands)) {
+            // What is wrong with the text is told without; only where nothing is, this is what is wrong.
+            if outcome.ok() {
+                outcome.diagnostics.push(*unavailable(&error));
+            }
+            return;
+        }
+        let compiled = self.compile(commands, backend, &mut errors);
         // What lies behind so many errors is not read, and seems to be missing.
         let whole = errors.len() < MAX_ERRORS;
-        if whole && let Err(mut refused) = backend.check(&compiled.batch) {
-            refused.truncate(MAX_ERRORS);
-            let (ruleset, now) = (backend.ruleset(), backend.now());
-            let refusals = refusal::Refusals { commands, compiled: &compiled, ruleset, sources };
-            let own = refused.iter().filter(|error| !refusal::follows(error, &refused, &compiled));
-            errors.extend(own.map(|error| {
-                let overlap = match &error.kind {
-                    ErrorKind::Overlap { table, set, .. } => self.overlap(table, set, commands, ruleset, now),
-                    _ => None,
-                };
-                overlap.map_or_else(|| refusals.diagnostic(error), |overlap| *overlap)
-            }));
+        if whole && let Err(Rejection::Changes(refused)) = backend.check(&compiled.batch) {
+            self.refusals(commands, &compiled, refused, backend, sources, &mut errors);
         }
         // What is missing may be what could not be read or has no meaning.
         let lost = lost::Lost::new(lost, &compiled.failed, sources);
@@ -208,6 +218,30 @@ impl Session {
         errors.retain(|error| !lost.explains(error, sources) && !damaged(error));
         outcome.diagnostics.extend(errors);
         outcome.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    }
+
+    /// What a backend refused, at the text that asked for it.
+    fn refusals(
+        &self,
+        commands: &[Command],
+        compiled: &Compiled,
+        mut refused: Vec<ChangeError>,
+        backend: &mut dyn Backend,
+        sources: &Sources,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        explain(&mut refused, compiled, backend);
+        refused.truncate(MAX_ERRORS);
+        let (ruleset, now) = (backend.ruleset(), backend.now());
+        let refusals = refusal::Refusals { commands, compiled, ruleset, sources };
+        let own = refused.iter().filter(|error| !refusal::follows(error, &refused, compiled));
+        errors.extend(own.map(|error| {
+            let overlap = match &error.kind {
+                ErrorKind::Overlap { table, set, .. } => self.overlap(table, set, commands, ruleset, now),
+                _ => None,
+            };
+            overlap.map_or_else(|| refusals.diagnostic(error), |overlap| *overlap)
+        }));
     }
 
     /// Which two intervals of one text overlap in a set.
@@ -225,55 +259,140 @@ impl Session {
         compiler.overlap(table, set, commands)
     }
 
-    /// Whether commands could be committed.
-    fn commit(&self, commands: &[Command], backend: &mut dyn Backend, outcome: &mut Outcome) -> bool {
+    /// Commits commands as one batch. Where the ruleset changes between reading it and the commit, both are done again.
+    fn commit(
+        &self,
+        commands: &[Command],
+        backend: &mut dyn Backend,
+        outcome: &mut Outcome,
+    ) -> Result<(), Failure> {
         if commands.is_empty() {
-            return true;
+            return Ok(());
         }
-        let mut errors = Vec::new();
-        let compiled = {
-            let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
-            commands.iter().for_each(|command| compiler.command(command, &mut errors));
-            compiler.finish()
-        };
-        if !errors.is_empty() {
-            return false;
-        }
-        let mut code = String::new();
-        if self.debug_netlink {
-            let ruleset = backend.ruleset();
-            let known = |table: &TableId, name: &str| Some(&ruleset.table(table)?.set(name)?.set);
-            code = print_batch(&compiled.batch, &known);
-        }
-        outcome.output.push_str(&code);
-        let result =
-            if self.check { backend.check(&compiled.batch) } else { backend.commit(&compiled.batch) };
-        match result {
-            Ok(applied) => {
-                if !self.check {
-                    outcome.rules.extend(origins(&compiled, &applied));
-                }
-                true
+        let needs = needs::of_changes(commands);
+        for _ in 0..MAX_ATTEMPTS {
+            backend.fetch(&needs)?;
+            let mut errors = Vec::new();
+            let compiled = self.compile(commands, backend, &mut errors);
+            if !errors.is_empty() {
+                return Err(Failure::Meaning);
             }
-            Err(_) => false,
+            let mut code = String::new();
+            if self.debug_netlink {
+                let ruleset = backend.ruleset();
+                let known = |table: &TableId, name: &str| Some(&ruleset.table(table)?.set(name)?.set);
+                code = print_batch(&compiled.batch, &known);
+            }
+            let result =
+                if self.check { backend.check(&compiled.batch) } else { backend.commit(&compiled.batch) };
+            if !matches!(result, Err(Rejection::Changed)) {
+                outcome.output.push_str(&code);
+            }
+            match result {
+                Ok(applied) => {
+                    if !self.check {
+                        outcome.rules.extend(origins(&compiled, &applied));
+                    }
+                    return Ok(());
+                }
+                Err(Rejection::Changes(refused)) => {
+                    return Err(Failure::Refused(Box::new(compiled), refused));
+                }
+                Err(Rejection::Failed(error)) => return Err(error.into()),
+                Err(Rejection::Changed) => {}
+            }
         }
+        Err(BackendError::Restless.into())
     }
 
-    fn read(&self, command: &Command, backend: &dyn Backend) -> Result<String, Box<Diagnostic>> {
-        match &command.kind {
-            CommandKind::List(listing) => self.list(listing, backend, command.span),
-            CommandKind::Reset(listing) => {
-                let text = self.list(listing, backend, command.span)?;
-                self.reset(listing, backend)?;
-                Ok(text)
+    fn compile(&self, commands: &[Command], backend: &dyn Backend, errors: &mut Vec<Diagnostic>) -> Compiled {
+        let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
+        commands.iter().for_each(|command| compiler.command(command, errors));
+        compiler.finish()
+    }
+
+    fn read(&self, command: &Command, backend: &mut dyn Backend) -> Result<String, Box<Diagnostic>> {
+        let fetch = |backend: &mut dyn Backend, parts: Vec<Part>| {
+            backend.fetch(&parts).map_err(|error| unavailable(&error))
+        };
+        let found = match &command.kind {
+            CommandKind::List(listing) => {
+                fetch(backend, needs::of_listing(listing, self.options.terse, false))?;
+                self.list(listing, backend, command.span)
             }
-            CommandKind::Get(elements) => self.get(elements, backend),
+            CommandKind::Reset(Listing::Elements(elements)) => self.get(elements, backend, true),
+            CommandKind::Reset(listing) => {
+                fetch(backend, needs::of_listing(listing, self.options.terse, true))?;
+                let text = self.list(listing, backend, command.span);
+                if text.is_ok() {
+                    self.reset(listing, backend);
+                }
+                text
+            }
+            CommandKind::Get(elements) => self.get(elements, backend, false),
             CommandKind::Describe(expr) => describe::describe(expr, &self.names),
             CommandKind::Monitor(_) => Err(Diagnostic::error(
                 command.span,
                 "there is nothing to monitor: only a running ruleset changes",
             )),
             _ => Ok(String::new()),
+        };
+        // Nearest names and the same name elsewhere are told from what was not needed before.
+        match (found, &command.kind) {
+            (Err(error), CommandKind::List(listing) | CommandKind::Reset(listing))
+                if error.code == Some(Code::Missing) =>
+            {
+                fetch(backend, needs::names())?;
+                self.list(listing, backend, command.span).and(Err(error))
+            }
+            (found, _) => found,
+        }
+    }
+}
+
+/// Why commands were not committed.
+enum Failure {
+    /// Something is wrong with what they mean.
+    Meaning,
+    /// The backend refused changes.
+    Refused(Box<Compiled>, Vec<ChangeError>),
+    /// The backend could not be asked.
+    Backend(BackendError),
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Failure {
+        Failure::Backend(error)
+    }
+}
+
+/// How often a batch is made anew when others keep changing the ruleset.
+const MAX_ATTEMPTS: usize = 64;
+
+fn unavailable(error: &BackendError) -> Box<Diagnostic> {
+    Diagnostic::error(Span::NONE, error.to_string())
+}
+
+/// A kernel answers with an error number. The same batch applied to what is known of the ruleset tells what it is about.
+fn explain(refused: &mut [ChangeError], compiled: &Compiled, backend: &mut dyn Backend) {
+    if !refused.iter().any(|error| matches!(error.kind, ErrorKind::Answer { .. })) {
+        return;
+    }
+    let changes = &compiled.batch.changes;
+    let tables: Vec<TableId> = refused
+        .iter()
+        .filter(|error| error.kind.errno() == Errno::EBUSY)
+        .filter_map(|error| changes.get(error.change)?.table())
+        .collect();
+    if backend.fetch(&needs::reasons(tables.iter())).is_err() {
+        return;
+    }
+    let Err(known) = backend.ruleset().clone().apply(&compiled.batch, backend.now()) else { return };
+    for error in refused {
+        let same =
+            |other: &&ChangeError| other.change == error.change && other.kind.errno() == error.kind.errno();
+        if let Some(known) = known.iter().find(same) {
+            error.kind = known.kind.clone();
         }
     }
 }

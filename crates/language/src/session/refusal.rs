@@ -1,6 +1,6 @@
 //! What a backend refused, as diagnostics at the text that asked for it.
 
-use ironweir_ruleset::store::{ChangeError, ErrorKind, Thing};
+use ironweir_ruleset::store::{ChangeError, Errno, ErrorKind, Thing};
 use ironweir_ruleset::{Change, Family, Ruleset, TableId};
 
 use crate::cmd::{Command, CommandKind};
@@ -30,9 +30,12 @@ impl Refusals<'_> {
     pub(super) fn diagnostic(&self, refused: &ChangeError) -> Diagnostic {
         let text = refused.kind.errno().text();
         let span = self.span(refused);
-        let error = Diagnostic::error(span, format!("Could not process rule: {text}"))
-            .code(code(&refused.kind))
-            .note(refused.kind.to_string());
+        let error =
+            Diagnostic::error(span, format!("Could not process rule: {text}")).code(code(&refused.kind));
+        let error = match &refused.kind {
+            ErrorKind::Answer { message: None, .. } => error,
+            kind => error.note(kind.to_string()),
+        };
         *self.explained(error, refused)
     }
 
@@ -368,6 +371,8 @@ fn code(kind: &ErrorKind) -> Code {
         | ErrorKind::Differs { .. }
         | ErrorKind::ElementExists { .. } => Code::Exists,
         ErrorKind::Overlap { .. } => Code::Overlap,
+        ErrorKind::Answer { errno: Errno::ENOENT, .. } => Code::Missing,
+        ErrorKind::Answer { errno: Errno::EEXIST, .. } => Code::Exists,
         _ => Code::Refused,
     }
 }

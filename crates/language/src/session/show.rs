@@ -1,9 +1,9 @@
 //! `list`, `reset` and `get`.
 
 use ironweir_ruleset::store::{SetState, TableState};
-use ironweir_ruleset::{Element, ElementFlags, Expr, ObjectKind, Ruleset, SetFlags, TableId};
+use ironweir_ruleset::{Element, ElementFlags, Expr, ObjectKind, Ruleset, Set, SetFlags, TableId, Value};
 
-use super::{Backend, Session};
+use super::{Backend, Session, needs, unavailable};
 use crate::cmd::{self, Listing};
 use crate::compile::Compiler;
 use crate::decl::element::ElementsDecl;
@@ -90,12 +90,13 @@ impl Session {
                 }
                 in_table(table, chain, "chain", lister.rule(&table.id, &chain.text, *handle))
             }
-            Listing::Elements(elements) => self.get(elements, backend),
+            // Its keys are read before it is fetched: see `get`.
+            Listing::Elements(_) => Ok(String::new()),
         }
     }
 
     /// Sets to zero what a listing showed.
-    pub(super) fn reset(&self, listing: &Listing, backend: &dyn Backend) -> Parsed<()> {
+    pub(super) fn reset(&self, listing: &Listing, backend: &dyn Backend) {
         let ruleset = backend.ruleset();
         let tables = |family: Option<ironweir_ruleset::Family>, only: Option<&TableId>| {
             let only = only.cloned();
@@ -135,28 +136,26 @@ impl Session {
                     reset_exprs(&rule.rule.exprs);
                 }
             }
-            Listing::Elements(decl) => {
-                let (_, asked) = Compiler::new(ruleset, &self.names, backend.now()).asked(decl)?;
-                let set = ruleset.table(&decl.table.id).and_then(|table| table.set(&decl.set.text));
-                for member in asked {
-                    let found = set.and_then(|set| set.lookup(&member.first, backend.now()));
-                    if let Some((_, entry)) = found {
-                        reset_exprs(entry.element.exprs());
-                    }
-                }
-            }
             _ => {}
         }
-        Ok(())
     }
 
-    /// `get element`: the elements that hold the keys asked for.
-    pub(super) fn get(&self, decl: &ElementsDecl, backend: &dyn Backend) -> Parsed<String> {
+    /// `get element`: the elements that hold the keys asked for. `reset element` sets to zero what they counted as well.
+    pub(super) fn get(&self, decl: &ElementsDecl, backend: &mut dyn Backend, reset: bool) -> Parsed<String> {
+        backend.fetch(&needs::of_get(decl)).map_err(|error| unavailable(&error))?;
+        if backend.ruleset().table(&decl.table.id).and_then(|table| table.set(&decl.set.text)).is_none() {
+            backend.fetch(&needs::names()).map_err(|error| unavailable(&error))?;
+            return Err(missing(backend.ruleset(), &decl.table, &decl.set, "set"));
+        }
+        let (set, asked) = Compiler::new(backend.ruleset(), &self.names, backend.now()).asked(decl)?;
+        let keys = keys_of(&set, &asked);
+        backend
+            .fetch_elements(&decl.table.id, &decl.set.text, &keys, reset)
+            .map_err(|error| unavailable(&error))?;
         let ruleset = backend.ruleset();
         let Some(state) = ruleset.table(&decl.table.id).and_then(|table| table.set(&decl.set.text)) else {
             return Err(missing(ruleset, &decl.table, &decl.set, "set"));
         };
-        let (set, asked) = Compiler::new(ruleset, &self.names, backend.now()).asked(decl)?;
         let stored: Vec<Element> = state.dump(backend.now()).collect();
         let mut found: Vec<Element> = Vec::new();
         let segments = set.flags.contains(SetFlags::INTERVAL) && !set.flags.contains(SetFlags::CONCAT);
@@ -183,8 +182,35 @@ impl Session {
         }
         found.dedup();
         let text = self.lister(backend).set_with(&decl.table.id, &decl.set.text, found);
+        for member in asked.iter().filter(|_| reset) {
+            let entry = state.lookup(&member.first, backend.now());
+            entry.into_iter().for_each(|(_, entry)| reset_exprs(entry.element.exprs()));
+        }
         text.ok_or_else(|| missing(ruleset, &decl.table, &decl.set, "set"))
     }
+}
+
+/// Keys as a backend is asked for them: of an interval its beginning and the first key beyond.
+fn keys_of(set: &Set, asked: &[Member]) -> Vec<Element> {
+    let interval = set.flags.contains(SetFlags::INTERVAL);
+    let concat = set.flags.contains(SetFlags::CONCAT);
+    let mut keys = Vec::with_capacity(asked.len());
+    for member in asked {
+        if member.element.flags.contains(ElementFlags::CATCHALL) {
+            keys.push(Element::catchall());
+            continue;
+        }
+        let mut key = Element::new(Value::new(&member.first));
+        if interval && concat {
+            key.more_mut().key_end = Some(Value::new(&member.last));
+        }
+        keys.push(key);
+        if interval && !concat {
+            let end = interval::after(&member.last);
+            keys.extend(end.map(|end| Element::interval_end(end.into())));
+        }
+    }
+    keys
 }
 
 /// Whether a stored key, or every field of a stored concatenation of intervals, holds what is asked for.
