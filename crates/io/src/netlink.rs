@@ -124,6 +124,12 @@ impl NetlinkSocket {
         }
     }
 
+    /// Bytes of room for answers, as the system counts them: twice what was asked for (`socket(7)`, `SO_RCVBUF`). `None`
+    /// if it does not tell.
+    pub fn receive_room(&self) -> Option<usize> {
+        sockopt::socket_recv_buffer_size(self.socket.as_fd()).ok()
+    }
+
     /// Sends requests in one datagram; the kernel has worked on them when this returns.
     ///
     /// # Errors
