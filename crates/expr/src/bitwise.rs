@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
+use crate::netlink::put_value;
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, length, register, when};
@@ -55,6 +58,7 @@ pub enum Operand {
 
 impl Expression for Bitwise {
     const NAME: &'static str = "bitwise";
+    const HIGHEST: u16 = SREG2;
 
     /// Computes the destination. Works on a copy of the operand, so that source and destination may overlap.
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
@@ -110,6 +114,65 @@ impl Expression for Bitwise {
             },
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, SREG, self.source);
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(OP, self.op.number());
+        writer.put_u32_be(LEN, self.len);
+        match &self.op {
+            Op::MaskXor { mask, xor } => {
+                put_value(writer, MASK, mask);
+                put_value(writer, XOR, xor);
+            }
+            // A shift's number of bits lies in host order, as if in a register.
+            Op::Lshift(bits) | Op::Rshift(bits) => put_value(writer, DATA, &bits.to_ne_bytes()),
+            Op::And(operand) | Op::Or(operand) | Op::Xor(operand) => match operand {
+                Operand::Register(second) => put_register(writer, SREG2, *second),
+                Operand::Value(value) => put_value(writer, DATA, value),
+            },
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Bitwise, Fault> {
+        let operand = || match given.register_option(SREG2)? {
+            Some(second) => given.refuse(DATA).map(|()| Operand::Register(second)),
+            None => given.value(DATA).map(Operand::Value),
+        };
+        let bits = || match given.value(DATA)?.as_slice().try_into() {
+            Ok(bits) => Ok(u32::from_ne_bytes(bits)),
+            Err(_) => Err(Fault::from(given.need(DATA)?.wrong_length())),
+        };
+        Ok(Bitwise {
+            source: given.register(SREG)?,
+            destination: given.register(DREG)?,
+            len: given.u32(LEN)?,
+            // Before Linux 5.6 there was one operation, and no attribute to name it.
+            op: match given.u32_or_0(OP)? {
+                0 => Op::MaskXor { mask: given.value(MASK)?, xor: given.value(XOR)? },
+                1 => Op::Lshift(bits()?),
+                2 => Op::Rshift(bits()?),
+                3 => Op::And(operand()?),
+                4 => Op::Or(operand()?),
+                5 => Op::Xor(operand()?),
+                _ => return Err(Fault::Newer),
+            },
+        })
+    }
+}
+
+impl Op {
+    /// Its number on the wire.
+    fn number(&self) -> u32 {
+        match self {
+            Op::MaskXor { .. } => 0,
+            Op::Lshift(_) => 1,
+            Op::Rshift(_) => 2,
+            Op::And(_) => 3,
+            Op::Or(_) => 4,
+            Op::Xor(_) => 5,
+        }
+    }
 }
 
 /// The byte of a constant, which is zero behind its end.
@@ -155,6 +218,23 @@ fn rshift(bytes: &mut [u8], bits: u32) {
 fn word(chunk: &[u8]) -> u32 {
     chunk.try_into().map_or(0, u32::from_ne_bytes)
 }
+
+/// `NFTA_BITWISE_SREG`.
+const SREG: u16 = 1;
+/// `NFTA_BITWISE_DREG`.
+const DREG: u16 = 2;
+/// `NFTA_BITWISE_LEN`.
+const LEN: u16 = 3;
+/// `NFTA_BITWISE_MASK`.
+const MASK: u16 = 4;
+/// `NFTA_BITWISE_XOR`.
+const XOR: u16 = 5;
+/// `NFTA_BITWISE_OP`.
+const OP: u16 = 6;
+/// `NFTA_BITWISE_DATA`.
+const DATA: u16 = 7;
+/// `NFTA_BITWISE_SREG2`.
+const SREG2: u16 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register, when};
@@ -35,6 +37,7 @@ pub enum Op {
 
 impl Expression for Byteorder {
     const NAME: &'static str = "byteorder";
+    const HIGHEST: u16 = SIZE;
 
     /// Swaps, on a machine of little-endian order; what is left behind the last whole number stays as it is.
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
@@ -85,7 +88,36 @@ impl Expression for Byteorder {
             Op::Ntoh => Order::Network,
         })
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, SREG, self.source);
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(OP, self.op as u32);
+        writer.put_u32_be(LEN, self.len);
+        writer.put_u32_be(SIZE, self.size);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Byteorder, Fault> {
+        Ok(Byteorder {
+            source: given.register(SREG)?,
+            destination: given.register(DREG)?,
+            op: given.one_of(OP, &[Op::Ntoh, Op::Hton])?,
+            len: given.u32(LEN)?,
+            size: given.u32(SIZE)?,
+        })
+    }
 }
+
+/// `NFTA_BYTEORDER_SREG`.
+const SREG: u16 = 1;
+/// `NFTA_BYTEORDER_DREG`.
+const DREG: u16 = 2;
+/// `NFTA_BYTEORDER_OP`.
+const OP: u16 = 3;
+/// `NFTA_BYTEORDER_LEN`.
+const LEN: u16 = 4;
+/// `NFTA_BYTEORDER_SIZE`.
+const SIZE: u16 = 5;
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
+use crate::netlink::put_value;
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, len_of, register};
@@ -49,6 +52,7 @@ impl Op {
 
 impl Expression for Cmp {
     const NAME: &'static str = "cmp";
+    const HIGHEST: u16 = DATA;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         let left = registers.get(self.source, self.data.len());
@@ -62,6 +66,17 @@ impl Expression for Cmp {
 
     fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         register(self.source, len_of(&self.data))
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, SREG, self.source);
+        writer.put_u32_be(OP, self.op as u32);
+        put_value(writer, DATA, &self.data);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Cmp, Fault> {
+        let op = given.one_of(OP, &[Op::Eq, Op::Neq, Op::Lt, Op::Lte, Op::Gt, Op::Gte])?;
+        Ok(Cmp { source: given.register(SREG)?, op, data: given.value(DATA)? })
     }
 }
 
@@ -78,6 +93,13 @@ impl Op {
         }
     }
 }
+
+/// `NFTA_CMP_SREG`.
+const SREG: u16 = 1;
+/// `NFTA_CMP_OP`.
+const OP: u16 = 2;
+/// `NFTA_CMP_DATA`.
+const DATA: u16 = 3;
 
 #[cfg(test)]
 mod tests {

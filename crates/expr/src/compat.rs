@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx};
-use crate::{Env, Outcome, Registers, Value};
+use crate::{Env, Expr, Outcome, Registers, Value};
 
 /// An xtables match (`match`): name, revision and its private bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +42,45 @@ pub struct Unknown {
     pub attributes: Value,
 }
 
+/// An expression with attributes of a newer peer beside those that are known. It is evaluated, checked and printed as
+/// what is known of it, as the kernel passes over attributes that it does not know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extended {
+    known: Expr,
+    newer: Box<[u8]>,
+}
+
+impl Extended {
+    /// Of what is known, and the other attributes as they came, headers and padding included.
+    pub fn new(known: Expr, newer: Box<[u8]>) -> Extended {
+        match known {
+            // Never one within another, for it is walked by recursion.
+            Expr::Extended(inner) => {
+                Extended { known: inner.known, newer: [inner.newer, newer].concat().into() }
+            }
+            known => Extended { known, newer },
+        }
+    }
+
+    /// What is known of it.
+    pub fn known(&self) -> &Expr {
+        &self.known
+    }
+
+    /// What is known of it, to be changed in place.
+    pub fn known_mut(&mut self) -> &mut Expr {
+        &mut self.known
+    }
+
+    /// The attributes that are not known.
+    pub fn newer(&self) -> &[u8] {
+        &self.newer
+    }
+}
+
 impl Expression for Match {
     const NAME: &'static str = "match";
+    const HIGHEST: u16 = INFO;
 
     fn eval<E: Env>(&self, _: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         Outcome::Break
@@ -54,10 +93,22 @@ impl Expression for Match {
     fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         Err(ExprError::Unsupported(self.name.clone()))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_str(NAME, &self.name);
+        writer.put_u32_be(REV, self.revision);
+        writer.put(INFO, &self.info);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Match, Fault> {
+        let info = given.need(INFO)?.value.into();
+        Ok(Match { name: given.string(NAME)?, revision: given.u32(REV)?, info })
+    }
 }
 
 impl Expression for Target {
     const NAME: &'static str = "target";
+    const HIGHEST: u16 = INFO;
 
     fn eval<E: Env>(&self, _: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         Outcome::Break
@@ -70,4 +121,22 @@ impl Expression for Target {
     fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         Err(ExprError::Unsupported(self.name.clone()))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_str(NAME, &self.name);
+        writer.put_u32_be(REV, self.revision);
+        writer.put(INFO, &self.info);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Target, Fault> {
+        let info = given.need(INFO)?.value.into();
+        Ok(Target { name: given.string(NAME)?, revision: given.u32(REV)?, info })
+    }
 }
+
+/// `NFTA_MATCH_NAME`, `NFTA_TARGET_NAME`.
+const NAME: u16 = 1;
+/// `NFTA_MATCH_REV`, `NFTA_TARGET_REV`.
+const REV: u16 = 2;
+/// `NFTA_MATCH_INFO`, `NFTA_TARGET_INFO`.
+const INFO: u16 = 3;

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, TRACKED, ValidateCtx};
@@ -66,6 +68,7 @@ impl Eq for Connlimit {}
 
 impl Expression for Connlimit {
     const NAME: &'static str = "connlimit";
+    const HIGHEST: u16 = FLAGS;
 
     fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         self.eval(packet, env)
@@ -78,4 +81,20 @@ impl Expression for Connlimit {
     fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("ct count", TRACKED)
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(COUNT, self.count);
+        writer.put_u32_be(FLAGS, if self.over { INVERT } else { 0 });
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Connlimit, Fault> {
+        Ok(Connlimit::new(given.u32(COUNT)?, given.flags(FLAGS, INVERT)? == INVERT))
+    }
 }
+
+/// `NFTA_CONNLIMIT_COUNT`.
+const COUNT: u16 = 1;
+/// `NFTA_CONNLIMIT_FLAGS`.
+const FLAGS: u16 = 2;
+/// `NFT_CONNLIMIT_F_INV`.
+const INVERT: u32 = 1;

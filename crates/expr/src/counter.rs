@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::{Env, Outcome, Registers};
@@ -65,6 +67,7 @@ impl Counter {
 
 impl Expression for Counter {
     const NAME: &'static str = "counter";
+    const HIGHEST: u16 = PAD;
 
     fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, _: &mut E) -> Outcome {
         self.eval(packet)
@@ -74,7 +77,25 @@ impl Expression for Counter {
         let (packets, bytes) = self.totals();
         write!(f, "counter pkts {packets} bytes {bytes}")
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        let (packets, bytes) = self.totals();
+        writer.put_u64_be(BYTES, bytes);
+        writer.put_u64_be(PACKETS, packets);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Counter, Fault> {
+        let number = |kind| given.option(kind, Attribute::u64_be);
+        Ok(Counter::new(number(PACKETS)?.unwrap_or(0), number(BYTES)?.unwrap_or(0)))
+    }
 }
+
+/// `NFTA_COUNTER_BYTES`.
+const BYTES: u16 = 1;
+/// `NFTA_COUNTER_PACKETS`.
+const PACKETS: u16 = 2;
+/// `NFTA_COUNTER_PAD`.
+const PAD: u16 = 3;
 
 #[cfg(test)]
 mod tests {

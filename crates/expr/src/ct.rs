@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, TRACKED, ValidateCtx, register, when};
@@ -119,6 +121,18 @@ impl Key {
     }
 }
 
+impl Direction {
+    /// The direction that is given, if any; there are but two (`nft_ct_get_init`).
+    fn decode(given: &Given<'_>) -> Result<Option<Direction>, Fault> {
+        match given.option(DIRECTION, Attribute::u8)? {
+            None => Ok(None),
+            Some(0) => Ok(Some(Direction::Original)),
+            Some(1) => Ok(Some(Direction::Reply)),
+            Some(_) => Err(given.need(DIRECTION)?.bad_value().into()),
+        }
+    }
+}
+
 impl Key {
     /// Of how many bytes it is in a register, and their order.
     fn shape(self) -> (usize, Order) {
@@ -135,6 +149,7 @@ impl Key {
 
 impl Expression for Get {
     const NAME: &'static str = "ct";
+    const HIGHEST: u16 = SREG;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         let value = match self.key {
@@ -196,10 +211,26 @@ impl Expression for Get {
         let (len, order) = self.key.shape();
         Some((self.destination, len, order))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(KEY, self.key as u32);
+        put_register(writer, DREG, self.destination);
+        self.direction.iter().for_each(|direction| writer.put_u8(DIRECTION, *direction as u8));
+    }
+
+    fn is_given(given: &Given<'_>) -> bool {
+        !given.has(SREG)
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Get, Fault> {
+        let direction = Direction::decode(given)?;
+        Ok(Get { key: given.known(KEY, Key::from_number)?, direction, destination: given.register(DREG)? })
+    }
 }
 
 impl Expression for Set {
     const NAME: &'static str = "ct";
+    const HIGHEST: u16 = SREG;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         let width = self.key.width().unwrap_or(4) as usize;
@@ -225,6 +256,22 @@ impl Expression for Set {
 
     fn uses(&self, register: Register) -> Option<Order> {
         (self.source == register).then_some(self.key.shape().1)
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(KEY, self.key as u32);
+        put_register(writer, SREG, self.source);
+        self.direction.iter().for_each(|direction| writer.put_u8(DIRECTION, *direction as u8));
+    }
+
+    fn is_given(given: &Given<'_>) -> bool {
+        given.has(SREG)
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Set, Fault> {
+        given.refuse(DREG)?;
+        let direction = Direction::decode(given)?;
+        Ok(Set { key: given.known(KEY, Key::from_number)?, direction, source: given.register(SREG)? })
     }
 }
 
@@ -268,6 +315,15 @@ fn write_direction(f: &mut fmt::Formatter<'_>, direction: Option<Direction>) -> 
         Some(Direction::Reply) => f.write_str(" , dir reply"),
     }
 }
+
+/// `NFTA_CT_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_CT_KEY`.
+const KEY: u16 = 2;
+/// `NFTA_CT_DIRECTION`.
+const DIRECTION: u16 = 3;
+/// `NFTA_CT_SREG`.
+const SREG: u16 = 4;
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::{IfIndex, Packet};
 
+use crate::given::{Fault, Given, put_register};
 use crate::nat::address;
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -21,6 +23,7 @@ pub struct Dup {
 
 impl Expression for Dup {
     const NAME: &'static str = "dup";
+    const HIGHEST: u16 = SREG_DEV;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let gateway = self.address.and_then(|register| address(registers, register, env.protocol_family()));
@@ -56,9 +59,23 @@ impl Expression for Dup {
             _ => None,
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        self.address.iter().for_each(|address| put_register(writer, SREG_ADDR, *address));
+        self.device.iter().for_each(|device| put_register(writer, SREG_DEV, *device));
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Dup, Fault> {
+        Ok(Dup { address: given.register_option(SREG_ADDR)?, device: given.register_option(SREG_DEV)? })
+    }
 }
 
 /// The index of a device in a register.
 pub(crate) fn index(registers: &Registers, register: Register) -> IfIndex {
     IfIndex(registers.get(register, 4).try_into().map_or(0, u32::from_ne_bytes))
 }
+
+/// `NFTA_DUP_SREG_ADDR`.
+const SREG_ADDR: u16 = 1;
+/// `NFTA_DUP_SREG_DEV`.
+const SREG_DEV: u16 = 2;

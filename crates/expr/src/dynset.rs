@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
 use crate::env::Update;
+use crate::given::{Fault, Given, put_flags, put_register};
+use crate::netlink::put_exprs;
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, when};
@@ -42,6 +45,7 @@ pub enum Op {
 
 impl Expression for Dynset {
     const NAME: &'static str = "dynset";
+    const HIGHEST: u16 = EXPRESSIONS;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let key = registers.get(self.key, Register::BYTES);
@@ -86,4 +90,62 @@ impl Expression for Dynset {
             _ => Err(ExprError::Invalid("an expression without state for an element")),
         })
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        self.set.encode(writer, SET_NAME, SET_ID);
+        writer.put_u32_be(OP, self.op as u32);
+        put_register(writer, SREG_KEY, self.key);
+        self.data.iter().for_each(|data| put_register(writer, SREG_DATA, *data));
+        if self.timeout != 0 {
+            writer.put_u64_be(TIMEOUT, self.timeout);
+        }
+        // One goes as kernels before 5.11 know it.
+        let several = self.exprs.len() > 1;
+        let invert = if self.invert { INVERT } else { 0 };
+        put_flags(writer, FLAGS, invert | if several { SEVERAL } else { 0 });
+        match &*self.exprs {
+            [] => {}
+            [expr] => writer.nest(EXPR, |writer| expr.encode(writer)),
+            exprs => put_exprs(writer, EXPRESSIONS, exprs),
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Dynset, Fault> {
+        let exprs = match given.has(EXPR) {
+            true => vec![given.expr(EXPR)?],
+            false => given.exprs(EXPRESSIONS)?,
+        };
+        Ok(Dynset {
+            set: SetRef::decode(given, SET_NAME, SET_ID)?,
+            op: given.one_of(OP, &[Op::Add, Op::Update, Op::Delete])?,
+            key: given.register(SREG_KEY)?,
+            data: given.register_option(SREG_DATA)?,
+            timeout: given.option(TIMEOUT, Attribute::u64_be)?.unwrap_or(0),
+            invert: given.flags(FLAGS, INVERT | SEVERAL)? & INVERT != 0,
+            exprs,
+        })
+    }
 }
+
+/// `NFTA_DYNSET_SET_NAME`.
+const SET_NAME: u16 = 1;
+/// `NFTA_DYNSET_SET_ID`.
+const SET_ID: u16 = 2;
+/// `NFTA_DYNSET_OP`.
+const OP: u16 = 3;
+/// `NFTA_DYNSET_SREG_KEY`.
+const SREG_KEY: u16 = 4;
+/// `NFTA_DYNSET_SREG_DATA`.
+const SREG_DATA: u16 = 5;
+/// `NFTA_DYNSET_TIMEOUT`.
+const TIMEOUT: u16 = 6;
+/// `NFTA_DYNSET_EXPR`.
+const EXPR: u16 = 7;
+/// `NFTA_DYNSET_FLAGS`.
+const FLAGS: u16 = 9;
+/// `NFTA_DYNSET_EXPRESSIONS`.
+const EXPRESSIONS: u16 = 10;
+/// `NFT_DYNSET_F_INV`.
+const INVERT: u32 = 1;
+/// `NFT_DYNSET_F_EXPR`: [`EXPRESSIONS`] counts, not [`EXPR`].
+const SEVERAL: u32 = 2;

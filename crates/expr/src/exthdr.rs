@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::checksum::Delta;
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ipv6, tcp};
 
+use crate::given::{Fault, Given, put_register};
 use crate::payload::{copy, mend};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -54,6 +56,7 @@ pub enum Action {
 
 impl Expression for Exthdr {
     const NAME: &'static str = "exthdr";
+    const HIGHEST: u16 = SREG;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let info = env.info();
@@ -155,6 +158,42 @@ impl Expression for Exthdr {
 
     fn uses(&self, register: Register) -> Option<Order> {
         (self.action == Action::Write(register)).then_some(Order::Network)
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self.action {
+            Action::Load(register) | Action::Present(register) => put_register(writer, DREG, register),
+            Action::Write(register) => put_register(writer, SREG, register),
+            Action::Strip => {}
+        }
+        writer.put_u8(TYPE, self.header);
+        // The kernel refuses place and length of an option that is to be removed, though it tells them.
+        if self.action != Action::Strip {
+            writer.put_u32_be(OFFSET, self.offset);
+            writer.put_u32_be(LEN, self.len);
+        }
+        if let Action::Present(_) = self.action {
+            writer.put_u32_be(FLAGS, PRESENT);
+        }
+        writer.put_u32_be(OP, self.kind as u32);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Exthdr, Fault> {
+        let kinds = [Kind::Ipv6, Kind::Tcpopt, Kind::Ipv4, Kind::Sctp, Kind::Dccp];
+        let kind = kinds.get(given.u32_or_0(OP)? as usize).copied().ok_or(Fault::Newer)?;
+        let present = given.flags(FLAGS, PRESENT)? != 0;
+        let action = match (given.register_option(DREG)?, given.register_option(SREG)?) {
+            (Some(destination), None) if present => Action::Present(destination),
+            (Some(destination), None) => Action::Load(destination),
+            (None, Some(source)) => Action::Write(source),
+            (None, None) => Action::Strip,
+            (Some(_), Some(_)) => return Err(given.need(SREG)?.bad_value().into()),
+        };
+        let (offset, len) = match action {
+            Action::Strip => (0, 0),
+            _ => (given.u32(OFFSET)?, given.u32(LEN)?),
+        };
+        Ok(Exthdr { kind, header: given.need(TYPE)?.u8()?, offset, len, action })
     }
 }
 
@@ -332,6 +371,23 @@ fn dccp_option(packet: &Packet<'_>, info: &PacketInfo, wanted: u8) -> Option<Fou
     }
     None
 }
+
+/// `NFTA_EXTHDR_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_EXTHDR_TYPE`.
+const TYPE: u16 = 2;
+/// `NFTA_EXTHDR_OFFSET`.
+const OFFSET: u16 = 3;
+/// `NFTA_EXTHDR_LEN`.
+const LEN: u16 = 4;
+/// `NFTA_EXTHDR_FLAGS`.
+const FLAGS: u16 = 5;
+/// `NFTA_EXTHDR_OP`.
+const OP: u16 = 6;
+/// `NFTA_EXTHDR_SREG`.
+const SREG: u16 = 7;
+/// `NFT_EXTHDR_F_PRESENT`.
+const PRESENT: u32 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,11 @@ impl Family {
         Family::ALL.into_iter().find(|family| *family as u8 == number)
     }
 
+    /// From its number in an attribute of four bytes.
+    pub(crate) fn from_u32(number: u32) -> Option<Family> {
+        u8::try_from(number).ok().and_then(Family::from_number)
+    }
+
     /// From the word nft uses.
     pub fn from_name(name: &str) -> Option<Family> {
         Family::ALL.into_iter().find(|family| family.name() == name)

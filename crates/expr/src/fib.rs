@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{IfIndex, Packet, PacketType};
 
 use crate::env::RouteQuery;
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register, when};
@@ -56,6 +58,7 @@ bitflags::bitflags! {
 
 impl Expression for Fib {
     const NAME: &'static str = "fib";
+    const HIGHEST: u16 = FLAGS;
 
     fn eval<E: Env>(
         &self,
@@ -125,6 +128,25 @@ impl Expression for Fib {
             Outcome::Oifname => (16, Order::Network),
         };
         Some((self.destination, len, order))
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(RESULT, self.result as u32);
+        writer.put_u32_be(FLAGS, self.flags.bits());
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Fib, Fault> {
+        Ok(Fib {
+            destination: given.register(DREG)?,
+            result: given.known(RESULT, |number| match number {
+                1 => Some(Outcome::Oif),
+                2 => Some(Outcome::Oifname),
+                3 => Some(Outcome::Addrtype),
+                _ => None,
+            })?,
+            flags: given.known(FLAGS, Flags::from_bits)?,
+        })
     }
 }
 
@@ -253,6 +275,13 @@ fn type_of_service(packet: &Packet<'_>) -> u8 {
         _ => 0,
     }
 }
+
+/// `NFTA_FIB_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_FIB_RESULT`.
+const RESULT: u16 = 2;
+/// `NFTA_FIB_FLAGS`.
+const FLAGS: u16 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, IP, ValidateCtx};
@@ -18,6 +20,7 @@ pub struct FlowOffload {
 
 impl Expression for FlowOffload {
     const NAME: &'static str = "flow_offload";
+    const HIGHEST: u16 = TABLE_NAME;
 
     fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         env.flow_offload(&self.flowtable, packet)
@@ -31,4 +34,15 @@ impl Expression for FlowOffload {
         ctx.families("flow add", IP)?;
         ctx.hooks("flow add", &[Hook::Forward])
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_str(TABLE_NAME, &self.flowtable);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<FlowOffload, Fault> {
+        Ok(FlowOffload { flowtable: given.string(TABLE_NAME)? })
+    }
 }
+
+/// `NFTA_FLOW_TABLE_NAME`.
+const TABLE_NAME: u16 = 1;

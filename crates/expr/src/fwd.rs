@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 use ironweir_wire::protocol::ethertype;
 
 use crate::dup::index;
+use crate::given::{Fault, Given, put_register};
 use crate::nat::address;
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -23,6 +25,7 @@ pub struct Fwd {
 
 impl Expression for Fwd {
     const NAME: &'static str = "fwd";
+    const HIGHEST: u16 = NFPROTO;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let neighbour = match self.neighbour {
@@ -69,4 +72,27 @@ impl Expression for Fwd {
             _ => None,
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, SREG_DEV, self.device);
+        if let Some((address, family)) = self.neighbour {
+            put_register(writer, SREG_ADDR, address);
+            writer.put_u32_be(NFPROTO, family as u32);
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Fwd, Fault> {
+        let neighbour = match given.register_option(SREG_ADDR)? {
+            Some(address) => Some((address, given.known(NFPROTO, Family::from_u32)?)),
+            None => None,
+        };
+        Ok(Fwd { device: given.register(SREG_DEV)?, neighbour })
+    }
 }
+
+/// `NFTA_FWD_SREG_DEV`.
+const SREG_DEV: u16 = 1;
+/// `NFTA_FWD_SREG_ADDR`.
+const SREG_ADDR: u16 = 2;
+/// `NFTA_FWD_NFPROTO`.
+const NFPROTO: u16 = 3;

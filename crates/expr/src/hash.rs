@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::numgen::scale;
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -41,6 +43,7 @@ pub enum Kind {
 
 impl Expression for Hash {
     const NAME: &'static str = "hash";
+    const HIGHEST: u16 = TYPE;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let hash = match self.kind {
@@ -77,6 +80,36 @@ impl Expression for Hash {
 
     fn loads(&self) -> Option<(Register, usize, Order)> {
         Some((self.destination, 4, Order::Host))
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(MODULUS, self.modulus);
+        writer.put_u32_be(OFFSET, self.offset);
+        match self.kind {
+            Kind::Jenkins { source, len, seed } => {
+                put_register(writer, SREG, source);
+                writer.put_u32_be(LEN, len);
+                seed.iter().for_each(|seed| writer.put_u32_be(SEED, *seed));
+                writer.put_u32_be(TYPE, 0);
+            }
+            Kind::Symmetric => writer.put_u32_be(TYPE, 1),
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Hash, Fault> {
+        // Before Linux 4.12 there was one hash, and no attribute to name it (`nft_hash_select_ops`).
+        let kind = match given.u32_or_0(TYPE)? {
+            0 => Kind::Jenkins {
+                source: given.register(SREG)?,
+                len: given.u32(LEN)?,
+                seed: given.option(SEED, Attribute::u32_be)?,
+            },
+            1 => Kind::Symmetric,
+            _ => return Err(Fault::Newer),
+        };
+        let (modulus, offset) = (given.u32(MODULUS)?, given.u32_or_0(OFFSET)?);
+        Ok(Hash { kind, destination: given.register(DREG)?, modulus, offset })
     }
 }
 
@@ -118,6 +151,21 @@ pub fn jhash(key: &[u8], initval: u32) -> u32 {
     b = (b ^ a).wrapping_sub(a.rotate_left(14));
     (c ^ b).wrapping_sub(b.rotate_left(24))
 }
+
+/// `NFTA_HASH_SREG`.
+const SREG: u16 = 1;
+/// `NFTA_HASH_DREG`.
+const DREG: u16 = 2;
+/// `NFTA_HASH_LEN`.
+const LEN: u16 = 3;
+/// `NFTA_HASH_MODULUS`.
+const MODULUS: u16 = 4;
+/// `NFTA_HASH_SEED`.
+const SEED: u16 = 5;
+/// `NFTA_HASH_OFFSET`.
+const OFFSET: u16 = 6;
+/// `NFTA_HASH_TYPE`.
+const TYPE: u16 = 7;
 
 #[cfg(test)]
 mod tests {

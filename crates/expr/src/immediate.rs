@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::Data;
+use crate::given::{Fault, Given, put_register};
+use crate::netlink::put_value;
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, len_of, register};
@@ -25,6 +29,7 @@ pub enum Immediate {
 
 impl Expression for Immediate {
     const NAME: &'static str = "immediate";
+    const HIGHEST: u16 = DATA;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         match self {
@@ -62,4 +67,33 @@ impl Expression for Immediate {
             Immediate::Verdict(_) => None,
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self {
+            Immediate::Value { destination, value } => {
+                put_register(writer, DREG, *destination);
+                put_value(writer, DATA, value);
+            }
+            Immediate::Verdict(verdict) => {
+                writer.put_u32_be(DREG, VERDICT);
+                verdict.put(writer, DATA);
+            }
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Immediate, Fault> {
+        match (given.u32(DREG)?, given.data(DATA)?) {
+            (VERDICT, Data::Verdict(verdict)) => Ok(Immediate::Verdict(verdict)),
+            (VERDICT, Data::Value(_)) => Err(given.need(DATA)?.bad_value().into()),
+            (_, Data::Value(value)) => Ok(Immediate::Value { destination: given.register(DREG)?, value }),
+            (_, Data::Verdict(_)) => Err(given.need(DREG)?.bad_value().into()),
+        }
+    }
 }
+
+/// `NFTA_IMMEDIATE_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_IMMEDIATE_DATA`.
+const DATA: u16 = 2;
+/// `NFT_REG_VERDICT`.
+const VERDICT: u32 = 0;

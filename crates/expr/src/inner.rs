@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Packet, PacketInfo, ethernet, ipv4, ipv6};
 
+use crate::given::{Fault, Given};
 use crate::payload::{self, Base};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -67,6 +69,7 @@ struct Tunnelled {
 
 impl Expression for Inner {
     const NAME: &'static str = "inner";
+    const HIGHEST: u16 = EXPR;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let Some(inside) = self.parse(packet, &env.info()) else { return Outcome::Break };
@@ -124,6 +127,26 @@ impl Expression for Inner {
             Expr::MetaGet(get) => get.loads(),
             _ => None,
         }
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(NUM, 0);
+        writer.put_u32_be(TYPE, self.kind as u32);
+        writer.put_u32_be(FLAGS, self.flags.bits());
+        writer.put_u32_be(HDRSIZE, self.header_size);
+        writer.nest(EXPR, |writer| self.expr.encode(writer));
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Inner, Fault> {
+        use Kind::{Geneve, Gre, Gretap, Unspecified, Vxlan};
+        // Tunnels within tunnels are counted, and none but the first is there yet.
+        given.one_of(NUM, &[()])?;
+        Ok(Inner {
+            kind: given.one_of(TYPE, &[Unspecified, Vxlan, Geneve, Gre, Gretap])?,
+            header_size: given.u32(HDRSIZE)?,
+            flags: given.known(FLAGS, Flags::from_bits)?,
+            expr: Box::new(given.expr(EXPR)?),
+        })
     }
 }
 
@@ -220,6 +243,17 @@ impl Tunnelled {
         held
     }
 }
+
+/// `NFTA_INNER_NUM`.
+const NUM: u16 = 1;
+/// `NFTA_INNER_TYPE`.
+const TYPE: u16 = 2;
+/// `NFTA_INNER_FLAGS`.
+const FLAGS: u16 = 3;
+/// `NFTA_INNER_HDRSIZE`.
+const HDRSIZE: u16 = 4;
+/// `NFTA_INNER_EXPR`.
+const EXPR: u16 = 5;
 
 #[cfg(test)]
 mod tests {

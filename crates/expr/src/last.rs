@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::{Instant, Packet};
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::{Env, Outcome, Registers};
@@ -77,6 +79,7 @@ impl Last {
 
 impl Expression for Last {
     const NAME: &'static str = "last";
+    const HIGHEST: u16 = PAD;
 
     fn eval<E: Env>(&self, _: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         self.eval(env.now())
@@ -89,4 +92,21 @@ impl Expression for Last {
             (Some(at), _) => write!(f, "last {}", at.millis()),
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(SET, u32::from(self.at.load(Ordering::Relaxed) != 0));
+        self.ago().iter().for_each(|ago| writer.put_u64_be(MSECS, *ago));
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Last, Fault> {
+        let ago = given.option(MSECS, Attribute::u64_be)?.unwrap_or(0);
+        Ok(if given.u32_or_0(SET)? == 0 { Last::default() } else { Last::before(ago) })
+    }
 }
+
+/// `NFTA_LAST_SET`.
+const SET: u16 = 1;
+/// `NFTA_LAST_MSECS`.
+const MSECS: u16 = 2;
+/// `NFTA_LAST_PAD`.
+const PAD: u16 = 3;

@@ -13,6 +13,7 @@
 
 mod data;
 mod family;
+mod given;
 mod register;
 mod registry;
 #[cfg(test)]

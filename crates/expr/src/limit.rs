@@ -6,8 +6,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use ironweir_netlink::Writer;
 use ironweir_wire::{Instant, Packet};
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, when};
@@ -130,6 +132,7 @@ fn clamp(number: u64) -> i64 {
 
 impl Expression for Limit {
     const NAME: &'static str = "limit";
+    const HIGHEST: u16 = PAD;
 
     fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         self.eval(packet, env.now())
@@ -155,6 +158,22 @@ impl Expression for Limit {
     fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         self.validate()
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u64_be(RATE, self.rate);
+        writer.put_u64_be(UNIT, self.unit);
+        writer.put_u32_be(BURST, self.burst);
+        writer.put_u32_be(TYPE, self.kind as u32);
+        writer.put_u32_be(FLAGS, if self.over { INVERT } else { 0 });
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Limit, Fault> {
+        let kinds = [Kind::Packets, Kind::Bytes];
+        let kind = kinds.get(given.u32_or_0(TYPE)? as usize).copied().ok_or(Fault::Newer)?;
+        let (rate, unit) = (given.need(RATE)?.u64_be()?, given.need(UNIT)?.u64_be()?);
+        let over = given.flags(FLAGS, INVERT)? == INVERT;
+        Ok(Limit::new(rate, unit, given.u32_or_0(BURST)?, kind, over))
+    }
 }
 
 impl Limit {
@@ -166,6 +185,21 @@ impl Limit {
         when(self.rate.checked_add(u64::from(self.burst)).is_none(), "rate and burst exceed 64 bits")
     }
 }
+
+/// `NFTA_LIMIT_RATE`.
+const RATE: u16 = 1;
+/// `NFTA_LIMIT_UNIT`.
+const UNIT: u16 = 2;
+/// `NFTA_LIMIT_BURST`.
+const BURST: u16 = 3;
+/// `NFTA_LIMIT_TYPE`.
+const TYPE: u16 = 4;
+/// `NFTA_LIMIT_FLAGS`.
+const FLAGS: u16 = 5;
+/// `NFTA_LIMIT_PAD`.
+const PAD: u16 = 6;
+/// `NFT_LIMIT_F_INV`.
+const INVERT: u32 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_flags};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, when};
@@ -47,6 +49,7 @@ impl Default for Destination {
 
 impl Expression for Log {
     const NAME: &'static str = "log";
+    const HIGHEST: u16 = FLAGS;
 
     fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         env.log(self, packet);
@@ -77,4 +80,52 @@ impl Expression for Log {
         let audit = matches!(self.to, Destination::Syslog { level: Some(9..), .. });
         when(audit, "a log level above 8")
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        self.prefix.iter().for_each(|prefix| writer.put_str(PREFIX, prefix));
+        match self.to {
+            Destination::Syslog { level, flags } => {
+                level.iter().for_each(|level| writer.put_u32_be(LEVEL, *level));
+                put_flags(writer, FLAGS, flags);
+            }
+            Destination::Group { group, snaplen, queue_threshold } => {
+                writer.put_u16_be(GROUP, group);
+                snaplen.iter().for_each(|snaplen| writer.put_u32_be(SNAPLEN, *snaplen));
+                queue_threshold.iter().for_each(|count| writer.put_u16_be(QTHRESHOLD, *count));
+            }
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Log, Fault> {
+        let to = match given.option(GROUP, Attribute::u16_be)? {
+            Some(group) => {
+                // `nft_log_init`: a group has no level, and flags stand beside a level alone.
+                given.refuse(LEVEL)?;
+                given.refuse(FLAGS)?;
+                Destination::Group {
+                    group,
+                    snaplen: given.option(SNAPLEN, Attribute::u32_be)?,
+                    queue_threshold: given.option(QTHRESHOLD, Attribute::u16_be)?,
+                }
+            }
+            None => Destination::Syslog {
+                level: given.option(LEVEL, Attribute::u32_be)?,
+                flags: given.u32_or_0(FLAGS)?,
+            },
+        };
+        Ok(Log { prefix: given.has(PREFIX).then(|| given.string(PREFIX)).transpose()?, to })
+    }
 }
+
+/// `NFTA_LOG_GROUP`.
+const GROUP: u16 = 1;
+/// `NFTA_LOG_PREFIX`.
+const PREFIX: u16 = 2;
+/// `NFTA_LOG_SNAPLEN`.
+const SNAPLEN: u16 = 3;
+/// `NFTA_LOG_QTHRESHOLD`.
+const QTHRESHOLD: u16 = 4;
+/// `NFTA_LOG_LEVEL`.
+const LEVEL: u16 = 5;
+/// `NFTA_LOG_FLAGS`.
+const FLAGS: u16 = 6;

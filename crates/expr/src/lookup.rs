@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
 use crate::env::Found;
+use crate::given::{Fault, Given, put_flags, put_register};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, register};
@@ -37,6 +39,7 @@ pub enum Outcome {
 
 impl Expression for Lookup {
     const NAME: &'static str = "lookup";
+    const HIGHEST: u16 = FLAGS;
 
     fn eval<E: Env>(
         &self,
@@ -77,4 +80,41 @@ impl Expression for Lookup {
             Outcome::Test { .. } | Outcome::Verdict => Ok(()),
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        self.set.encode(writer, SET, SET_ID);
+        put_register(writer, SREG, self.source);
+        match self.result {
+            Outcome::Test { invert } => put_flags(writer, FLAGS, if invert { INVERT } else { 0 }),
+            Outcome::Load(destination) => put_register(writer, DREG, destination),
+            Outcome::Verdict => writer.put_u32_be(DREG, VERDICT),
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Lookup, Fault> {
+        let invert = given.flags(FLAGS, INVERT)? == INVERT;
+        let result = match given.option(DREG, Attribute::u32_be)? {
+            None => Outcome::Test { invert },
+            // A map that holds the key cannot give what it maps it to where it must not hold it.
+            Some(_) if invert => return Err(given.need(FLAGS)?.bad_value().into()),
+            Some(VERDICT) => Outcome::Verdict,
+            Some(_) => Outcome::Load(given.register(DREG)?),
+        };
+        Ok(Lookup { set: SetRef::decode(given, SET, SET_ID)?, source: given.register(SREG)?, result })
+    }
 }
+
+/// `NFTA_LOOKUP_SET`.
+const SET: u16 = 1;
+/// `NFTA_LOOKUP_SREG`.
+const SREG: u16 = 2;
+/// `NFTA_LOOKUP_DREG`.
+const DREG: u16 = 3;
+/// `NFTA_LOOKUP_SET_ID`.
+const SET_ID: u16 = 4;
+/// `NFTA_LOOKUP_FLAGS`.
+const FLAGS: u16 = 5;
+/// `NFT_LOOKUP_F_INV`.
+const INVERT: u32 = 1;
+/// `NFT_REG_VERDICT`.
+const VERDICT: u32 = 0;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
 use crate::env::NatKind;
+use crate::given::{Fault, Given, put_flags, put_range};
 use crate::nat::{Flags, range, validate_range, within, write_flags, write_range};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -22,6 +24,7 @@ pub struct Masq {
 
 impl Expression for Masq {
     const NAME: &'static str = "masq";
+    const HIGHEST: u16 = REG_PROTO_MAX;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         env.nat(&range(NatKind::Masquerade, self.flags, None, self.ports, registers), packet)
@@ -43,4 +46,21 @@ impl Expression for Masq {
     fn uses(&self, register: Register) -> Option<Order> {
         within(self.ports, register).then_some(Order::Network)
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_flags(writer, FLAGS, self.flags.bits());
+        put_range(writer, [REG_PROTO_MIN, REG_PROTO_MAX], self.ports);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Masq, Fault> {
+        let ports = given.range(REG_PROTO_MIN, REG_PROTO_MAX)?;
+        Ok(Masq { flags: Flags::decode(given, FLAGS)?, ports })
+    }
 }
+
+/// `NFTA_MASQ_FLAGS`.
+const FLAGS: u16 = 1;
+/// `NFTA_MASQ_REG_PROTO_MIN`.
+const REG_PROTO_MIN: u16 = 2;
+/// `NFTA_MASQ_REG_PROTO_MAX`.
+const REG_PROTO_MAX: u16 = 3;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{Packet, PacketType};
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register};
@@ -128,6 +130,7 @@ const NAME_LEN: usize = 16;
 
 impl Expression for Get {
     const NAME: &'static str = "meta";
+    const HIGHEST: u16 = SREG;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         Outcome::next_if(self.load(registers, packet, env).is_some())
@@ -162,6 +165,19 @@ impl Expression for Get {
     fn loads(&self) -> Option<(Register, usize, Order)> {
         let (len, order) = self.key.shape();
         Some((self.destination, len, order))
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(KEY, self.key as u32);
+        put_register(writer, DREG, self.destination);
+    }
+
+    fn is_given(given: &Given<'_>) -> bool {
+        !given.has(SREG)
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Get, Fault> {
+        Ok(Get { key: given.known(KEY, Key::from_number)?, destination: given.register(DREG)? })
     }
 }
 
@@ -264,6 +280,7 @@ fn packet_type(packet: &Packet<'_>) -> u8 {
 
 impl Expression for Set {
     const NAME: &'static str = "meta";
+    const HIGHEST: u16 = SREG;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let bytes = registers.get(self.source, 4);
@@ -317,6 +334,20 @@ impl Expression for Set {
 
     fn uses(&self, register: Register) -> Option<Order> {
         (self.source == register).then_some(self.key.shape().1)
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(KEY, self.key as u32);
+        put_register(writer, SREG, self.source);
+    }
+
+    fn is_given(given: &Given<'_>) -> bool {
+        given.has(SREG)
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Set, Fault> {
+        given.refuse(DREG)?;
+        Ok(Set { key: given.known(KEY, Key::from_number)?, source: given.register(SREG)? })
     }
 }
 
@@ -389,6 +420,13 @@ impl Key {
         self.shape().0 as u32
     }
 }
+
+/// `NFTA_META_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_META_KEY`.
+const KEY: u16 = 2;
+/// `NFTA_META_SREG`.
+const SREG: u16 = 3;
 
 #[cfg(test)]
 mod tests {

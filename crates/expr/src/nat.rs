@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
 use crate::env::{NatKind, NatRange};
+use crate::given::{Fault, Given, put_flags, put_range};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
@@ -56,8 +58,18 @@ bitflags::bitflags! {
     }
 }
 
+impl Flags {
+    /// The flags that a rule gives. That there are addresses or ports is told by their registers, and the kernel adds
+    /// these two flags to what it tells (`nft_nat_init`, `nft_redir_init`).
+    pub(crate) fn decode(given: &Given<'_>, kind: u16) -> Result<Flags, Fault> {
+        let flags = given.flags(kind, Flags::all().bits())?;
+        Ok(Flags::from_bits_truncate(flags).difference(Flags::MAP_IPS | Flags::PROTO_SPECIFIED))
+    }
+}
+
 impl Expression for Nat {
     const NAME: &'static str = "nat";
+    const HIGHEST: u16 = FLAGS;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let family = env.protocol_family();
@@ -124,6 +136,24 @@ impl Expression for Nat {
 
     fn uses(&self, register: Register) -> Option<Order> {
         (within(self.addresses, register) || within(self.ports, register)).then_some(Order::Network)
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(TYPE, self.kind as u32);
+        writer.put_u32_be(FAMILY, self.family as u32);
+        put_range(writer, [REG_ADDR_MIN, REG_ADDR_MAX], self.addresses);
+        put_range(writer, [REG_PROTO_MIN, REG_PROTO_MAX], self.ports);
+        put_flags(writer, FLAGS, self.flags.bits());
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Nat, Fault> {
+        Ok(Nat {
+            kind: given.one_of(TYPE, &[Kind::Snat, Kind::Dnat])?,
+            family: given.known(FAMILY, Family::from_u32)?,
+            addresses: given.range(REG_ADDR_MIN, REG_ADDR_MAX)?,
+            ports: given.range(REG_PROTO_MIN, REG_PROTO_MAX)?,
+            flags: Flags::decode(given, FLAGS)?,
+        })
     }
 }
 
@@ -194,6 +224,21 @@ pub(crate) fn validate_range(range: Option<(Register, Option<Register>)>, len: u
     register(first, len)?;
     last.map_or(Ok(()), |last| register(last, len))
 }
+
+/// `NFTA_NAT_TYPE`.
+const TYPE: u16 = 1;
+/// `NFTA_NAT_FAMILY`.
+const FAMILY: u16 = 2;
+/// `NFTA_NAT_REG_ADDR_MIN`.
+const REG_ADDR_MIN: u16 = 3;
+/// `NFTA_NAT_REG_ADDR_MAX`.
+const REG_ADDR_MAX: u16 = 4;
+/// `NFTA_NAT_REG_PROTO_MIN`.
+const REG_PROTO_MIN: u16 = 5;
+/// `NFTA_NAT_REG_PROTO_MAX`.
+const REG_PROTO_MAX: u16 = 6;
+/// `NFTA_NAT_FLAGS`.
+const FLAGS: u16 = 7;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,18 @@
-//! Netlink form of what expressions and set elements share: values, verdicts, lists of expressions
-//! (`linux/netfilter/nf_tables.h`).
+//! Netlink form of what expressions and set elements share: values, verdicts, the frame of an expression and lists of
+//! them (`linux/netfilter/nf_tables.h`).
+//!
+//! An expression is a nest (`NFTA_LIST_ELEM` in a rule, `NFTA_SET_ELEM_EXPR`, `NFTA_DYNSET_EXPR` ... elsewhere) of
+//! `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`, and the latter holds attributes that are the expression's own. Numbers are in
+//! network order.
+//!
+//! Nothing of a newer peer is lost: a name that is not known, or a known one with a key or flag that is not, becomes
+//! [`Expr::Unknown`] with its bytes; attributes that are not known, beside known ones, are kept in [`Expr::Extended`].
 
-use ironweir_netlink::{Attribute, Attributes, DecodeError, EncodeError, Writer};
+use ironweir_netlink::{Attribute, Attributes, DecodeError, Writer};
 
-use crate::{ChainRef, Data, Expr, Value, Verdict, compat};
+use crate::compat::Unknown;
+use crate::given::{Fault, Given};
+use crate::{ChainRef, Data, Expr, SetRef, Value, Verdict};
 
 /// `NFTA_LIST_ELEM`: one of a list.
 const LIST_ELEM: u16 = 1;
@@ -25,6 +34,9 @@ const VERDICT_CHAIN_ID: u16 = 3;
 const QUEUE_SHIFT: u32 = 16;
 /// `NF_VERDICT_FLAG_QUEUE_BYPASS`.
 const QUEUE_BYPASS: u32 = 0x8000;
+
+/// How deep expressions may lie within expressions: `inner` and `dynset` hold others, which hold none.
+const MAX_DEPTH: u8 = 3;
 
 /// Whether a name is one that the transaction replaces (`__set%d`, `__map%d`, `__chain%d`): then what is meant is known
 /// by its number alone.
@@ -57,8 +69,29 @@ pub fn put_exprs(writer: &mut Writer<'_>, kind: u16, exprs: &[Expr]) {
 }
 
 /// The expressions of a list.
+///
+/// # Errors
+/// As [`Expr::decode`].
 pub fn exprs(attribute: &Attribute<'_>) -> Result<Vec<Expr>, DecodeError> {
-    attribute.nested().map(|element| Expr::decode(element?.nested())).collect()
+    decode_list(attribute, 0)
+}
+
+impl SetRef {
+    /// Puts its name and, of an anonymous set of the same batch, its number.
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>, name: u16, number: u16) {
+        writer.put_str(name, &self.name);
+        if let (true, Some(id)) = (is_template(&self.name), self.id) {
+            writer.put_u32_be(number, id);
+        }
+    }
+
+    /// From its name and number. A number beside a name that is not to be replaced tells nothing: the kernel looks for
+    /// the name first (`nft_set_lookup_global`).
+    pub(crate) fn decode(given: &Given<'_>, name: u16, number: u16) -> Result<SetRef, Fault> {
+        let id = given.option(number, Attribute::u32_be)?;
+        let name = given.string(name)?;
+        Ok(SetRef { id: id.filter(|_| is_template(&name)), name })
+    }
 }
 
 impl Data {
@@ -66,9 +99,7 @@ impl Data {
     pub fn encode(&self, writer: &mut Writer<'_>, kind: u16) {
         match self {
             Data::Value(value) => put_value(writer, kind, value),
-            Data::Verdict(verdict) => {
-                writer.nest(kind, |writer| writer.nest(DATA_VERDICT, |writer| verdict.encode(writer)));
-            }
+            Data::Verdict(verdict) => verdict.put(writer, kind),
         }
     }
 
@@ -100,6 +131,11 @@ impl Verdict {
                 _ => writer.put_str(VERDICT_CHAIN, &chain.name),
             }
         }
+    }
+
+    /// Puts it as an attribute of that type which holds `NFTA_DATA_VERDICT`.
+    pub(crate) fn put(&self, writer: &mut Writer<'_>, kind: u16) {
+        writer.nest(kind, |writer| writer.nest(DATA_VERDICT, |writer| self.encode(writer)));
     }
 
     /// From the attributes of `NFTA_DATA_VERDICT` or `NFTA_TRACE_VERDICT`.
@@ -150,20 +186,53 @@ impl Verdict {
 impl Expr {
     /// Puts `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
     pub fn encode(&self, writer: &mut Writer<'_>) {
-        match self {
-            Expr::Unknown(unknown) => {
-                writer.put_str(EXPR_NAME, &unknown.name);
-                writer.nest(EXPR_DATA, |writer| writer.put_raw(&unknown.attributes));
-            }
-            _ => writer.fail(EncodeError::Value { kind: EXPR_DATA }),
-        }
+        writer.put_str(EXPR_NAME, self.name());
+        let start = writer.begin_nest(EXPR_DATA);
+        let empty = writer.len();
+        self.encode_data(writer);
+        // As the kernel and libnftnl, which send no nest for an expression that has nothing to say (`notrack`).
+        if writer.len() == empty { writer.cancel_nest(start) } else { writer.end_nest(start) }
     }
 
-    /// From the attributes of one expression.
+    /// Reads `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
+    ///
+    /// # Errors
+    /// If the expression is malformed, or a known one that lacks what it must have. What is not known is no error.
     pub fn decode(attributes: Attributes<'_>) -> Result<Expr, DecodeError> {
-        let name = attributes.require(EXPR_NAME)?.str()?;
-        let data = attributes.find(EXPR_DATA)?.map_or(&[][..], |data| data.value);
-        Ok(Expr::Unknown(compat::Unknown { name: name.into(), attributes: Value::new(data) }))
+        decode(attributes, 0)
+    }
+
+    /// Reads the attributes of `NFTA_EXPR_DATA`; the kernel's objects have the same ones in `NFTA_OBJ_DATA`.
+    ///
+    /// # Errors
+    /// As [`Expr::decode`].
+    pub fn decode_data(name: &str, attributes: Attributes<'_>) -> Result<Expr, DecodeError> {
+        decode_data(name, attributes, 0)
+    }
+}
+
+/// Reads an expression that lies within so many others.
+pub(crate) fn decode(attributes: Attributes<'_>, depth: u8) -> Result<Expr, DecodeError> {
+    let name = attributes.require(EXPR_NAME)?.str()?;
+    let data = attributes.find(EXPR_DATA)?.map_or_else(|| Attributes::new(&[]), |data| data.nested());
+    decode_data(name, data, depth)
+}
+
+/// Reads the expressions of a list that lies within so many others.
+pub(crate) fn decode_list(attribute: &Attribute<'_>, depth: u8) -> Result<Vec<Expr>, DecodeError> {
+    attribute.nested().map(|element| decode(element?.nested(), depth)).collect()
+}
+
+fn decode_data(name: &str, attributes: Attributes<'_>, depth: u8) -> Result<Expr, DecodeError> {
+    if depth > MAX_DEPTH {
+        return Err(DecodeError::Depth { offset: attributes.nest_offset() });
+    }
+    let bytes = attributes.as_bytes();
+    let given = Given::new(attributes, depth)?;
+    match Expr::decode_known(name, &given) {
+        Ok(expr) => Ok(expr),
+        Err(Fault::Malformed(error)) => Err(error),
+        Err(Fault::Newer) => Ok(Expr::Unknown(Unknown { name: name.into(), attributes: bytes.into() })),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, modulus, register};
@@ -36,6 +38,7 @@ pub enum Kind {
 
 impl Expression for Numgen {
     const NAME: &'static str = "numgen";
+    const HIGHEST: u16 = OFFSET;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         let number = match self.kind {
@@ -70,6 +73,18 @@ impl Expression for Numgen {
     fn loads(&self) -> Option<(Register, usize, Order)> {
         Some((self.destination, 4, Order::Host))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(MODULUS, self.modulus);
+        writer.put_u32_be(TYPE, self.kind as u32);
+        writer.put_u32_be(OFFSET, self.offset);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Numgen, Fault> {
+        let kind = given.one_of(TYPE, &[Kind::Inc, Kind::Random])?;
+        Ok(Numgen::new(given.register(DREG)?, given.u32(MODULUS)?, kind, given.u32_or_0(OFFSET)?))
+    }
 }
 
 impl Numgen {
@@ -98,6 +113,15 @@ impl PartialEq for Numgen {
 pub(crate) fn scale(random: u32, modulus: u32) -> u32 {
     ((u64::from(random) * u64::from(modulus)) >> 32) as u32
 }
+
+/// `NFTA_NG_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_NG_MODULUS`.
+const MODULUS: u16 = 2;
+/// `NFTA_NG_TYPE`.
+const TYPE: u16 = 3;
+/// `NFTA_NG_OFFSET`.
+const OFFSET: u16 = 4;
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::{Env, Outcome, Register, Registers, SetRef};
@@ -75,6 +77,7 @@ impl ObjectType {
 
 impl Expression for Objref {
     const NAME: &'static str = "objref";
+    const HIGHEST: u16 = SET_ID;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         match self {
@@ -91,4 +94,37 @@ impl Expression for Objref {
             Objref::Map { set, source } => write!(f, "objref sreg {source} set {}", set.name),
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self {
+            Objref::Name { kind, name } => {
+                writer.put_u32_be(IMM_TYPE, *kind as u32);
+                writer.put_str(IMM_NAME, name);
+            }
+            Objref::Map { set, source } => {
+                put_register(writer, SET_SREG, *source);
+                set.encode(writer, SET_NAME, SET_ID);
+            }
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Objref, Fault> {
+        if given.has(SET_SREG) {
+            let source = given.register(SET_SREG)?;
+            return Ok(Objref::Map { set: SetRef::decode(given, SET_NAME, SET_ID)?, source });
+        }
+        let kind = given.known(IMM_TYPE, ObjectType::from_number)?;
+        Ok(Objref::Name { kind, name: given.string(IMM_NAME)? })
+    }
 }
+
+/// `NFTA_OBJREF_IMM_TYPE`.
+const IMM_TYPE: u16 = 1;
+/// `NFTA_OBJREF_IMM_NAME`.
+const IMM_NAME: u16 = 2;
+/// `NFTA_OBJREF_SET_SREG`.
+const SET_SREG: u16 = 3;
+/// `NFTA_OBJREF_SET_NAME`.
+const SET_NAME: u16 = 4;
+/// `NFTA_OBJREF_SET_ID`.
+const SET_ID: u16 = 5;

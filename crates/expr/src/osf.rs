@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Packet, tcp};
 
+use crate::given::{Fault, Given, put_flags, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
@@ -23,6 +25,7 @@ pub struct Osf {
 
 impl Expression for Osf {
     const NAME: &'static str = "osf";
+    const HIGHEST: u16 = FLAGS;
 
     /// Only for TCP packets with SYN (`nft_osf_eval`).
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
@@ -52,4 +55,25 @@ impl Expression for Osf {
     fn loads(&self) -> Option<(Register, usize, Order)> {
         Some((self.destination, 16, Order::Network))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, DREG, self.destination);
+        writer.put_u8(TTL, self.ttl);
+        put_flags(writer, FLAGS, if self.version { VERSION } else { 0 });
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Osf, Fault> {
+        let ttl = given.option(TTL, Attribute::u8)?.unwrap_or(0);
+        let version = given.flags(FLAGS, VERSION)? == VERSION;
+        Ok(Osf { destination: given.register(DREG)?, ttl, version })
+    }
 }
+
+/// `NFTA_OSF_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_OSF_TTL`.
+const TTL: u16 = 2;
+/// `NFTA_OSF_FLAGS`.
+const FLAGS: u16 = 3;
+/// `NFT_OSF_F_VERSION`.
+const VERSION: u32 = 1;

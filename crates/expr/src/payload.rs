@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::checksum::Delta;
 use ironweir_wire::crc32c::Crc32c;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{LinkType, Packet, PacketInfo};
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register, when};
@@ -56,6 +58,11 @@ pub enum Base {
     Tunnel = 4,
 }
 
+impl Base {
+    /// Every base, in the order of their numbers.
+    pub const ALL: [Base; 5] = [Base::Link, Base::Network, Base::Transport, Base::Inner, Base::Tunnel];
+}
+
 /// How a write mends checksums (`NFTA_PAYLOAD_CSUM_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checksum {
@@ -86,6 +93,7 @@ const VLAN_TAG_LEN: usize = 4;
 
 impl Expression for Load {
     const NAME: &'static str = "payload";
+    const HIGHEST: u16 = CSUM_FLAGS;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let mut scratch = [0; Register::BYTES];
@@ -114,6 +122,26 @@ impl Expression for Load {
 
     fn loads(&self) -> Option<(Register, usize, Order)> {
         Some((self.destination, self.len as usize, Order::Network))
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(BASE, self.base as u32);
+        writer.put_u32_be(OFFSET, self.offset);
+        writer.put_u32_be(LEN, self.len);
+    }
+
+    fn is_given(given: &Given<'_>) -> bool {
+        !given.has(SREG)
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Load, Fault> {
+        Ok(Load {
+            base: given.one_of(BASE, &Base::ALL)?,
+            offset: given.u32(OFFSET)?,
+            len: given.u32(LEN)?,
+            destination: given.register(DREG)?,
+        })
     }
 }
 
@@ -157,6 +185,7 @@ fn load_link(packet: &Packet<'_>, offset: usize, out: &mut [u8]) -> bool {
 
 impl Expression for Write {
     const NAME: &'static str = "payload";
+    const HIGHEST: u16 = CSUM_FLAGS;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let bytes = registers.get(self.source, self.len as usize);
@@ -180,6 +209,36 @@ impl Expression for Write {
 
     fn uses(&self, register: Register) -> Option<Order> {
         (self.source == register).then_some(Order::Network)
+    }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, SREG, self.source);
+        writer.put_u32_be(BASE, self.base as u32);
+        writer.put_u32_be(OFFSET, self.offset);
+        writer.put_u32_be(LEN, self.len);
+        writer.put_u32_be(CSUM_TYPE, self.checksum.kind as u32);
+        writer.put_u32_be(CSUM_OFFSET, self.checksum.offset);
+        writer.put_u32_be(CSUM_FLAGS, if self.checksum.pseudo_header { PSEUDO_HEADER } else { 0 });
+    }
+
+    fn is_given(given: &Given<'_>) -> bool {
+        given.has(SREG)
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Write, Fault> {
+        given.refuse(DREG)?;
+        let kinds = [ChecksumKind::None, ChecksumKind::Inet, ChecksumKind::Sctp];
+        Ok(Write {
+            base: given.one_of(BASE, &Base::ALL)?,
+            offset: given.u32(OFFSET)?,
+            len: given.u32(LEN)?,
+            source: given.register(SREG)?,
+            checksum: Checksum {
+                kind: kinds.get(given.u32_or_0(CSUM_TYPE)? as usize).copied().ok_or(Fault::Newer)?,
+                offset: given.u32_or_0(CSUM_OFFSET)?,
+                pseudo_header: given.flags(CSUM_FLAGS, PSEUDO_HEADER)? == PSEUDO_HEADER,
+            },
+        })
     }
 }
 
@@ -268,6 +327,25 @@ impl fmt::Display for Base {
         })
     }
 }
+
+/// `NFTA_PAYLOAD_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_PAYLOAD_BASE`.
+const BASE: u16 = 2;
+/// `NFTA_PAYLOAD_OFFSET`.
+const OFFSET: u16 = 3;
+/// `NFTA_PAYLOAD_LEN`.
+const LEN: u16 = 4;
+/// `NFTA_PAYLOAD_SREG`.
+const SREG: u16 = 5;
+/// `NFTA_PAYLOAD_CSUM_TYPE`.
+const CSUM_TYPE: u16 = 6;
+/// `NFTA_PAYLOAD_CSUM_OFFSET`.
+const CSUM_OFFSET: u16 = 7;
+/// `NFTA_PAYLOAD_CSUM_FLAGS`.
+const CSUM_FLAGS: u16 = 8;
+/// `NFT_PAYLOAD_L4CSUM_PSEUDOHDR`.
+const PSEUDO_HEADER: u32 = 1;
 
 #[cfg(test)]
 mod tests {

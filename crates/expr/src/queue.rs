@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::numgen::scale;
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -37,6 +39,7 @@ pub enum Number {
 
 impl Expression for Queue {
     const NAME: &'static str = "queue";
+    const HIGHEST: u16 = SREG_QNUM;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let number = match self.to {
@@ -85,4 +88,47 @@ impl Expression for Queue {
     fn uses(&self, register: Register) -> Option<Order> {
         (self.to == Number::Register(register)).then_some(Order::Host)
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self.to {
+            Number::Range { first, total } => {
+                writer.put_u16_be(NUM, first);
+                writer.put_u16_be(TOTAL, total);
+            }
+            Number::Register(register) => put_register(writer, SREG_QNUM, register),
+        }
+        let bypass = if self.bypass { BYPASS } else { 0 };
+        let flags = bypass | if self.fanout { CPU_FANOUT } else { 0 };
+        if flags != 0 {
+            writer.put_u16_be(FLAGS, flags);
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Queue, Fault> {
+        let to = match given.register_option(SREG_QNUM)? {
+            Some(register) => Number::Register(register),
+            None => Number::Range {
+                first: given.need(NUM)?.u16_be()?,
+                total: given.option(TOTAL, Attribute::u16_be)?.unwrap_or(1),
+            },
+        };
+        let flags = given.option(FLAGS, Attribute::u16_be)?.unwrap_or(0);
+        if flags & !(BYPASS | CPU_FANOUT) != 0 {
+            return Err(Fault::Newer);
+        }
+        Ok(Queue { to, bypass: flags & BYPASS != 0, fanout: flags & CPU_FANOUT != 0 })
+    }
 }
+
+/// `NFTA_QUEUE_NUM`.
+const NUM: u16 = 1;
+/// `NFTA_QUEUE_TOTAL`.
+const TOTAL: u16 = 2;
+/// `NFTA_QUEUE_FLAGS`.
+const FLAGS: u16 = 3;
+/// `NFTA_QUEUE_SREG_QNUM`.
+const SREG_QNUM: u16 = 4;
+/// `NFT_QUEUE_FLAG_BYPASS`.
+const BYPASS: u16 = 1;
+/// `NFT_QUEUE_FLAG_CPU_FANOUT`.
+const CPU_FANOUT: u16 = 2;

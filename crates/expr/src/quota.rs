@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ironweir_netlink::{Attribute, Writer};
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::{Env, Outcome, Registers};
@@ -67,6 +69,7 @@ impl Quota {
 
 impl Expression for Quota {
     const NAME: &'static str = "quota";
+    const HIGHEST: u16 = CONSUMED;
 
     fn eval<E: Env>(&self, _: &mut Registers, packet: &mut Packet<'_>, _: &mut E) -> Outcome {
         self.eval(packet)
@@ -75,7 +78,30 @@ impl Expression for Quota {
     fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "quota bytes {} consumed {} flags {}", self.bytes, self.consumed(), u32::from(self.over))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u64_be(BYTES, self.bytes);
+        writer.put_u64_be(CONSUMED, self.consumed());
+        writer.put_u32_be(FLAGS, if self.over { INVERT } else { 0 });
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Quota, Fault> {
+        let consumed = given.option(CONSUMED, Attribute::u64_be)?.unwrap_or(0);
+        let over = given.flags(FLAGS, INVERT | DEPLETED)? & INVERT != 0;
+        Ok(Quota::new(given.need(BYTES)?.u64_be()?, over, consumed))
+    }
 }
+
+/// `NFTA_QUOTA_BYTES`.
+const BYTES: u16 = 1;
+/// `NFTA_QUOTA_FLAGS`.
+const FLAGS: u16 = 2;
+/// `NFTA_QUOTA_CONSUMED`.
+const CONSUMED: u16 = 4;
+/// `NFT_QUOTA_F_INV`.
+const INVERT: u32 = 1;
+/// `NFT_QUOTA_F_DEPLETED`: told by the kernel, and follows from what was consumed.
+const DEPLETED: u32 = 2;
 
 #[cfg(test)]
 mod tests {

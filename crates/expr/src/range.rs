@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
+use crate::netlink::put_value;
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx, len_of, length, register};
@@ -24,6 +27,7 @@ pub struct Range {
 
 impl Expression for Range {
     const NAME: &'static str = "range";
+    const HIGHEST: u16 = TO_DATA;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, _: &mut E) -> Outcome {
         let inside = *registers.get(self.source, self.from.len()) >= *self.from
@@ -41,7 +45,32 @@ impl Expression for Range {
         length(&self.to, len_of(&self.from))?;
         register(self.source, len_of(&self.from))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, SREG, self.source);
+        writer.put_u32_be(OP, u32::from(self.negated));
+        put_value(writer, FROM_DATA, &self.from);
+        put_value(writer, TO_DATA, &self.to);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Range, Fault> {
+        Ok(Range {
+            source: given.register(SREG)?,
+            negated: given.one_of(OP, &[false, true])?,
+            from: given.value(FROM_DATA)?,
+            to: given.value(TO_DATA)?,
+        })
+    }
 }
+
+/// `NFTA_RANGE_SREG`.
+const SREG: u16 = 1;
+/// `NFTA_RANGE_OP`.
+const OP: u16 = 2;
+/// `NFTA_RANGE_FROM_DATA`.
+const FROM_DATA: u16 = 3;
+/// `NFTA_RANGE_TO_DATA`.
+const TO_DATA: u16 = 4;
 
 #[cfg(test)]
 mod tests {

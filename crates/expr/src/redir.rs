@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
 use crate::env::NatKind;
+use crate::given::{Fault, Given, put_flags, put_range};
 use crate::nat::{Flags, range, validate_range, within, write_flags, write_range};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -22,6 +24,7 @@ pub struct Redir {
 
 impl Expression for Redir {
     const NAME: &'static str = "redir";
+    const HIGHEST: u16 = FLAGS;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         env.nat(&range(NatKind::Redirect, self.flags, None, self.ports, registers), packet)
@@ -43,4 +46,21 @@ impl Expression for Redir {
     fn uses(&self, register: Register) -> Option<Order> {
         within(self.ports, register).then_some(Order::Network)
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_range(writer, [REG_PROTO_MIN, REG_PROTO_MAX], self.ports);
+        put_flags(writer, FLAGS, self.flags.bits());
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Redir, Fault> {
+        let ports = given.range(REG_PROTO_MIN, REG_PROTO_MAX)?;
+        Ok(Redir { flags: Flags::decode(given, FLAGS)?, ports })
+    }
 }
+
+/// `NFTA_REDIR_REG_PROTO_MIN`.
+const REG_PROTO_MIN: u16 = 1;
+/// `NFTA_REDIR_REG_PROTO_MAX`.
+const REG_PROTO_MAX: u16 = 2;
+/// `NFTA_REDIR_FLAGS`.
+const FLAGS: u16 = 3;

@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx};
 use crate::{Env, Outcome, Register, Registers};
@@ -20,6 +22,9 @@ use crate::{
 pub(crate) trait Expression: Sized {
     /// Its name on the wire (`NFTA_EXPR_NAME`). Several forms may share one, as those that load and those that write do.
     const NAME: &'static str;
+
+    /// The highest type of its attributes in `linux/netfilter/nf_tables.h`; those above it are a newer peer's.
+    const HIGHEST: u16;
 
     /// Evaluates it, as [`Expr::eval`] says.
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome;
@@ -40,6 +45,17 @@ pub(crate) trait Expression: Sized {
     fn uses(&self, _: Register) -> Option<Order> {
         None
     }
+
+    /// Puts its attributes into `NFTA_EXPR_DATA`.
+    fn encode(&self, writer: &mut Writer<'_>);
+
+    /// Whether attributes are those of this form, where several share a name.
+    fn is_given(_: &Given<'_>) -> bool {
+        true
+    }
+
+    /// Reads its attributes.
+    fn decode(given: &Given<'_>) -> Result<Self, Fault>;
 }
 
 /// Makes the closed `enum` of all expressions, and each operation that goes to one of them.
@@ -52,6 +68,8 @@ macro_rules! expressions {
         #[allow(missing_docs)] // each variant is documented at its type
         pub enum Expr {
             $($variant($expression),)*
+            /// An expression with attributes of a newer peer beside the known ones.
+            Extended(Box<compat::Extended>),
             /// An expression of a newer peer, kept as it came.
             Unknown(compat::Unknown),
         }
@@ -70,6 +88,7 @@ macro_rules! expressions {
             ) -> Outcome {
                 match self {
                     $(Expr::$variant(expr) => Expression::eval(expr, registers, packet, env),)*
+                    Expr::Extended(expr) => expr.known().eval(registers, packet, env),
                     Expr::Unknown(_) => Outcome::Break,
                 }
             }
@@ -79,6 +98,7 @@ macro_rules! expressions {
             pub fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
                 match self {
                     $(Expr::$variant(expr) => Expression::validate(expr, ctx),)*
+                    Expr::Extended(expr) => expr.known().validate(ctx),
                     Expr::Unknown(expr) => Err(ExprError::Unsupported(expr.name.clone())),
                 }
             }
@@ -87,6 +107,7 @@ macro_rules! expressions {
             pub fn text<'a>(&'a self, orders: &'a Orders) -> impl fmt::Display + 'a {
                 fmt::from_fn(move |f| match self {
                     $(Expr::$variant(expr) => Expression::text(expr, f, orders),)*
+                    Expr::Extended(expr) => write!(f, "{}", expr.known().text(orders)),
                     Expr::Unknown(expr) => f.write_str(&expr.name),
                 })
             }
@@ -95,6 +116,7 @@ macro_rules! expressions {
             pub fn name(&self) -> &str {
                 match self {
                     $(Expr::$variant(_) => <$expression>::NAME,)*
+                    Expr::Extended(expr) => expr.known().name(),
                     Expr::Unknown(expr) => &expr.name,
                 }
             }
@@ -103,6 +125,7 @@ macro_rules! expressions {
             pub(crate) fn loads(&self) -> Option<(Register, usize, Order)> {
                 match self {
                     $(Expr::$variant(expr) => expr.loads(),)*
+                    Expr::Extended(expr) => expr.known().loads(),
                     Expr::Unknown(_) => None,
                 }
             }
@@ -111,8 +134,33 @@ macro_rules! expressions {
             pub(crate) fn uses(&self, register: Register) -> Option<Order> {
                 match self {
                     $(Expr::$variant(expr) => expr.uses(register),)*
+                    Expr::Extended(expr) => expr.known().uses(register),
                     Expr::Unknown(_) => None,
                 }
+            }
+
+            /// Puts the attributes of `NFTA_EXPR_DATA`.
+            pub fn encode_data(&self, writer: &mut Writer<'_>) {
+                match self {
+                    $(Expr::$variant(expr) => expr.encode(writer),)*
+                    Expr::Extended(expr) => {
+                        expr.known().encode_data(writer);
+                        writer.put_raw(expr.newer());
+                    }
+                    Expr::Unknown(expr) => writer.put_raw(&expr.attributes),
+                }
+            }
+
+            /// Reads an expression whose name is known.
+            pub(crate) fn decode_known(name: &str, given: &Given<'_>) -> Result<Expr, Fault> {
+                $(if name == <$expression>::NAME && <$expression>::is_given(given) {
+                    let known = Expr::$variant(<$expression>::decode(given)?);
+                    return Ok(match given.newer(<$expression>::HIGHEST) {
+                        None => known,
+                        Some(newer) => Expr::Extended(Box::new(compat::Extended::new(known, newer))),
+                    });
+                })*
+                Err(Fault::Newer)
             }
         }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given};
 use crate::registry::Expression;
 use crate::text::Orders;
 use crate::validate::{ExprError, ValidateCtx};
@@ -28,6 +30,7 @@ pub enum Reject {
 
 impl Expression for Reject {
     const NAME: &'static str = "reject";
+    const HIGHEST: u16 = ICMP_CODE;
 
     /// Tells the sender and drops. A reset is only sent for TCP, and never in answer to one; that is the environment's to
     /// know.
@@ -63,4 +66,29 @@ impl Expression for Reject {
             _ => Ok(()),
         }
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        let (kind, code) = match self {
+            Reject::IcmpUnreach { code } => (0, Some(*code)),
+            Reject::TcpReset => (1, None),
+            Reject::IcmpxUnreach { code } => (2, Some(*code)),
+        };
+        writer.put_u32_be(TYPE, kind);
+        code.iter().for_each(|code| writer.put_u8(ICMP_CODE, *code));
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Reject, Fault> {
+        let code = || Ok::<u8, Fault>(given.need(ICMP_CODE)?.u8()?);
+        match given.u32(TYPE)? {
+            0 => Ok(Reject::IcmpUnreach { code: code()? }),
+            1 => Ok(Reject::TcpReset),
+            2 => Ok(Reject::IcmpxUnreach { code: code()? }),
+            _ => Err(Fault::Newer),
+        }
+    }
 }
+
+/// `NFTA_REJECT_TYPE`.
+const TYPE: u16 = 1;
+/// `NFTA_REJECT_ICMP_CODE`.
+const ICMP_CODE: u16 = 2;

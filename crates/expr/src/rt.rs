@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register};
@@ -37,6 +39,7 @@ impl Key {
 
 impl Expression for Rt {
     const NAME: &'static str = "rt";
+    const HIGHEST: u16 = KEY;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         Outcome::loaded(env.rt(self.key), self.destination, registers)
@@ -78,4 +81,18 @@ impl Expression for Rt {
         };
         Some((self.destination, len, order))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(KEY, self.key as u32);
+        put_register(writer, DREG, self.destination);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Rt, Fault> {
+        Ok(Rt { key: given.one_of(KEY, &Key::ALL)?, destination: given.register(DREG)? })
+    }
 }
+
+/// `NFTA_RT_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_RT_KEY`.
+const KEY: u16 = 2;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
@@ -36,6 +38,7 @@ pub enum Key {
 
 impl Expression for Socket {
     const NAME: &'static str = "socket";
+    const HIGHEST: u16 = LEVEL;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         Outcome::loaded(env.socket(self.key), self.destination, registers)
@@ -74,4 +77,38 @@ impl Expression for Socket {
         };
         Some((self.destination, len, order))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(
+            KEY,
+            match self.key {
+                Key::Transparent => 0,
+                Key::Mark => 1,
+                Key::Wildcard => 2,
+                Key::Cgroupv2 { .. } => 3,
+            },
+        );
+        put_register(writer, DREG, self.destination);
+        if let Key::Cgroupv2 { level } = self.key {
+            writer.put_u32_be(LEVEL, level);
+        }
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Socket, Fault> {
+        let key = match given.u32(KEY)? {
+            0 => Key::Transparent,
+            1 => Key::Mark,
+            2 => Key::Wildcard,
+            3 => Key::Cgroupv2 { level: given.u32(LEVEL)? },
+            _ => return Err(Fault::Newer),
+        };
+        Ok(Socket { key, destination: given.register(DREG)? })
+    }
 }
+
+/// `NFTA_SOCKET_KEY`.
+const KEY: u16 = 1;
+/// `NFTA_SOCKET_DREG`.
+const DREG: u16 = 2;
+/// `NFTA_SOCKET_LEVEL`.
+const LEVEL: u16 = 3;

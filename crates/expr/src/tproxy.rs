@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 use ironweir_wire::protocol::ipproto;
 
+use crate::given::{Fault, Given, put_register};
 use crate::nat::address;
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
@@ -24,6 +26,7 @@ pub struct Tproxy {
 
 impl Expression for Tproxy {
     const NAME: &'static str = "tproxy";
+    const HIGHEST: u16 = REG_PORT;
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let family = env.protocol_family();
@@ -67,4 +70,28 @@ impl Expression for Tproxy {
     fn uses(&self, register: Register) -> Option<Order> {
         [self.address, self.port].contains(&Some(register)).then_some(Order::Network)
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(FAMILY, if self.family == Family::Inet { UNSPEC } else { self.family as u32 });
+        self.address.iter().for_each(|address| put_register(writer, REG_ADDR, *address));
+        self.port.iter().for_each(|port| put_register(writer, REG_PORT, *port));
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Tproxy, Fault> {
+        let family = given.known(FAMILY, |number| match number {
+            UNSPEC => Some(Family::Inet),
+            number => Family::from_u32(number).filter(|family| *family != Family::Inet),
+        })?;
+        let (address, port) = (given.register_option(REG_ADDR)?, given.register_option(REG_PORT)?);
+        Ok(Tproxy { family, address, port })
+    }
 }
+
+/// `NFTA_TPROXY_FAMILY`.
+const FAMILY: u16 = 1;
+/// `NFTA_TPROXY_REG_ADDR`.
+const REG_ADDR: u16 = 2;
+/// `NFTA_TPROXY_REG_PORT`.
+const REG_PORT: u16 = 3;
+/// `NFPROTO_UNSPEC`: packets of both families.
+const UNSPEC: u32 = 0;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_flags, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register};
@@ -32,6 +34,7 @@ pub enum Key {
 
 impl Expression for Tunnel {
     const NAME: &'static str = "tunnel";
+    const HIGHEST: u16 = MODE;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         Outcome::loaded(env.tunnel(self.key, self.mode), self.destination, registers)
@@ -56,4 +59,22 @@ impl Expression for Tunnel {
         };
         Some((self.destination, len, order))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.put_u32_be(KEY, self.key as u32);
+        put_register(writer, DREG, self.destination);
+        put_flags(writer, MODE, self.mode);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Tunnel, Fault> {
+        let key = given.one_of(KEY, &[Key::Path, Key::Id])?;
+        Ok(Tunnel { key, destination: given.register(DREG)?, mode: given.u32_or_0(MODE)? })
+    }
 }
+
+/// `NFTA_TUNNEL_KEY`.
+const KEY: u16 = 1;
+/// `NFTA_TUNNEL_DREG`.
+const DREG: u16 = 2;
+/// `NFTA_TUNNEL_MODE`.
+const MODE: u16 = 3;

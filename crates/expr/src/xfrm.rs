@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use ironweir_netlink::Writer;
 use ironweir_wire::Packet;
 
+use crate::given::{Fault, Given, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, IP, ValidateCtx, register, when};
@@ -35,8 +37,15 @@ pub enum Key {
     Spi = 6,
 }
 
+impl Key {
+    /// Every key, in the order of their numbers.
+    pub const ALL: [Key; 6] =
+        [Key::DaddrIp4, Key::DaddrIp6, Key::SaddrIp4, Key::SaddrIp6, Key::Reqid, Key::Spi];
+}
+
 impl Expression for Xfrm {
     const NAME: &'static str = "xfrm";
+    const HIGHEST: u16 = SPNUM;
 
     fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
         Outcome::loaded(env.xfrm(self), self.destination, registers)
@@ -80,4 +89,26 @@ impl Expression for Xfrm {
         };
         Some((self.destination, len, order))
     }
+
+    fn encode(&self, writer: &mut Writer<'_>) {
+        put_register(writer, DREG, self.destination);
+        writer.put_u32_be(KEY, self.key as u32);
+        writer.put_u8(DIR, self.direction);
+        writer.put_u32_be(SPNUM, self.spnum);
+    }
+
+    fn decode(given: &Given<'_>) -> Result<Xfrm, Fault> {
+        let key = given.known(KEY, |number| Key::ALL.into_iter().find(|key| *key as u32 == number))?;
+        let (direction, spnum) = (given.need(DIR)?.u8()?, given.u32_or_0(SPNUM)?);
+        Ok(Xfrm { key, direction, spnum, destination: given.register(DREG)? })
+    }
 }
+
+/// `NFTA_XFRM_DREG`.
+const DREG: u16 = 1;
+/// `NFTA_XFRM_KEY`.
+const KEY: u16 = 2;
+/// `NFTA_XFRM_DIR`.
+const DIR: u16 = 3;
+/// `NFTA_XFRM_SPNUM`.
+const SPNUM: u16 = 4;
