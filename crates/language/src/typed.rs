@@ -1,7 +1,7 @@
 //! Typed expressions: what resolving makes of the AST, and what raising makes of bytecode, before it becomes AST again.
 
 use ironweir_expr::payload::Base;
-use ironweir_expr::{ct, fib, inner, meta, numgen, rt, socket, xfrm};
+use ironweir_expr::{ct, inner, meta};
 use ironweir_ruleset::Verdict;
 
 use crate::datatype::{Datum, Order, Type};
@@ -93,64 +93,59 @@ pub struct Exthdr {
     pub present: bool,
 }
 
-/// What a typed expression is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
-    /// A constant.
-    Value(Datum),
-    /// Bits of the packet.
-    Payload(Payload),
-    /// Bits of an optional header.
-    Exthdr(Exthdr),
-    /// `meta`, possibly inside a tunnel.
-    Meta(meta::Key, Option<Proto>),
-    /// `ct`; the family word where one was written.
-    Ct(ct::Key, Option<ct::Direction>),
-    /// `rt`.
-    Rt(rt::Key),
-    /// `fib`.
-    Fib(fib::Outcome, fib::Flags),
-    /// `socket`.
-    Socket(socket::Key),
-    /// `osf`: TTL mode, version.
-    Osf(u8, bool),
-    /// `numgen`: kind, modulus, offset.
-    Numgen(numgen::Kind, u32, u32),
-    /// `jhash`: source, modulus, seed, offset.
-    Jhash(Box<Typed>, u32, Option<u32>, u32),
-    /// `symhash`: modulus, offset.
-    Symhash(u32, u32),
-    /// `ipsec`: key, direction, number.
-    Xfrm(xfrm::Key, u8, u32),
-    /// `tunnel`.
-    Tunnel(ironweir_expr::tunnel::Key),
-    /// Conversion to the order of [`Shape::order`].
-    Swap(Box<Typed>),
-    /// Bitwise operation.
-    Binary(BinaryOp, Box<Typed>, Box<Typed>),
-    /// Value and number of leading bits.
-    Prefix(Box<Typed>, u32),
-    /// First and last value.
-    Range(Box<Typed>, Box<Typed>),
-    /// Parts of a concatenation.
-    Concat(Vec<Typed>),
-    /// A set literal.
-    Set(SetLiteral),
-    /// A set or map by name, with the shapes of its key.
-    SetRef(Box<str>, Vec<Shape>),
-    /// What a map gives for a key: key, map.
-    Map(Box<Typed>, Box<Typed>),
-    /// Flags on a right side, none of them or any of them.
-    List(Vec<Typed>),
-    /// `value / mask`.
-    Masked(Box<Typed>, Box<Typed>),
-    /// A verdict as data.
-    Verdict(Verdict),
-    /// The name of an object as data.
-    Object(Box<str>),
-    /// `*`.
-    Wildcard,
+macro_rules! kind {
+    (
+        literals { $($literal:ident($lmod:ident::$lnode:ident),)* }
+        fields { $($field:ident($fmod:ident::$fnode:ident),)* }
+        selectors { $($selector:ident($smod:ident::$snode:ident) => $typed:ty,)* }
+    ) => {
+        /// What a typed expression is.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Kind {
+            /// A constant.
+            Value(Datum),
+            /// Bits of the packet.
+            Payload(Payload),
+            /// Bits of an optional header.
+            Exthdr(Exthdr),
+            /// `meta`, possibly inside a tunnel.
+            Meta(meta::Key, Option<Proto>),
+            /// `ct`; the family word where one was written.
+            Ct(ct::Key, Option<ct::Direction>),
+            $(
+                #[doc = concat!("The selector [`crate::expr::", stringify!($smod), "::", stringify!($snode), "`].")]
+                $selector($typed),
+            )*
+            /// Conversion to the order of [`Shape::order`].
+            Swap(Box<Typed>),
+            /// Bitwise operation.
+            Binary(BinaryOp, Box<Typed>, Box<Typed>),
+            /// Value and number of leading bits.
+            Prefix(Box<Typed>, u32),
+            /// First and last value.
+            Range(Box<Typed>, Box<Typed>),
+            /// Parts of a concatenation.
+            Concat(Vec<Typed>),
+            /// A set literal.
+            Set(SetLiteral),
+            /// A set or map by name, with the shapes of its key.
+            SetRef(Box<str>, Vec<Shape>),
+            /// What a map gives for a key: key, map.
+            Map(Box<Typed>, Box<Typed>),
+            /// Flags on a right side, none of them or any of them.
+            List(Vec<Typed>),
+            /// `value / mask`.
+            Masked(Box<Typed>, Box<Typed>),
+            /// A verdict as data.
+            Verdict(Verdict),
+            /// The name of an object as data.
+            Object(Box<str>),
+            /// `*`.
+            Wildcard,
+        }
+    };
 }
+crate::expr::registry::expressions!(kind);
 
 pub use crate::expr::binary::BinaryOp;
 

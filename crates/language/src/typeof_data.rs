@@ -5,17 +5,21 @@
 //!
 //! DIVERGES: nft forgets that only the presence of a header is asked, the level of `socket cgroupv2`, and what `osf`
 //! says beside the name, and what `jhash` is of; attributes from [`EXTRA`] on, which nft passes over, keep that.
+//!
+//! Selectors tell in their own files ([`crate::expr::Selector::to_userdata`]).
 
 use ironweir_expr::payload::Base;
-use ironweir_expr::{ct, fib, meta, numgen, rt, socket, tunnel, xfrm};
+use ironweir_expr::{ct, meta};
 use ironweir_ruleset::Userdata;
 
 use crate::datatype::{Order, Type};
+use crate::expr::ct::ct_shape;
+use crate::expr::meta::meta_shape;
+use crate::expr::registry::selector_from_userdata;
 use crate::proto::{
     Field, Proto, exthdr_by_name, ip_option_by_number, sctp_chunk_by_number, tcp_option_by_name,
     tcp_options_by_number,
 };
-use crate::resolve::{ct_shape, meta_shape, rt_shape, socket_shape, xfrm_shape};
 use crate::typed::{BinaryOp, Exthdr, ExthdrKind, Kind, Payload, Shape, Typed};
 
 /// Kind of expression (`NFTNL_UDATA_SET_TYPEOF_EXPR`).
@@ -23,7 +27,7 @@ const EXPR: u8 = 0;
 /// What it is (`NFTNL_UDATA_SET_TYPEOF_DATA`).
 const DATA: u8 = 1;
 /// From here on the attributes are not nft's.
-const EXTRA: u8 = 0x40;
+pub(crate) const EXTRA: u8 = 0x40;
 /// No direction (`(uint32_t)-1`).
 const NO_DIRECTION: u32 = u32::MAX;
 
@@ -34,16 +38,8 @@ mod kind {
     pub(super) const PAYLOAD: u32 = 7;
     pub(super) const EXTHDR: u32 = 8;
     pub(super) const META: u32 = 9;
-    pub(super) const SOCKET: u32 = 10;
-    pub(super) const OSF: u32 = 11;
     pub(super) const CT: u32 = 12;
     pub(super) const CONCAT: u32 = 13;
-    pub(super) const NUMGEN: u32 = 23;
-    pub(super) const HASH: u32 = 24;
-    pub(super) const RT: u32 = 25;
-    pub(super) const FIB: u32 = 26;
-    pub(super) const XFRM: u32 = 27;
-    pub(super) const TUNNEL: u32 = 31;
 }
 
 /// Protocols by nft's numbers (`enum proto_desc_id`).
@@ -181,75 +177,17 @@ fn describe(typed: &Typed) -> Option<(u32, Userdata)> {
             }
             kind::CT
         }
-        Kind::Rt(key) => {
-            number(0, *key as u32);
-            kind::RT
-        }
-        Kind::Fib(result, flags) => {
-            number(0, *result as u32);
-            number(1, flags.bits());
-            kind::FIB
-        }
-        Kind::Socket(key) => {
-            let (key, level) = match key {
-                socket::Key::Transparent => (0, 0),
-                socket::Key::Mark => (1, 0),
-                socket::Key::Wildcard => (2, 0),
-                socket::Key::Cgroupv2 { level } => (3, *level),
-            };
-            number(0, key);
-            if level > 0 {
-                number(EXTRA, level);
-            }
-            kind::SOCKET
-        }
-        Kind::Osf(ttl, version) => {
-            if (*ttl, *version) != (0, false) {
-                number(EXTRA, u32::from(*ttl));
-                number(EXTRA + 1, u32::from(*version));
-            }
-            kind::OSF
-        }
-        Kind::Numgen(kind, modulus, offset) => {
-            number(0, *kind as u32);
-            number(1, *modulus);
-            number(2, *offset);
-            kind::NUMGEN
-        }
-        Kind::Symhash(modulus, offset) => {
-            number(0, 1);
-            number(1, *offset);
-            number(2, *modulus);
-            number(3, 0);
-            number(4, 0);
-            kind::HASH
-        }
-        Kind::Jhash(operand, modulus, seed, offset) => {
-            number(0, 0);
-            number(1, *offset);
-            number(2, *modulus);
-            number(3, seed.unwrap_or(0));
-            number(4, u32::from(seed.is_some()));
-            ok &= data.push(EXTRA, &encode(operand)?);
-            kind::HASH
-        }
-        Kind::Xfrm(key, direction, spnum) => {
-            number(0, *key as u32);
-            number(1, *spnum);
-            number(2, u32::from(*direction));
-            kind::XFRM
-        }
-        Kind::Tunnel(key) => {
-            number(0, *key as u32);
-            kind::TUNNEL
-        }
         Kind::Concat(parts) => {
             for (at, part) in parts.iter().enumerate() {
                 ok &= data.push(u8::try_from(at).ok()?, &encode(part)?);
             }
             kind::CONCAT
         }
-        _ => return None,
+        selector => {
+            let (number, fits) = selector.selector_userdata(&mut data)?;
+            ok &= fits;
+            number
+        }
     };
     ok.then_some((kind, data))
 }
@@ -308,67 +246,6 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
             };
             made(Kind::Ct(key, direction), shape)
         }
-        kind::RT => {
-            let key = *rt::Key::ALL.get(usize::try_from(get(0)?).ok()?)?;
-            made(Kind::Rt(key), rt_shape(key))
-        }
-        kind::FIB => {
-            let flags = fib::Flags::from_bits(get(1)?)?;
-            let (result, shape) = match get(0)? {
-                1 if flags.contains(fib::Flags::PRESENT) => (fib::Outcome::Oif, Shape::of(Type::Boolean)),
-                1 => (fib::Outcome::Oif, Shape::of(Type::IfaceIndex)),
-                2 => (fib::Outcome::Oifname, Shape::of(Type::Ifname)),
-                3 => (fib::Outcome::Addrtype, Shape::of(Type::FibAddrtype)),
-                _ => return None,
-            };
-            made(Kind::Fib(result, flags), shape)
-        }
-        kind::SOCKET => {
-            let key = match get(0)? {
-                0 => socket::Key::Transparent,
-                1 => socket::Key::Mark,
-                2 => socket::Key::Wildcard,
-                3 => socket::Key::Cgroupv2 { level: get(EXTRA).unwrap_or(0) },
-                _ => return None,
-            };
-            made(Kind::Socket(key), socket_shape(key))
-        }
-        kind::OSF => {
-            let ttl = u8::try_from(get(EXTRA).unwrap_or(0)).ok()?;
-            made(Kind::Osf(ttl, get(EXTRA + 1) == Some(1)), Shape::new(Type::String, 128, Order::Host))
-        }
-        kind::NUMGEN => {
-            let kind = match get(0)? {
-                0 => numgen::Kind::Inc,
-                1 => numgen::Kind::Random,
-                _ => return None,
-            };
-            let shape = Shape::new(Type::Integer, 32, Order::Host);
-            made(Kind::Numgen(kind, get(1)?.max(1), get(2).unwrap_or(0)), shape)
-        }
-        // Each level takes bytes of the at most 255 that an attribute has, so this ends.
-        kind::HASH if get(0)? == 0 => {
-            let shape = Shape::new(Type::Integer, 32, Order::Host);
-            let operand = decode(data.get(EXTRA)?)?;
-            let seed = (get(4)? != 0).then_some(get(3)?);
-            made(Kind::Jhash(operand.into(), get(2)?.max(1), seed, get(1)?), shape)
-        }
-        kind::HASH => {
-            let shape = Shape::new(Type::Integer, 32, Order::Host);
-            made(Kind::Symhash(get(2)?.max(1), get(1).unwrap_or(0)), shape)
-        }
-        kind::XFRM => {
-            use xfrm::Key::*;
-            let key = *[DaddrIp4, DaddrIp6, SaddrIp4, SaddrIp6, Reqid, Spi]
-                .get(usize::try_from(get(0)?).ok()?.checked_sub(1)?)?;
-            let direction = u8::try_from(get(2).unwrap_or(0)).ok()?;
-            made(Kind::Xfrm(key, direction, get(1).unwrap_or(0)), xfrm_shape(key))
-        }
-        kind::TUNNEL => match get(0)? {
-            0 => made(Kind::Tunnel(tunnel::Key::Path), Shape::of(Type::Boolean)),
-            1 => made(Kind::Tunnel(tunnel::Key::Id), Shape::new(Type::Integer, 32, Order::Host)),
-            _ => None,
-        },
         kind::CONCAT if nest => {
             let mut parts = Vec::new();
             for (_, part) in data.attributes() {
@@ -382,7 +259,7 @@ fn undescribe(number: u32, data: &Userdata, nest: bool) -> Option<Typed> {
             let bits = parts.iter().map(|part| part.shape.words() * 32).sum();
             made(Kind::Concat(parts), Shape::new(Type::Invalid, bits, Order::Big))
         }
-        _ => None,
+        number => selector_from_userdata(number, data),
     }
 }
 

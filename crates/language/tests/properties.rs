@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use corpus::compare::rule_text;
 use corpus::world::World;
+use ironweir_expr::fib::{Flags, Outcome};
 use ironweir_language::ast::Rule;
 use ironweir_language::define::Scopes;
 use ironweir_language::expr::concat::Concat;
@@ -143,7 +144,7 @@ fn states() -> impl Strategy<Value = Stmt> {
 
 /// What matches whatever the protocol is.
 fn general() -> impl Strategy<Value = Stmt> {
-    let fib = Expr::raised(ExprKind::Fib(Fib { tuple: vec!["daddr".into()], result: "type".into() }));
+    let fib = Expr::raised(ExprKind::Fib(Fib { result: Outcome::Addrtype, flags: Flags::DADDR }));
     let numgen = Expr::raised(ExprKind::Numgen(Numgen { random: true, modulus: 10_000, offset: 0 }));
     prop_oneof![
         states(),

@@ -1,12 +1,20 @@
-//! IPv6 extension headers (`frag id`, `exthdr hbh exists`) and DCCP options.
+//! IPv6 extension headers (`frag id`, `exthdr hbh exists`).
 
+use serde_json::{Value, json};
+
+use super::primary::{first_word, one_of};
+use super::registry::Primary;
+use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
-use crate::proto::exthdr_by_name;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::proto::{Field, Proto, exthdr_by_name};
+use crate::resolve::{unknown, whole_bytes};
+use crate::source::Span;
+use crate::typed::{self, ExthdrKind, Kind, Shape, Typed};
 
 /// A field of an extension header, or whether the header is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,37 +25,34 @@ pub struct Exthdr {
     pub field: Option<Box<str>>,
 }
 
-impl Exthdr {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
-        match &self.field {
-            Some(field) => out.text(&self.header).text(" ").text(field),
-            None => out.text("exthdr ").text(&self.header),
-        };
-    }
-}
-
-/// `dccp option N`, compared with `exists` or `missing`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DccpOption {
-    /// Type of the option.
-    pub kind: u8,
-}
-
-impl DccpOption {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
-        out.text("dccp option ").number(self.kind);
-    }
-}
-
 const HEADERS: [&str; 8] = ["hbh", "rt", "rt0", "rt2", "srh", "frag", "dst", "mh"];
 
-impl Exthdr {
-    /// At the header's name.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<Exthdr> {
+/// Whether an extension header has a field that begins with that word.
+fn has_field(header: &str, word: &str) -> bool {
+    exthdr_by_name(header).is_some_and(|header| {
+        !word.is_empty() && header.fields.iter().any(|field| first_word(field.name, '[') == word)
+    })
+}
+
+impl Primary for Exthdr {
+    const NAME: &'static str = "exthdr";
+    const JSON: &'static str = "exthdr";
+
+    fn at(_: &Parser<'_>, word: &str, second: &str) -> bool {
+        (word == "exthdr" && !second.is_empty()) || has_field(word, second)
+    }
+
+    fn owns(word: &str) -> bool {
+        word == "exthdr" || (word != "rt" && exthdr_by_name(word).is_some())
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Exthdr> {
         let header: Box<str> = p.word().into();
         p.next();
+        if &*header == "exthdr" {
+            let header = one_of(p, "an extension header", &HEADERS)?;
+            return Ok(Exthdr { header: header.into(), field: None });
+        }
         let fields = exthdr_by_name(&header).map_or(&[][..], |header| header.fields);
         let names = fields.iter().map(|field| field.name);
         let Some(first) = names.clone().find(|name| name.split('[').next() == Some(p.word())) else {
@@ -67,50 +72,65 @@ impl Exthdr {
         Ok(Exthdr { header, field: Some(field.into()) })
     }
 
-    /// At `exthdr`.
-    pub fn parse_presence(p: &mut Parser<'_>) -> Parsed<Exthdr> {
-        p.next();
-        let header = super::primary::one_of(p, "an extension header", &HEADERS)?;
-        Ok(Exthdr { header: header.into(), field: None })
+    fn print(&self, out: &mut Printer) {
+        match &self.field {
+            Some(field) => out.text(&self.header).text(" ").text(field),
+            None => out.text("exthdr ").text(&self.header),
+        };
     }
-}
 
-impl DccpOption {
-    /// At `dccp option`.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<DccpOption> {
-        p.next();
-        p.next();
-        Ok(DccpOption { kind: p.number_to(255)? as u8 })
-    }
-}
-
-impl Exthdr {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self, _: &Options) -> Value {
         match &self.field {
             Some(field) => json!({ "exthdr": { "name": self.header, "field": field } }),
             None => json!({ "exthdr": { "name": self.header } }),
         }
     }
 
-    /// `name` and `field`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Exthdr> {
-        let header = node.need("name")?.one_of("extension header", &HEADERS)?;
+    fn from_json(inside: Node<'_>) -> Parsed<Exthdr> {
+        let header = inside.need("name")?.one_of("extension header", &HEADERS)?;
         let fields = exthdr_by_name(header).map_or(&[][..], |header| header.fields);
         let names: Vec<&'static str> = fields.iter().map(|field| field.name).collect();
-        let field = node.get("field").map(|field| field.one_of("field of an extension header", &names));
+        let field = inside.get("field").map(|field| field.one_of("field of an extension header", &names));
         Ok(Exthdr { header: header.into(), field: field.transpose()?.map(Into::into) })
+    }
+
+    /// The words for kinds of routing header imply no match of the type, as in nft.
+    fn resolve(&self, to: &mut Lower<'_>, _: Option<Proto>, span: Span) -> Parsed<Typed> {
+        let header =
+            exthdr_by_name(&self.header).ok_or_else(|| unknown(span, "extension header", &self.header))?;
+        let field = named(self.field.as_deref(), |name| header.field(name), span)?;
+        to.network_dependency(Proto::Ip6, span)?;
+        Ok(field_typed(ExthdrKind::Ipv6, (header.number, header.name), field, span))
     }
 }
 
-impl DccpOption {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
-        json!({ "dccp option": { "type": self.kind } })
-    }
+/// A field of an optional header, or without a field whether the header is there.
+pub(super) fn field_typed(
+    kind: ExthdrKind,
+    (header, name): (u8, &'static str),
+    field: Option<&'static Field>,
+    span: Span,
+) -> Typed {
+    let exthdr = typed::Exthdr {
+        kind,
+        header,
+        name: Some(name),
+        offset: field.map_or(0, |field| field.offset),
+        field: field.map(|field| field.name),
+        present: field.is_none(),
+    };
+    let shape = match field {
+        Some(field) => Shape::new(field.datatype, field.bits, Order::Big),
+        None => Shape::of(Type::Boolean),
+    };
+    whole_bytes(Typed::new(Kind::Exthdr(exthdr), shape).at(span))
+}
 
-    /// `type`.
-    pub fn from_json(node: Node<'_>) -> Parsed<DccpOption> {
-        Ok(DccpOption { kind: node.need("type")?.number(255)? as u8 })
-    }
+/// The field that was named, if one was.
+pub(super) fn named<'a>(
+    name: Option<&'a str>,
+    find: impl FnOnce(&'a str) -> Option<&'static Field>,
+    span: Span,
+) -> Parsed<Option<&'static Field>> {
+    name.map(|name| find(name).ok_or_else(|| unknown(span, "field", name))).transpose()
 }

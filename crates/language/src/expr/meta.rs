@@ -1,10 +1,19 @@
 //! `meta`: what is known of a packet besides its bytes.
 
+use serde_json::{Value, json};
+
+use super::registry::Primary;
+use crate::datatype::{Order, Type};
 use crate::diag::Parsed;
 use crate::json::Node;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::proto::Proto;
+use crate::resolve::unknown;
+use crate::source::Span;
+use crate::typed::{Kind, Shape, Typed};
+use ironweir_expr::meta;
 
 /// `meta key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,18 +48,6 @@ pub const UNQUALIFIED: &[&str] = &[
     "day",
     "hour",
 ];
-
-impl Meta {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
-        // nft 1.1.6 lists these without `meta`, and the rest with it.
-        const BARE: &[&str] = &["iif", "iifname", "iifgroup", "oif", "oifname", "oifgroup"];
-        if !BARE.contains(&&*self.key) {
-            out.text("meta ");
-        }
-        out.text(&self.key);
-    }
-}
 
 /// Keys that need `meta` before them.
 const QUALIFIED: &[&str] = &[
@@ -87,9 +84,105 @@ pub fn key(word: &str) -> Option<&'static str> {
     })
 }
 
-impl Meta {
-    /// At `meta` or at a key.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<Meta> {
+/// Words of `meta` keys; the first one of a key is listed.
+pub const META_KEYS: &[(&str, meta::Key)] = {
+    use meta::Key::*;
+    &[
+        ("length", Len),
+        ("protocol", Protocol),
+        ("nfproto", Nfproto),
+        ("l4proto", L4proto),
+        ("priority", Priority),
+        ("mark", Mark),
+        ("iif", Iif),
+        ("iifname", Iifname),
+        ("iiftype", Iiftype),
+        ("oif", Oif),
+        ("oifname", Oifname),
+        ("oiftype", Oiftype),
+        ("skuid", Skuid),
+        ("skgid", Skgid),
+        ("nftrace", Nftrace),
+        ("rtclassid", Rtclassid),
+        ("ibrname", BriIifname),
+        ("ibriport", BriIifname),
+        ("obrname", BriOifname),
+        ("obriport", BriOifname),
+        ("pkttype", Pkttype),
+        ("cpu", Cpu),
+        ("iifgroup", Iifgroup),
+        ("oifgroup", Oifgroup),
+        ("cgroup", Cgroup),
+        ("random", Prandom),
+        ("ipsec", Secpath),
+        ("secpath", Secpath),
+        ("iifkind", Iifkind),
+        ("oifkind", Oifkind),
+        ("ibrpvid", BriIifpvid),
+        ("ibrvproto", BriIifvproto),
+        ("time", TimeNs),
+        ("day", TimeDay),
+        ("hour", TimeHour),
+        ("secmark", Secmark),
+        ("sdif", Sdif),
+        ("sdifname", Sdifname),
+        ("broute", BriBroute),
+        ("ibrhwaddr", BriIifhwaddr),
+    ]
+};
+
+/// From a word.
+pub fn meta_key(word: &str) -> Option<meta::Key> {
+    META_KEYS.iter().find(|(name, _)| *name == word).map(|(_, key)| *key)
+}
+
+/// The word listing prints.
+pub fn meta_name(key: meta::Key) -> &'static str {
+    META_KEYS.iter().find(|(_, k)| *k == key).map_or("", |(name, _)| name)
+}
+
+/// Type of a `meta` key (`meta_templates`).
+pub fn meta_shape(key: meta::Key) -> Shape {
+    use meta::Key::*;
+    match key {
+        Len | Cpu | Cgroup | Secmark => Shape::new(Type::Integer, 32, Order::Host),
+        Protocol | BriIifvproto => Shape::of(Type::EtherType),
+        Nfproto => Shape::new(Type::Nfproto, 8, Order::Host),
+        L4proto => Shape::of(Type::InetProto),
+        Priority => Shape::of(Type::Classid),
+        Mark => Shape::of(Type::Mark),
+        Iif | Oif | Sdif => Shape::of(Type::IfaceIndex),
+        Iifname | Oifname | BriIifname | BriOifname | Iifkind | Oifkind | Sdifname => Shape::of(Type::Ifname),
+        Iiftype | Oiftype => Shape::of(Type::IfaceType),
+        Skuid => Shape::of(Type::Uid),
+        Skgid => Shape::of(Type::Gid),
+        Nftrace | BriBroute => Shape::new(Type::Integer, 1, Order::Host),
+        Rtclassid => Shape::of(Type::Realm),
+        Pkttype => Shape::of(Type::PktType),
+        Iifgroup | Oifgroup => Shape::of(Type::Devgroup),
+        Prandom => Shape::new(Type::Integer, 32, Order::Big),
+        Secpath => Shape::of(Type::Boolean),
+        BriIifpvid => Shape::new(Type::Integer, 16, Order::Host),
+        TimeNs => Shape::of(Type::Date),
+        TimeDay => Shape::of(Type::Day),
+        TimeHour => Shape::of(Type::Hour),
+        BriIifhwaddr => Shape::of(Type::EtherAddr),
+    }
+}
+
+impl Primary for Meta {
+    const NAME: &'static str = "meta";
+    const JSON: &'static str = "meta";
+
+    fn at(_: &Parser<'_>, word: &str, second: &str) -> bool {
+        (word == "meta" && key(second).is_some()) || UNQUALIFIED.contains(&word)
+    }
+
+    fn owns(word: &str) -> bool {
+        word == "meta"
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Meta> {
         let qualified = p.eat_word("meta");
         let known = qualified || UNQUALIFIED.contains(&p.word());
         let Some(key) = key(p.word()).filter(|_| known) else {
@@ -99,22 +192,32 @@ impl Meta {
         p.next();
         Ok(Meta { key: key.into() })
     }
-}
 
-impl Meta {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
+    fn print(&self, out: &mut Printer) {
+        // nft 1.1.6 lists these without `meta`, and the rest with it.
+        const BARE: &[&str] = &["iif", "iifname", "iifgroup", "oif", "oifname", "oifgroup"];
+        if !BARE.contains(&&*self.key) {
+            out.text("meta ");
+        }
+        out.text(&self.key);
+    }
+
+    fn to_json(&self, _: &Options) -> Value {
         json!({ "meta": { "key": self.key } })
     }
 
-    /// `key`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Meta> {
-        let key_node = node.need("key")?;
+    fn from_json(inside: Node<'_>) -> Parsed<Meta> {
+        let key_node = inside.need("key")?;
         let word = key_node.string()?;
         let Some(key) = key(word) else {
             let keys: Vec<&str> = QUALIFIED.iter().chain(UNQUALIFIED).copied().collect();
             return Err(key_node.unknown("meta key", word, &keys));
         };
         Ok(Meta { key: key.into() })
+    }
+
+    fn resolve(&self, _: &mut Lower<'_>, inner: Option<Proto>, span: Span) -> Parsed<Typed> {
+        let key = meta_key(&self.key).ok_or_else(|| unknown(span, "meta key", &self.key))?;
+        Ok(Typed::new(Kind::Meta(key, inner), meta_shape(key)).at(span))
     }
 }

@@ -1,8 +1,9 @@
-//! Expressions of the language, one file each: node, parsing, printing.
+//! Expressions of the language, one file each; [`registry`] lists them.
 
 pub mod binary;
 pub mod concat;
 pub mod ct;
+pub mod dccpopt;
 pub mod exthdr;
 pub mod fib;
 pub mod hash;
@@ -18,6 +19,7 @@ pub mod prefix;
 pub mod primary;
 pub mod range;
 pub mod raw_payload;
+pub mod registry;
 pub mod rhs;
 pub mod rt;
 pub mod sctp_chunk;
@@ -31,6 +33,8 @@ pub mod xfrm;
 
 use crate::print::Printer;
 use crate::source::Span;
+
+pub use registry::{ExprKind, Primary, Selector};
 
 /// An expression and its place.
 #[derive(Clone, Debug)]
@@ -46,53 +50,6 @@ impl PartialEq for Expr {
     fn eq(&self, other: &Expr) -> bool {
         self.kind == other.kind
     }
-}
-
-/// What an expression is. Nothing is resolved here: what `ssh` or `10` mean depends on what they are compared with.
-/// Variables are replaced by what they stand for while parsing.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)] // each variant is documented at its type
-pub enum ExprKind {
-    Symbol(symbol::Symbol),
-    /// A number as written, decimal or hexadecimal.
-    Number(u64),
-    /// `*`: the catch-all element.
-    Wildcard,
-    Payload(payload::Payload),
-    RawPayload(raw_payload::RawPayload),
-    Inner(inner::Inner),
-    Exthdr(exthdr::Exthdr),
-    TcpOption(tcpopt::TcpOption),
-    IpOption(ipopt::IpOption),
-    SctpChunk(sctp_chunk::SctpChunk),
-    DccpOption(exthdr::DccpOption),
-    Meta(meta::Meta),
-    Ct(ct::Ct),
-    Rt(rt::Rt),
-    Fib(fib::Fib),
-    Socket(socket::Socket),
-    Osf(osf::Osf),
-    Numgen(numgen::Numgen),
-    Jhash(hash::Jhash),
-    Symhash(hash::Symhash),
-    Xfrm(xfrm::Xfrm),
-    Tunnel(tunnel::Tunnel),
-    Binary(binary::Binary),
-    Prefix(prefix::Prefix),
-    Range(range::Range),
-    Concat(concat::Concat),
-    /// `a,b,c` on a right side: flags.
-    List(list::List),
-    /// `syn / syn,ack` on a right side: value under a mask.
-    Masked(list::Masked),
-    /// `{ ... }`.
-    Set(set::SetLiteral),
-    /// `@name`.
-    SetRef(set::SetName),
-    /// `key map { ... }`, `key map @name`.
-    Map(map::Map),
-    /// A verdict, as a map's data.
-    Verdict(verdict::Verdict),
 }
 
 impl Expr {
@@ -123,44 +80,7 @@ impl Expr {
 
     /// In nft's canonical form.
     pub fn print(&self, out: &mut Printer) {
-        match &self.kind {
-            ExprKind::Symbol(node) => node.print(out),
-            ExprKind::Number(number) => {
-                out.number(number);
-            }
-            ExprKind::Wildcard => {
-                out.text("*");
-            }
-            ExprKind::Payload(node) => node.print(out),
-            ExprKind::RawPayload(node) => node.print(out),
-            ExprKind::Inner(node) => node.print(out),
-            ExprKind::Exthdr(node) => node.print(out),
-            ExprKind::TcpOption(node) => node.print(out),
-            ExprKind::IpOption(node) => node.print(out),
-            ExprKind::SctpChunk(node) => node.print(out),
-            ExprKind::DccpOption(node) => node.print(out),
-            ExprKind::Meta(node) => node.print(out),
-            ExprKind::Ct(node) => node.print(out),
-            ExprKind::Rt(node) => node.print(out),
-            ExprKind::Fib(node) => node.print(out),
-            ExprKind::Socket(node) => node.print(out),
-            ExprKind::Osf(node) => node.print(out),
-            ExprKind::Numgen(node) => node.print(out),
-            ExprKind::Jhash(node) => node.print(out),
-            ExprKind::Symhash(node) => node.print(out),
-            ExprKind::Xfrm(node) => node.print(out),
-            ExprKind::Tunnel(node) => node.print(out),
-            ExprKind::Binary(node) => node.print(out),
-            ExprKind::Prefix(node) => node.print(out),
-            ExprKind::Range(node) => node.print(out),
-            ExprKind::Concat(node) => node.print(out),
-            ExprKind::List(node) => node.print(out),
-            ExprKind::Masked(node) => node.print(out),
-            ExprKind::Set(node) => node.print(out),
-            ExprKind::SetRef(node) => node.print(out),
-            ExprKind::Map(node) => node.print(out),
-            ExprKind::Verdict(node) => node.print(out),
-        }
+        self.kind.print(out);
     }
 
     /// In nft's canonical form, as a string.

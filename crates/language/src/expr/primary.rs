@@ -5,29 +5,13 @@
 
 use super::binary;
 use super::concat::Concat;
-use super::ct::Ct;
-use super::exthdr::{DccpOption, Exthdr};
-use super::fib::Fib;
-use super::hash::{Jhash, Symhash};
-use super::inner::Inner;
 use super::list::List;
 use super::map::Map;
-use super::meta::{self, Meta};
-use super::numgen::Numgen;
-use super::osf::Osf;
-use super::payload::Payload;
-use super::raw_payload::{RawBase, RawPayload};
-use super::rt::Rt;
-use super::sctp_chunk::SctpChunk;
-use super::socket::Socket;
-use super::tcpopt::TcpOption;
-use super::tunnel::Tunnel;
-use super::xfrm::Xfrm;
-use super::{Expr, ExprKind, ipopt};
+use super::{Expr, ExprKind};
 use crate::diag::Parsed;
-use crate::lex::{Sign, TokenKind};
+use crate::lex::Sign;
 use crate::parse::Parser;
-use crate::proto::{Proto, exthdr_by_name};
+use crate::proto::Proto;
 
 impl Expr {
     /// A left side: operands joined by bitwise operators and `.`.
@@ -69,44 +53,12 @@ impl Expr {
 
     /// Whether a keyword expression stands next: something read from the packet or its context, no literal.
     pub fn at_keyword(p: &Parser<'_>) -> bool {
-        let (word, second) = (p.word(), p.word_at(1));
-        match word {
-            "" => {
-                let base = second;
-                p.is(Sign::At)
-                    && RawBase::WORDS.iter().any(|(_, word)| *word == base)
-                    && p.peek_at(2).is(Sign::Comma)
-            }
-            "meta" => meta::key(second).is_some(),
-            "ct" | "socket" | "osf" | "numgen" | "tunnel" | "ipsec" | "exthdr" => !second.is_empty(),
-            "fib" => ["saddr", "daddr", "mark", "iif", "oif"].contains(&second),
-            "jhash" | "symhash" => true,
-            "rt" => Rt::at_key(second) || exthdr_field("rt", second),
-            _ => {
-                Proto::from_name(word).is_some_and(|proto| header_word(proto, second))
-                    || exthdr_field(word, second)
-                    || meta::UNQUALIFIED.contains(&word)
-            }
-        }
+        ExprKind::at(p, p.word(), p.word_at(1))
     }
 }
 
-/// Whether `word` may follow the name of a header.
-fn header_word(proto: Proto, word: &str) -> bool {
-    (!word.is_empty() && proto.header().fields.iter().any(|field| first_word(field.name, ' ') == word))
-        || matches!((proto, word), (Proto::Tcp | Proto::Ip | Proto::Dccp, "option") | (Proto::Sctp, "chunk"))
-        || (Inner::is_tunnel(proto.name()) && Proto::from_name(word).is_some())
-}
-
-/// Whether an extension header has a field that begins with that word.
-fn exthdr_field(header: &str, word: &str) -> bool {
-    exthdr_by_name(header).is_some_and(|header| {
-        !word.is_empty() && header.fields.iter().any(|field| first_word(field.name, '[') == word)
-    })
-}
-
 /// What stands before `end`. Names are short: looking at each byte is quicker than searching.
-fn first_word(name: &str, end: char) -> &str {
+pub(super) fn first_word(name: &str, end: char) -> &str {
     name.char_indices().find(|(_, c)| *c == end).map_or(name, |(at, _)| &name[..at])
 }
 
@@ -138,8 +90,7 @@ fn lhs_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
         p.expect(Sign::ParenClose)?;
         return Ok(inner);
     }
-    let word = p.word();
-    if keyword_only(word) || Expr::at_keyword(p) {
+    if ExprKind::owns(p.word()) || Expr::at_keyword(p) {
         return keyword(p);
     }
     super::rhs::literal(p)
@@ -147,14 +98,7 @@ fn lhs_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
 
 /// Whether the next word begins an expression that has a type by itself.
 pub(crate) fn begins_expression(p: &Parser<'_>) -> bool {
-    keyword_only(p.word()) || Expr::at_keyword(p)
-}
-
-/// Words that can be nothing else on a left side, so that what is wrong behind them is told.
-fn keyword_only(word: &str) -> bool {
-    matches!(word, "meta" | "ct" | "fib" | "socket" | "osf" | "numgen" | "tunnel" | "ipsec" | "exthdr" | "rt")
-        || Proto::from_name(word).is_some()
-        || exthdr_by_name(word).is_some()
+    ExprKind::owns(p.word()) || Expr::at_keyword(p)
 }
 
 /// An operand of a value.
@@ -174,34 +118,7 @@ fn value_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
 /// What a keyword begins.
 pub(super) fn keyword(p: &mut Parser<'_>) -> Parsed<Expr> {
     let start = p.peek().span;
-    let kind = match p.word() {
-        "" => ExprKind::RawPayload(RawPayload::parse(p)?),
-        "meta" => ExprKind::Meta(Meta::parse(p)?),
-        "ct" => ExprKind::Ct(Ct::parse(p)?),
-        "fib" => ExprKind::Fib(Fib::parse(p)?),
-        "socket" => ExprKind::Socket(Socket::parse(p)?),
-        "osf" => ExprKind::Osf(Osf::parse(p)?),
-        "numgen" => ExprKind::Numgen(Numgen::parse(p)?),
-        "jhash" => ExprKind::Jhash(Jhash::parse(p)?),
-        "symhash" => ExprKind::Symhash(Symhash::parse(p)?),
-        "tunnel" => ExprKind::Tunnel(Tunnel::parse(p)?),
-        "ipsec" if matches!(p.word_at(1), "in" | "out") => ExprKind::Xfrm(Xfrm::parse(p)?),
-        "exthdr" => ExprKind::Exthdr(Exthdr::parse_presence(p)?),
-        "rt" if !exthdr_field("rt", p.word_at(1)) => ExprKind::Rt(Rt::parse(p)?),
-        "ip" if p.word_at(1) == "option" => ExprKind::IpOption(ipopt::IpOption::parse(p)?),
-        "tcp" if p.word_at(1) == "option" => ExprKind::TcpOption(TcpOption::parse(p)?),
-        "dccp" if p.word_at(1) == "option" => ExprKind::DccpOption(DccpOption::parse(p)?),
-        "sctp" if p.word_at(1) == "chunk" => ExprKind::SctpChunk(SctpChunk::parse(p)?),
-        word if exthdr_by_name(word).is_some() => ExprKind::Exthdr(Exthdr::parse(p)?),
-        word if Inner::is_tunnel(word)
-            && p.peek_at(1).kind == TokenKind::Word
-            && Proto::from_name(p.word_at(1)).is_some() =>
-        {
-            ExprKind::Inner(Inner::parse(p)?)
-        }
-        word if Proto::from_name(word).is_some() => ExprKind::Payload(Payload::parse(p)?),
-        _ => ExprKind::Meta(Meta::parse(p)?),
-    };
+    let Some(kind) = ExprKind::parse_primary(p)? else { return Err(p.unexpected("an expression")) };
     Ok(Expr::new(kind, start.to(p.last_span())))
 }
 

@@ -1,11 +1,20 @@
 //! Raw payload: `@nh,8,16`.
 
-use crate::diag::Parsed;
+use serde_json::{Value, json};
+
+use super::registry::Primary;
+use crate::datatype::{Order, Type};
+use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::proto::Proto;
+use crate::resolve::whole_bytes;
+use crate::source::Span;
+use crate::typed::{Kind, Payload, Shape, Typed};
+use ironweir_expr::payload::Base;
 
 /// Bits from where a header begins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,16 +48,22 @@ impl RawBase {
     }
 }
 
-impl RawPayload {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
-        out.fmt(format_args!("@{},{},{}", self.base.word(), self.offset, self.len));
-    }
-}
+impl Primary for RawPayload {
+    const NAME: &'static str = "payload";
+    const JSON: &'static str = "payload";
 
-impl RawPayload {
-    /// At the `@`.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<RawPayload> {
+    fn at(p: &Parser<'_>, word: &str, second: &str) -> bool {
+        word.is_empty()
+            && p.is(Sign::At)
+            && RawBase::WORDS.iter().any(|(_, base)| *base == second)
+            && p.peek_at(2).is(Sign::Comma)
+    }
+
+    fn owns(_: &str) -> bool {
+        false
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<RawPayload> {
         p.expect(Sign::At)?;
         let Some((base, _)) = RawBase::WORDS.into_iter().find(|(_, word)| p.is_word(word)) else {
             return Err(p.unexpected_word("a base", &["ll", "nh", "th", "ih"]));
@@ -60,21 +75,41 @@ impl RawPayload {
         let len = p.number_to(u64::from(u32::MAX))? as u32;
         Ok(RawPayload { base, offset, len })
     }
-}
 
-impl RawPayload {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
+    fn print(&self, out: &mut Printer) {
+        out.fmt(format_args!("@{},{},{}", self.base.word(), self.offset, self.len));
+    }
+
+    fn to_json(&self, _: &Options) -> Value {
         json!({ "payload": { "base": self.base.word(), "offset": self.offset, "len": self.len } })
     }
 
-    /// `base`, `offset` and `len`.
-    pub fn from_json(node: Node<'_>) -> Parsed<RawPayload> {
-        let base = node.need("base")?;
+    fn in_json(key: &str, inside: Node<'_>) -> bool {
+        key == "payload" && inside.get("base").is_some()
+    }
+
+    fn from_json(inside: Node<'_>) -> Parsed<RawPayload> {
+        let base = inside.need("base")?;
         let words = RawBase::WORDS.map(|(_, word)| word);
         let word = base.one_of("payload base", &words)?;
         let base = RawBase::WORDS.into_iter().find(|(_, known)| *known == word);
         let base = base.map_or(RawBase::Link, |(base, _)| base);
-        Ok(RawPayload { base, offset: node.need("offset")?.u32()?, len: node.need("len")?.u32()? })
+        Ok(RawPayload { base, offset: inside.need("offset")?.u32()?, len: inside.need("len")?.u32()? })
+    }
+
+    fn resolve(&self, _: &mut Lower<'_>, _: Option<Proto>, span: Span) -> Parsed<Typed> {
+        let base = match self.base {
+            RawBase::Link => Base::Link,
+            RawBase::Network => Base::Network,
+            RawBase::Transport => Base::Transport,
+            RawBase::Inner => Base::Inner,
+        };
+        if self.len == 0 || self.len > 128 {
+            // DIVERGES: nft takes longer ones too; numbers here have 128 bits
+            return Err(Diagnostic::error(span, "raw payload length must be between 1 and 128 bits"));
+        }
+        let shape = Shape { hex: true, ..Shape::new(Type::Integer, self.len, Order::Big) };
+        let payload = Payload { base, offset: self.offset, field: None, inner: None };
+        Ok(whole_bytes(Typed::new(Kind::Payload(payload), shape).at(span)))
     }
 }

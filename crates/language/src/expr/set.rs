@@ -267,6 +267,13 @@ impl ElementOptions {
     }
 }
 
+impl SetName {
+    /// As `nft -j` writes it.
+    pub fn to_json(&self, _: &Options) -> Value {
+        Value::from(format!("@{}", self.name))
+    }
+}
+
 impl SetLiteral {
     /// As `nft -j` writes it.
     pub fn to_json(&self, options: &Options) -> Value {

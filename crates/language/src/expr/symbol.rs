@@ -1,6 +1,6 @@
 //! Symbols: words, addresses, quoted strings, whose meaning the other side decides.
 
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use serde_json::Value;
 
 /// A symbol.
@@ -25,7 +25,7 @@ impl Symbol {
 
 impl Symbol {
     /// As `nft -j` writes it: a string, and a boolean for what exists or is missing.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, _: &Options) -> Value {
         match (&*self.text, self.quoted) {
             ("exists", false) => Value::Bool(true),
             ("missing", false) => Value::Bool(false),

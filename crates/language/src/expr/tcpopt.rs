@@ -1,12 +1,20 @@
 //! TCP options: `tcp option maxseg size`.
 
-use crate::diag::Parsed;
+use serde_json::{Value, json};
+
+use super::primary::one_of;
+use super::registry::Primary;
+use crate::datatype::{Order, Type};
+use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lex::{Sign, TokenKind};
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
-use crate::proto::tcp_option_by_name;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::proto::{Proto, tcp_option_by_name, tcp_options_by_number};
+use crate::resolve::{unknown, whole_bytes};
+use crate::source::Span;
+use crate::typed::{self, ExthdrKind, Kind, Shape, Typed};
 
 /// A field of a TCP option, the option's presence, or bits of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,29 +49,6 @@ pub enum TcpOptionPart {
     },
 }
 
-impl TcpOption {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
-        out.text("tcp option ");
-        if let TcpOptionPart::Raw { .. } = self.part {
-            out.text("@");
-        }
-        match &self.option {
-            OptionKind::Name(name) => out.text(name),
-            OptionKind::Number(number) => out.number(number),
-        };
-        match &self.part {
-            TcpOptionPart::Presence => {}
-            TcpOptionPart::Field(field) => {
-                out.text(" ").text(field);
-            }
-            TcpOptionPart::Raw { offset, len } => {
-                out.fmt(format_args!(",{offset},{len}"));
-            }
-        }
-    }
-}
-
 /// Words nft takes for options.
 const NAMES: [&str; 17] = [
     "eol",
@@ -85,9 +70,48 @@ const NAMES: [&str; 17] = [
     "fastopen",
 ];
 
-impl TcpOption {
-    /// At `tcp option`.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<TcpOption> {
+impl OptionKind {
+    /// A name or a number.
+    pub fn parse(p: &mut Parser<'_>) -> Parsed<OptionKind> {
+        if matches!(p.peek().kind, TokenKind::Number(_)) {
+            return Ok(OptionKind::Number(p.number_to(255)? as u8));
+        }
+        let name = one_of(p, "a TCP option", &NAMES)?;
+        Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
+    }
+}
+
+impl OptionKind {
+    fn number(&self) -> u8 {
+        match self {
+            OptionKind::Number(number) => *number,
+            OptionKind::Name(name) => tcp_option_by_name(name).map_or(0, |option| option.number),
+        }
+    }
+
+    /// A name or a number.
+    pub fn from_json(node: Node<'_>) -> Parsed<OptionKind> {
+        if node.as_str().is_none() {
+            return Ok(OptionKind::Number(node.number(255)? as u8));
+        }
+        let name = node.one_of("TCP option", &NAMES)?;
+        Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
+    }
+}
+
+impl Primary for TcpOption {
+    const NAME: &'static str = "exthdr";
+    const JSON: &'static str = "tcp option";
+
+    fn at(_: &Parser<'_>, word: &str, second: &str) -> bool {
+        word == "tcp" && second == "option"
+    }
+
+    fn owns(_: &str) -> bool {
+        false
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<TcpOption> {
         p.next();
         p.next();
         if p.eat(Sign::At) {
@@ -112,22 +136,28 @@ impl TcpOption {
         };
         Ok(TcpOption { option, part })
     }
-}
 
-impl OptionKind {
-    /// A name or a number.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<OptionKind> {
-        if matches!(p.peek().kind, TokenKind::Number(_)) {
-            return Ok(OptionKind::Number(p.number_to(255)? as u8));
+    fn print(&self, out: &mut Printer) {
+        out.text("tcp option ");
+        if let TcpOptionPart::Raw { .. } = self.part {
+            out.text("@");
         }
-        let name = super::primary::one_of(p, "a TCP option", &NAMES)?;
-        Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
+        match &self.option {
+            OptionKind::Name(name) => out.text(name),
+            OptionKind::Number(number) => out.number(number),
+        };
+        match &self.part {
+            TcpOptionPart::Presence => {}
+            TcpOptionPart::Field(field) => {
+                out.text(" ").text(field);
+            }
+            TcpOptionPart::Raw { offset, len } => {
+                out.fmt(format_args!(",{offset},{len}"));
+            }
+        }
     }
-}
 
-impl TcpOption {
-    /// As `nft -j` writes it. An option that has no name is bits of it, also where only its presence is asked.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self, _: &Options) -> Value {
         let option = match (&self.option, &self.part) {
             (option, TcpOptionPart::Raw { offset, len }) => {
                 json!({ "base": option.number(), "offset": offset, "len": len })
@@ -139,19 +169,18 @@ impl TcpOption {
         json!({ "tcp option": option })
     }
 
-    /// `name` and `field`, or `base`, `offset` and `len`.
-    pub fn from_json(node: Node<'_>) -> Parsed<TcpOption> {
-        if let Some(base) = node.get("base") {
+    fn from_json(inside: Node<'_>) -> Parsed<TcpOption> {
+        if let Some(base) = inside.get("base") {
             let option = OptionKind::Number(base.number(255)? as u8);
-            let (offset, len) = (node.need("offset")?.u32()?, node.need("len")?.u32()?);
+            let (offset, len) = (inside.need("offset")?.u32()?, inside.need("len")?.u32()?);
             // What `tcp option 255 missing` becomes
             if (offset, len) == (0, 8) {
                 return Ok(TcpOption { option, part: TcpOptionPart::Presence });
             }
             return Ok(TcpOption { option, part: TcpOptionPart::Raw { offset, len } });
         }
-        let option = OptionKind::from_json(node.need("name")?)?;
-        let Some(field) = node.get("field") else {
+        let option = OptionKind::from_json(inside.need("name")?)?;
+        let Some(field) = inside.get("field") else {
             return Ok(TcpOption { option, part: TcpOptionPart::Presence });
         };
         let fields = match &option {
@@ -162,22 +191,51 @@ impl TcpOption {
         let field = field.one_of("field of a TCP option", &names)?;
         Ok(TcpOption { option, part: TcpOptionPart::Field(field.into()) })
     }
-}
 
-impl OptionKind {
-    fn number(&self) -> u8 {
-        match self {
-            OptionKind::Number(number) => *number,
-            OptionKind::Name(name) => tcp_option_by_name(name).map_or(0, |option| option.number),
-        }
-    }
-
-    /// A name or a number.
-    pub fn from_json(node: Node<'_>) -> Parsed<OptionKind> {
-        if node.as_str().is_none() {
-            return Ok(OptionKind::Number(node.number(255)? as u8));
-        }
-        let name = node.one_of("TCP option", &NAMES)?;
-        Ok(OptionKind::Name(tcp_option_by_name(name).map_or(name, |option| option.name).into()))
+    /// Packets of other protocols have no such options, so nothing is implied.
+    fn resolve(&self, _: &mut Lower<'_>, _: Option<Proto>, span: Span) -> Parsed<Typed> {
+        let option = match &self.option {
+            OptionKind::Name(name) => {
+                Some(tcp_option_by_name(name).ok_or_else(|| unknown(span, "TCP option", name))?)
+            }
+            OptionKind::Number(number) => tcp_options_by_number(*number).next(),
+        };
+        let number = match (&self.option, option) {
+            (OptionKind::Number(number), _) => *number,
+            (_, Some(option)) => option.number,
+            _ => 0,
+        };
+        let by_name = matches!(self.option, OptionKind::Name(_));
+        let mut exthdr = typed::Exthdr {
+            kind: ExthdrKind::Tcpopt,
+            header: number,
+            name: option.filter(|_| by_name).map(|option| option.name),
+            offset: 0,
+            field: None,
+            present: false,
+        };
+        let shape = match &self.part {
+            TcpOptionPart::Presence => {
+                exthdr.present = true;
+                Shape::of(Type::Boolean)
+            }
+            TcpOptionPart::Field(name) => {
+                let field = option
+                    .and_then(|option| option.field(name))
+                    .ok_or_else(|| unknown(span, "TCP option field", name))?;
+                exthdr.offset = field.offset;
+                exthdr.field = Some(field.name);
+                Shape::new(field.datatype, field.bits, Order::Big)
+            }
+            TcpOptionPart::Raw { offset, len } => {
+                if *len == 0 || *len > 128 {
+                    return Err(Diagnostic::error(span, "TCP option length must be between 1 and 128 bits"));
+                }
+                exthdr.offset = *offset;
+                exthdr.name = None;
+                Shape::new(Type::Integer, *len, Order::Big)
+            }
+        };
+        Ok(whole_bytes(Typed::new(Kind::Exthdr(exthdr), shape).at(span)))
     }
 }

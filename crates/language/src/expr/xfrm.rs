@@ -1,10 +1,24 @@
 //! `ipsec`: what transformation states a packet came or goes through.
 
+use ironweir_expr::{Expr as Code, Register, xfrm};
+use ironweir_ruleset::Userdata;
+use serde_json::{Value, json};
+
+pub use ironweir_expr::xfrm::Key;
+
+use super::ExprKind;
+use super::primary::one_of;
+use super::registry::{Primary, Selector};
+use crate::datatype::{Order, Type};
 use crate::diag::Parsed;
 use crate::json::Node;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::proto::Proto;
+use crate::raise::Raise;
+use crate::source::Span;
+use crate::typed::{Shape, Typed};
 
 /// `ipsec in|out [spnum N] [ip|ip6] key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,71 +26,133 @@ pub struct Xfrm {
     /// `out` instead of `in`.
     pub out: bool,
     /// Which transformation of a bundle, from 0.
-    pub spnum: u8,
-    /// `ip` or `ip6` before `saddr`, `daddr`.
-    pub family: Option<Box<str>>,
-    /// `reqid`, `spi`, `saddr`, `daddr`.
-    pub key: Box<str>,
+    pub spnum: u32,
+    /// What of it.
+    pub key: Key,
+}
+
+/// Each key with its family, where it has one, and its word; in the order of `enum nft_xfrm_keys`, which begins at 1.
+const KEYS: [(Key, Option<&str>, &str); 6] = [
+    (Key::DaddrIp4, Some("ip"), "daddr"),
+    (Key::DaddrIp6, Some("ip6"), "daddr"),
+    (Key::SaddrIp4, Some("ip"), "saddr"),
+    (Key::SaddrIp6, Some("ip6"), "saddr"),
+    (Key::Reqid, None, "reqid"),
+    (Key::Spi, None, "spi"),
+];
+
+fn key(family: Option<&str>, word: &str) -> Key {
+    let found = KEYS.iter().find(|(_, f, w)| (*f, *w) == (family, word));
+    found.map_or(Key::Spi, |(key, ..)| *key)
 }
 
 impl Xfrm {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
+    fn words(&self) -> (Option<&'static str>, &'static str) {
+        KEYS.iter()
+            .find(|(key, ..)| *key == self.key)
+            .map_or((None, "spi"), |(_, family, word)| (*family, word))
+    }
+}
+
+impl Primary for Xfrm {
+    const NAME: &'static str = "ipsec";
+    const JSON: &'static str = "ipsec";
+
+    fn at(_: &Parser<'_>, word: &str, second: &str) -> bool {
+        word == "ipsec" && !second.is_empty()
+    }
+
+    fn owns(word: &str) -> bool {
+        word == "ipsec"
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Xfrm> {
+        p.next();
+        let out = one_of(p, "in or out", &["in", "out"])? == "out";
+        let mut spnum = 0;
+        if p.eat_word("spnum") {
+            spnum = p.number_to(255)? as u32;
+        }
+        let family = ["ip", "ip6"].into_iter().find(|family| p.eat_word(family));
+        let words: &[&'static str] = if family.is_some() { &["saddr", "daddr"] } else { &["reqid", "spi"] };
+        Ok(Xfrm { out, spnum, key: key(family, one_of(p, "an ipsec key", words)?) })
+    }
+
+    fn print(&self, out: &mut Printer) {
         out.text(if self.out { "ipsec out " } else { "ipsec in " });
         if self.spnum > 0 {
             out.fmt(format_args!("spnum {} ", self.spnum));
         }
-        if let Some(family) = &self.family {
+        let (family, word) = self.words();
+        if let Some(family) = family {
             out.text(family).text(" ");
         }
-        out.text(&self.key);
+        out.text(word);
     }
-}
 
-impl Xfrm {
-    /// At `ipsec`.
-    pub fn parse(p: &mut Parser<'_>) -> Parsed<Xfrm> {
-        p.next();
-        let out = super::primary::one_of(p, "in or out", &["in", "out"])? == "out";
-        let mut spnum = 0;
-        if p.eat_word("spnum") {
-            spnum = p.number_to(255)? as u8;
-        }
-        let family: Option<Box<str>> = match p.word() {
-            word @ ("ip" | "ip6") => Some(word.into()),
-            _ => None,
-        };
-        let keys: &[&'static str] = if family.is_some() { &["saddr", "daddr"] } else { &["reqid", "spi"] };
-        if family.is_some() {
-            p.next();
-        }
-        Ok(Xfrm { out, spnum, family, key: super::primary::one_of(p, "an ipsec key", keys)?.into() })
-    }
-}
-
-impl Xfrm {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self, _: &Options) -> Value {
         let dir = if self.out { "out" } else { "in" };
-        match &self.family {
-            Some(family) => {
-                json!({ "ipsec": { "key": self.key, "family": family, "dir": dir, "spnum": self.spnum } })
+        match self.words() {
+            (Some(family), key) => {
+                json!({ "ipsec": { "key": key, "family": family, "dir": dir, "spnum": self.spnum } })
             }
-            None => json!({ "ipsec": { "key": self.key, "dir": dir, "spnum": self.spnum } }),
+            (None, key) => json!({ "ipsec": { "key": key, "dir": dir, "spnum": self.spnum } }),
         }
     }
 
-    /// `key`, `dir`, `family` and `spnum`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Xfrm> {
-        let out = node.need("dir")?.one_of("direction", &["in", "out"])? == "out";
-        let spnum = node.get("spnum").map_or(Ok(0), |spnum| spnum.number(255))? as u8;
-        let key = node.need("key")?.one_of("ipsec key", &["reqid", "spi", "saddr", "daddr"])?;
-        let addressed = matches!(key, "saddr" | "daddr");
-        let family = match node.get("family") {
-            Some(family) if addressed => Some(family.one_of("family", &["ip", "ip6"])?.into()),
-            None if addressed => return Err(node.error(format!("ipsec {key} needs a family"))),
+    fn from_json(inside: Node<'_>) -> Parsed<Xfrm> {
+        let out = inside.need("dir")?.one_of("direction", &["in", "out"])? == "out";
+        let spnum = inside.get("spnum").map_or(Ok(0), |spnum| spnum.number(255))? as u32;
+        let word = inside.need("key")?.one_of("ipsec key", &["reqid", "spi", "saddr", "daddr"])?;
+        let addressed = matches!(word, "saddr" | "daddr");
+        let family = match inside.get("family") {
+            Some(family) if addressed => Some(family.one_of("family", &["ip", "ip6"])?),
+            None if addressed => return Err(inside.error(format!("ipsec {word} needs a family"))),
             _ => None,
         };
-        Ok(Xfrm { out, spnum, family, key: key.into() })
+        Ok(Xfrm { out, spnum, key: key(family, word) })
+    }
+
+    fn resolve(&self, _: &mut Lower<'_>, _: Option<Proto>, span: Span) -> Parsed<Typed> {
+        Ok(self.clone().typed().at(span))
+    }
+}
+
+impl Selector for Xfrm {
+    const TYPEOF: u32 = 27;
+
+    // `xfrm_templates` of nft
+    fn shape(&self) -> Shape {
+        match self.key {
+            Key::DaddrIp4 | Key::SaddrIp4 => Shape::of(Type::Ipv4Addr),
+            Key::DaddrIp6 | Key::SaddrIp6 => Shape::of(Type::Ipv6Addr),
+            Key::Reqid => Shape::new(Type::Integer, 32, Order::Host),
+            Key::Spi => Shape::new(Type::Integer, 32, Order::Big),
+        }
+    }
+
+    fn load(&self, _: &mut Lower<'_>, destination: Register, _: Span) -> Parsed<Code> {
+        let (key, direction, spnum) = (self.key, u8::from(self.out), self.spnum);
+        Ok(Code::Xfrm(xfrm::Xfrm { key, direction, spnum, destination }))
+    }
+
+    fn raise(code: &Code, _: &mut Raise<'_>) -> Option<(Register, Xfrm)> {
+        let Code::Xfrm(load) = code else { return None };
+        Some((load.destination, Xfrm { out: load.direction == 1, spnum: load.spnum, key: load.key }))
+    }
+
+    fn syntax(&self, _: &mut Raise<'_>) -> ExprKind {
+        ExprKind::Xfrm(self.clone())
+    }
+
+    fn to_userdata(&self, data: &mut Userdata) -> bool {
+        data.push_u32(0, self.key as u32)
+            && data.push_u32(1, self.spnum)
+            && data.push_u32(2, u32::from(self.out))
+    }
+
+    fn from_userdata(data: &Userdata) -> Option<Xfrm> {
+        let (key, ..) = *KEYS.get(usize::try_from(data.get_u32(0)?).ok()?.checked_sub(1)?)?;
+        Some(Xfrm { out: data.get_u32(2) == Some(1), spnum: data.get_u32(1).unwrap_or(0), key })
     }
 }

@@ -34,37 +34,6 @@ impl Lower<'_> {
             Kind::Ct(key, direction) => {
                 Expr::CtGet(x::ct::Get { key: *key, direction: *direction, destination })
             }
-            Kind::Rt(key) => Expr::Rt(x::rt::Rt { key: *key, destination }),
-            Kind::Fib(result, flags) => {
-                Expr::Fib(x::fib::Fib { destination, result: *result, flags: *flags })
-            }
-            Kind::Socket(key) => Expr::Socket(x::socket::Socket { key: *key, destination }),
-            Kind::Osf(ttl, version) => Expr::Osf(x::osf::Osf { destination, ttl: *ttl, version: *version }),
-            Kind::Numgen(kind, modulus, offset) => {
-                Expr::Numgen(x::numgen::Numgen::new(destination, *modulus, *kind, *offset))
-            }
-            Kind::Jhash(source, modulus, seed, offset) => {
-                let mark = self.mark();
-                let register = self.allocate(source.words(), typed.span)?;
-                self.load_into(source, register)?;
-                self.release(mark);
-                let len = match &source.kind {
-                    Kind::Concat(_) => source.words() * 4,
-                    _ => source.shape.bytes() as u32,
-                };
-                let kind = x::hash::Kind::Jenkins { source: register, len, seed: *seed };
-                Expr::Hash(x::hash::Hash { kind, destination, modulus: *modulus, offset: *offset })
-            }
-            Kind::Symhash(modulus, offset) => Expr::Hash(x::hash::Hash {
-                kind: x::hash::Kind::Symmetric,
-                destination,
-                modulus: *modulus,
-                offset: *offset,
-            }),
-            Kind::Xfrm(key, direction, spnum) => {
-                Expr::Xfrm(x::xfrm::Xfrm { key: *key, direction: *direction, spnum: *spnum, destination })
-            }
-            Kind::Tunnel(key) => Expr::Tunnel(x::tunnel::Tunnel { key: *key, destination, mode: 0 }),
             Kind::Swap(operand) => {
                 self.load_into(operand, destination)?;
                 let op = if operand.shape.order == Order::Host {
@@ -98,7 +67,10 @@ impl Lower<'_> {
                 return Ok(());
             }
             Kind::Map(key, map) => return self.load_map(key, map, typed, destination),
-            _ => return Err(Diagnostic::error(typed.span, "this cannot be computed for a packet")),
+            kind => match kind.load_selector(self, destination, typed.span) {
+                Some(code) => code?,
+                None => return Err(Diagnostic::error(typed.span, "this cannot be computed for a packet")),
+            },
         };
         self.emit(expr);
         Ok(())

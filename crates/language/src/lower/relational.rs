@@ -106,11 +106,12 @@ impl Lower<'_> {
     /// `fib saddr oif exists` asks, as `fib saddr check exists` does, whether there is a route.
     fn ask_presence(&self, left: &mut Typed, right: &crate::expr::Expr) {
         let ExprKind::Symbol(symbol) = &right.kind else { return };
-        if let Kind::Fib(fib::Outcome::Oif | fib::Outcome::Oifname, flags) = &mut left.kind
+        if let Kind::Fib(fib) = &mut left.kind
+            && matches!(fib.result, fib::Outcome::Oif | fib::Outcome::Oifname)
             && !symbol.quoted
             && matches!(&*symbol.text, "exists" | "missing")
         {
-            *flags |= fib::Flags::PRESENT;
+            fib.flags |= fib::Flags::PRESENT;
             left.shape = Shape::of(Type::Boolean);
         }
     }

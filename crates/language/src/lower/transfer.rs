@@ -89,11 +89,12 @@ fn shifted(right: Typed, op: BinaryOp, by: u128, shape: Shape, span: Span) -> Pa
 mod tests {
     use super::*;
     use crate::datatype::{Order, Type};
+    use crate::expr::hash::Symhash;
 
     #[test]
     fn shifts_and_exclusive_or_move_but_masks_stay() {
         let byte = Shape::new(Type::Integer, 8, Order::Big);
-        let load = Typed::new(Kind::Symhash(1, 0), byte);
+        let load = Typed::new(Kind::Symhash(Symhash { modulus: 1, offset: 0 }), byte);
         let mask =
             Typed::new(Kind::Binary(BinaryOp::And, load.into(), Typed::number(0xfc, byte).into()), byte);
         let by = Typed::number(2, Shape::new(Type::Integer, 32, Order::Host));

@@ -1,14 +1,13 @@
 //! Expressions that fill registers.
 
-use ironweir_expr::{
-    Expr, bitwise, byteorder, ct, exthdr, fib, hash, inner, meta, numgen, osf, payload, rt, socket, tunnel,
-    xfrm,
-};
+use ironweir_expr::{Expr, Register, bitwise, byteorder, ct, exthdr, inner, meta, payload};
 
 use super::Raise;
 use crate::datatype::{Datum, Order, Type};
+use crate::expr::ct::ct_shape;
+use crate::expr::meta::meta_shape;
+use crate::expr::registry::raise_selector;
 use crate::proto::Proto;
-use crate::resolve::{ct_shape, meta_shape, rt_shape, socket_shape, xfrm_shape};
 use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
 
 /// Bits of so many bytes. No packet has more than 65535, and bounded numbers add up without overflow.
@@ -87,57 +86,17 @@ impl Raise<'_> {
         true
     }
 
-    pub(super) fn rt(&mut self, load: &rt::Rt) {
-        self.registers.set(load.destination, Typed::new(Kind::Rt(load.key), rt_shape(load.key)));
+    /// A selector; false for what is none.
+    pub(super) fn selector(&mut self, expr: &Expr) -> bool {
+        let Some((register, typed)) = raise_selector(expr, self) else { return false };
+        self.registers.set(register, typed);
+        true
     }
 
-    pub(super) fn fib(&mut self, load: &fib::Fib) {
-        let shape = match load.result {
-            _ if load.flags.contains(fib::Flags::PRESENT) => Shape::of(Type::Boolean),
-            fib::Outcome::Oif => Shape::of(Type::IfaceIndex),
-            fib::Outcome::Oifname => Shape::of(Type::Ifname),
-            fib::Outcome::Addrtype => Shape::of(Type::FibAddrtype),
-        };
-        self.registers.set(load.destination, Typed::new(Kind::Fib(load.result, load.flags), shape));
-    }
-
-    pub(super) fn socket(&mut self, load: &socket::Socket) {
-        self.registers.set(load.destination, Typed::new(Kind::Socket(load.key), socket_shape(load.key)));
-    }
-
-    pub(super) fn osf(&mut self, load: &osf::Osf) {
-        let shape = Shape::new(Type::String, 128, Order::Host);
-        self.registers.set(load.destination, Typed::new(Kind::Osf(load.ttl, load.version), shape));
-    }
-
-    pub(super) fn numgen(&mut self, load: &numgen::Numgen) {
-        let kind = Kind::Numgen(load.kind, load.modulus, load.offset);
-        self.registers.set(load.destination, Typed::new(kind, Shape::new(Type::Integer, 32, Order::Host)));
-    }
-
-    pub(super) fn hash(&mut self, load: &hash::Hash) {
-        let kind = match load.kind {
-            hash::Kind::Symmetric => Kind::Symhash(load.modulus, load.offset),
-            hash::Kind::Jenkins { source, len, seed } => {
-                let of = self.registers.take(source, len.div_ceil(4));
-                let of = self.resolved(of);
-                Kind::Jhash(of.into(), load.modulus, seed, load.offset)
-            }
-        };
-        self.registers.set(load.destination, Typed::new(kind, Shape::new(Type::Integer, 32, Order::Host)));
-    }
-
-    pub(super) fn xfrm(&mut self, load: &xfrm::Xfrm) {
-        let kind = Kind::Xfrm(load.key, load.direction, load.spnum);
-        self.registers.set(load.destination, Typed::new(kind, xfrm_shape(load.key)));
-    }
-
-    pub(super) fn tunnel(&mut self, load: &tunnel::Tunnel) {
-        let shape = match load.key {
-            tunnel::Key::Path => Shape::of(Type::Boolean),
-            tunnel::Key::Id => Shape::new(Type::Integer, 32, Order::Host),
-        };
-        self.registers.set(load.destination, Typed::new(Kind::Tunnel(load.key), shape));
+    /// What registers hold that a load reads, as fields.
+    pub(crate) fn loaded_words(&mut self, register: Register, words: u32) -> Typed {
+        let typed = self.registers.take(register, words);
+        self.resolved(typed)
     }
 
     pub(super) fn bitwise(&mut self, bitwise: &bitwise::Bitwise) {

@@ -144,14 +144,6 @@ impl<'a> Raise<'a> {
             Expr::MetaGet(load) => self.meta(load),
             Expr::CtGet(load) => self.ct(load),
             Expr::Exthdr(exthdr) if self.exthdr(exthdr) => {}
-            Expr::Rt(load) => self.rt(load),
-            Expr::Fib(load) => self.fib(load),
-            Expr::Socket(load) => self.socket(load),
-            Expr::Osf(load) => self.osf(load),
-            Expr::Numgen(load) => self.numgen(load),
-            Expr::Hash(load) => self.hash(load),
-            Expr::Xfrm(load) => self.xfrm(load),
-            Expr::Tunnel(load) => self.tunnel(load),
             Expr::Inner(load) => self.inner(load),
             Expr::Bitwise(bitwise) => self.bitwise(bitwise),
             Expr::Byteorder(byteorder) => self.byteorder(byteorder),
@@ -161,6 +153,7 @@ impl<'a> Raise<'a> {
             Expr::Cmp(cmp) => self.cmp(cmp),
             Expr::Range(range) => self.range(range),
             Expr::Lookup(lookup) => self.lookup(lookup),
+            selector if self.selector(selector) => {}
             statement => {
                 if let Some(kind) = StmtKind::raise(statement, self) {
                     self.statement(kind);

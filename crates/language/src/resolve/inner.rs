@@ -15,7 +15,7 @@ use crate::typed::{Kind, Payload, Shape, Typed};
 
 impl Lower<'_> {
     /// A field of the tunnel's own header.
-    pub(super) fn tunnel_field(&mut self, tunnel: Proto, field: &'static Field, span: Span) -> Parsed<Typed> {
+    pub(crate) fn tunnel_field(&mut self, tunnel: Proto, field: &'static Field, span: Span) -> Parsed<Typed> {
         self.tunnel_dependency(tunnel, span)?;
         let payload = Payload {
             base: Base::Tunnel,
@@ -40,7 +40,7 @@ impl Lower<'_> {
     }
 
     /// An expression inside a tunnel: the same rules, beginning from nothing.
-    pub(super) fn inside(&mut self, tunnel: Proto, expr: &Expr, span: Span) -> Parsed<Typed> {
+    pub(crate) fn inside(&mut self, tunnel: Proto, expr: &Expr, span: Span) -> Parsed<Typed> {
         self.tunnel_dependency(tunnel, span)?;
         let inner = self
             .inner_protocols

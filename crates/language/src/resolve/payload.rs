@@ -3,10 +3,10 @@
 use ironweir_expr::payload::Base;
 use ironweir_expr::{Family, meta};
 
-use super::keys::meta_shape;
 use super::unknown;
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
+use crate::expr::meta::meta_shape;
 use crate::lower::Lower;
 use crate::proto::{Field, Proto};
 use crate::source::Span;

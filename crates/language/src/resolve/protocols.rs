@@ -158,7 +158,7 @@ impl Typed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::meta_shape;
+    use crate::expr::meta::meta_shape;
 
     fn meta(key: meta::Key) -> Typed {
         Typed::new(Kind::Meta(key, None), meta_shape(key))

@@ -28,17 +28,7 @@ pub(super) fn describe(expr: &Expr, names: &Names) -> Parsed<String> {
     let table = TableId::new(Family::Inet, "");
     let typed = Lower::new(scope, &table, &next_id).expression(expr)?;
     let shapes = natural(&typed);
-    let kind = match &expr.kind {
-        ExprKind::Payload(_) | ExprKind::RawPayload(_) => "payload",
-        ExprKind::Exthdr(_) | ExprKind::TcpOption(_) | ExprKind::IpOption(_) => "exthdr",
-        ExprKind::Meta(_) => "meta",
-        ExprKind::Ct(_) => "ct",
-        ExprKind::Rt(_) => "rt",
-        ExprKind::Fib(_) => "fib",
-        ExprKind::Socket(_) => "socket",
-        ExprKind::Concat(_) => "concat",
-        _ => "",
-    };
+    let kind = expr.kind.name();
     for shape in shapes {
         let datatype = shape.datatype;
         let _ = write!(out, "{kind} expression, datatype {} ({})", datatype.name(), datatype.description());

@@ -6,6 +6,8 @@ use ironweir_expr::{Expr as Code, Register, Value, ct, exthdr, meta};
 
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
+use crate::expr::ct::ct_shape;
+use crate::expr::meta::meta_shape;
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
@@ -14,7 +16,6 @@ use crate::print::Printer;
 use crate::proto::{Field, Proto};
 use crate::raise::Raise;
 use crate::resolve::ones;
-use crate::resolve::{ct_shape, meta_shape};
 use crate::source::Span;
 use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
 use serde_json::json;

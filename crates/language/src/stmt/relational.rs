@@ -77,7 +77,7 @@ impl Relational {
         };
         let mut left = self.left.to_json(options);
         if let ExprKind::Fib(fib) = &self.left.kind
-            && &*fib.result == "check"
+            && fib.flags.contains(ironweir_expr::fib::Flags::PRESENT)
         {
             // Here, not in maps, the right side alone says that presence is asked for
             left["fib"]["result"] = json!("oif");
