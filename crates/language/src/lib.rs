@@ -8,6 +8,7 @@ pub mod datatype;
 pub mod decl;
 pub mod define;
 pub mod diag;
+pub mod difference;
 pub mod expr;
 pub mod files;
 pub mod interval;

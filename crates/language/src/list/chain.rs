@@ -25,7 +25,7 @@ impl Lister<'_> {
     }
 
     /// A chain's head, up to its first rule.
-    pub(super) fn chain_declaration(&self, table: &TableState, chain: &ChainState, out: &mut String) {
+    pub(crate) fn chain_declaration(&self, table: &TableState, chain: &ChainState, out: &mut String) {
         let _ = write!(out, "\tchain {} {{", chain.chain.name);
         self.handle(chain.handle, out);
         out.push('\n');

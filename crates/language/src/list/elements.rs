@@ -54,6 +54,22 @@ impl Lister<'_> {
         lines.finish();
     }
 
+    /// Each of some elements as text, in order of their keys.
+    pub(crate) fn each_element(
+        &self,
+        table: &TableState,
+        set: &Set,
+        elements: &[Element],
+        mut each: impl FnMut(&str),
+    ) {
+        let mut raise = self.raise(table);
+        raise_elements(&mut raise, set, &set_of(set).key, elements, |raised| {
+            let mut printer = Printer::new(self.options);
+            raised.element.print(&mut printer);
+            each(printer.as_str());
+        });
+    }
+
     /// Statements that every element gets, each on the same line.
     pub(super) fn set_stmts(&self, table: &TableState, set: &Set, out: &mut String) {
         let mut raise = self.raise(table);

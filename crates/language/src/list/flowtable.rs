@@ -12,7 +12,7 @@ use super::{Lister, devices, priority_text};
 
 impl Lister<'_> {
     /// A flowtable.
-    pub(super) fn flowtable_block(&self, table: &TableState, state: &FlowtableState, out: &mut String) {
+    pub(crate) fn flowtable_block(&self, table: &TableState, state: &FlowtableState, out: &mut String) {
         let flowtable = &state.flowtable;
         let _ = write!(out, "\tflowtable {} {{", flowtable.name);
         self.handle(state.handle, out);

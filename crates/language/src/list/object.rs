@@ -21,7 +21,7 @@ use crate::print::time;
 
 impl Lister<'_> {
     /// An object.
-    pub(super) fn object_block(&self, state: &ObjectState, out: &mut String) {
+    pub(crate) fn object_block(&self, state: &ObjectState, out: &mut String) {
         let object = &state.object;
         let kind = object.object_type();
         let _ = write!(out, "\t{} {} {{", kind.name(), object.name);

@@ -21,7 +21,7 @@ impl Lister<'_> {
     }
 
     /// A set or map with some of its elements, or with all.
-    pub(super) fn set_block_with(
+    pub(crate) fn set_block_with(
         &self,
         table: &TableState,
         state: &SetState,

@@ -12,15 +12,7 @@ use super::Lister;
 impl Lister<'_> {
     /// A table with all it holds: objects, sets, flowtables, chains.
     pub(super) fn table_block(&self, table: &TableState, out: &mut String) {
-        let _ = write!(out, "table {} {{", table.table.id);
-        self.handle(table.handle, out);
-        out.push('\n');
-        let head = out.len();
-        flags(table.table.flags, out);
-        if let Some(comment) = table.table.userdata.get_str(COMMENT) {
-            let _ = writeln!(out, "\tcomment \"{comment}\"");
-        }
-        let mut blocks = Blocks { any: out.len() > head };
+        let mut blocks = Blocks { any: self.table_head(table, out) };
         for object in table.objects() {
             blocks.next(out);
             self.object_block(object, out);
@@ -38,6 +30,19 @@ impl Lister<'_> {
             self.chain_block(table, chain, out);
         }
         out.push_str("}\n");
+    }
+
+    /// A table's head, up to what it holds. Tells whether it has attributes.
+    pub(crate) fn table_head(&self, table: &TableState, out: &mut String) -> bool {
+        let _ = write!(out, "table {} {{", table.table.id);
+        self.handle(table.handle, out);
+        out.push('\n');
+        let head = out.len();
+        flags(table.table.flags, out);
+        if let Some(comment) = table.table.userdata.get_str(COMMENT) {
+            let _ = writeln!(out, "\tcomment \"{comment}\"");
+        }
+        out.len() > head
     }
 }
 
