@@ -102,6 +102,7 @@ const CONFIRM: i32 = i32::MAX;
 type Ordered = (i32, u8, std::cmp::Reverse<(usize, u64)>, Stage);
 
 fn needs_conntrack(expr: &Expr) -> bool {
+    let expr = expr.known();
     matches!(
         expr,
         Expr::CtGet(_)

@@ -83,7 +83,7 @@ impl Expression for Dynset {
     /// (`NFT_SET_EXPR_MAX`).
     fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         when(self.exprs.len() > 2, "more than two expressions for an element")?;
-        self.exprs.iter().try_for_each(|expr| match expr {
+        self.exprs.iter().try_for_each(|expr| match expr.known() {
             Expr::Counter(_) | Expr::Quota(_) | Expr::Limit(_) | Expr::Connlimit(_) | Expr::Last(_) => {
                 expr.validate(ctx)
             }

@@ -73,7 +73,7 @@ impl Expression for Inner {
 
     fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
         let Some(inside) = self.parse(packet, &env.info()) else { return Outcome::Break };
-        let held = match &*self.expr {
+        let held = match self.expr.known() {
             Expr::PayloadLoad(load) => inside.load(load, registers, packet),
             Expr::MetaGet(get) => match (get.key, inside.transport) {
                 (meta::Key::Protocol, _) => {
@@ -94,7 +94,7 @@ impl Expression for Inner {
     fn text(&self, f: &mut fmt::Formatter<'_>, orders: &Orders) -> fmt::Result {
         let Inner { header_size, flags, expr, .. } = self;
         write!(f, "inner type {} hdrsize {header_size} flags {:x} [ ", self.kind as u32, flags.bits())?;
-        match &**expr {
+        match expr.known() {
             // Nothing else stands there, and nothing else is entered: what nests without end would overflow the stack.
             Expr::PayloadLoad(load) => load.text(f, orders)?,
             Expr::MetaGet(get) => get.text(f, orders)?,
@@ -106,7 +106,7 @@ impl Expression for Inner {
     fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         when(self.header_size > 64, "a tunnel header of more than 64 bytes")?;
         when(self.flags.is_empty(), "a tunnel without any header")?;
-        match &*self.expr {
+        match self.expr.known() {
             Expr::PayloadLoad(load) => {
                 when(load.base == Base::Inner, "an inner header inside a tunnel")?;
                 register(load.destination, load.len)
@@ -121,7 +121,7 @@ impl Expression for Inner {
     }
 
     fn loads(&self) -> Option<(Register, usize, Order)> {
-        match &*self.expr {
+        match self.expr.known() {
             // The two that may stand there, and no further `inner`.
             Expr::PayloadLoad(load) => load.loads(),
             Expr::MetaGet(get) => get.loads(),

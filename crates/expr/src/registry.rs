@@ -218,6 +218,25 @@ expressions! {
     XtTarget(compat::Target),
 }
 
+impl Expr {
+    /// What is known of it: itself, but for attributes of a newer peer. To look at this one is what every `match` for
+    /// certain expressions wants.
+    pub fn known(&self) -> &Expr {
+        match self {
+            Expr::Extended(extended) => extended.known(),
+            expr => expr,
+        }
+    }
+
+    /// What is known of it, to be changed in place.
+    pub fn known_mut(&mut self) -> &mut Expr {
+        match self {
+            Expr::Extended(extended) => extended.known_mut(),
+            expr => expr,
+        }
+    }
+}
+
 impl fmt::Display for Expr {
     /// The text form, every value taken for one in network order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,7 +25,7 @@ fn run(
     now: Instant,
 ) -> bool {
     exprs.iter().all(|expr| {
-        let outcome = match expr {
+        let outcome = match expr.known() {
             Expr::Counter(counter) => counter.eval(packet),
             Expr::Quota(quota) => quota.eval(packet),
             Expr::Limit(limit) => limit.eval(packet, now),

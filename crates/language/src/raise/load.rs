@@ -42,7 +42,7 @@ impl Raise<'_> {
 
     pub(super) fn inner(&mut self, load: &inner::Inner) {
         let tunnel = tunnel_of(load);
-        match &*load.expr {
+        match load.expr.known() {
             Expr::PayloadLoad(load) => {
                 self.registers.set(load.destination, payload_typed(load, Some(tunnel)));
             }

@@ -119,7 +119,7 @@ pub fn raise_rule(
 
 /// Raises one stateful expression, as it stands in sets and elements.
 pub fn raise_stateful(raise: &mut Raise<'_>, expr: &Expr) -> Option<Stmt> {
-    StmtKind::raise(expr, raise).map(Stmt::raised)
+    StmtKind::raise(expr.known(), raise).map(Stmt::raised)
 }
 
 impl<'a> Raise<'a> {
@@ -139,7 +139,7 @@ impl<'a> Raise<'a> {
     }
 
     fn expr(&mut self, expr: &Expr) {
-        match expr {
+        match expr.known() {
             Expr::PayloadLoad(load) => self.payload(load),
             Expr::MetaGet(load) => self.meta(load),
             Expr::CtGet(load) => self.ct(load),

@@ -234,7 +234,7 @@ fn reset_rules(table: &TableState, chain: Option<&str>) {
 
 fn reset_exprs(exprs: &[Expr]) {
     for expr in exprs {
-        match expr {
+        match expr.known() {
             Expr::Counter(counter) => drop(counter.take()),
             Expr::Quota(quota) => drop(quota.take()),
             Expr::Last(last) => drop(last.take()),

@@ -202,7 +202,7 @@ impl Mirror {
 fn refer(table: &TableState, exprs: &mut [Expr]) {
     let find = |set: &mut SetRef| set.id = table.sets.find(&*set.name);
     for expr in exprs {
-        match expr {
+        match expr.known_mut() {
             Expr::Immediate(Immediate::Verdict(verdict)) => {
                 if let Some(chain) = verdict_chain_mut(verdict) {
                     chain.id = table.chains.find(&*chain.name);

@@ -32,7 +32,7 @@ pub(super) fn verdict_chain_mut(verdict: &mut Verdict) -> Option<&mut ChainRef> 
 
 /// Everything expressions refer to, in order.
 pub(super) fn references(exprs: &[Expr]) -> impl Iterator<Item = Reference<'_>> {
-    exprs.iter().filter_map(|expr| match expr {
+    exprs.iter().filter_map(|expr| match expr.known() {
         Expr::Immediate(Immediate::Verdict(verdict)) => verdict_chain(verdict).map(Reference::Chain),
         Expr::Lookup(lookup) => Some(Reference::Set(&lookup.set)),
         Expr::Dynset(dynset) => Some(Reference::Set(&dynset.set)),

@@ -199,7 +199,7 @@ impl Transaction<'_> {
         }
         let mut anonymous: Vec<u32> = Vec::new();
         for expr in &mut rule.exprs {
-            match expr {
+            match expr.known_mut() {
                 Expr::Immediate(Immediate::Verdict(verdict)) => self.resolve_verdict(table, verdict)?,
                 Expr::Lookup(lookup) => {
                     self.resolve_set(table, &mut lookup.set, &mut anonymous)?;
