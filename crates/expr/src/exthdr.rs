@@ -106,8 +106,9 @@ impl Expression for Exthdr {
         let kind = match self.kind {
             Kind::Ipv6 => "ipv6 ",
             Kind::Tcpopt => "tcpopt ",
+            Kind::Ipv4 => "ipv4 ",
             // libnftnl has no words for these.
-            Kind::Ipv4 | Kind::Sctp | Kind::Dccp => "",
+            Kind::Sctp | Kind::Dccp => "",
         };
         let Exthdr { header, offset, len, .. } = self;
         match self.action {

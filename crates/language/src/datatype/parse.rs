@@ -115,11 +115,14 @@ pub fn parse_symbol(t: Type, text: &str, names: &Names) -> Result<Datum, SymbolE
             Ok(address) => address.to_bits(),
             Err(_) => return Err(SymbolError::Host),
         },
-        Type::LlAddr | Type::EtherAddr => match parse_lladdr(text) {
-            Some((value, 6)) => value,
-            Some((value, _)) if t == Type::LlAddr => value,
-            _ => return Err(not_one),
-        },
+        // As nft does, fewer groups are the last ones; a number is one by the digits that it is listed with
+        Type::LlAddr | Type::EtherAddr => {
+            let listed = number().map(|number| number.to_string());
+            match parse_lladdr(listed.as_deref().unwrap_or(text)) {
+                Some((value, groups)) if groups <= 6 || t == Type::LlAddr => value,
+                _ => return Err(not_one),
+            }
+        }
         Type::InetProto => {
             let value = from_table(&names.protocols).ok_or(SymbolError::Protocol)?;
             if value > 255 {
@@ -320,7 +323,9 @@ mod tests {
         ] {
             assert_eq!(number(t, text), Some(expected), "{text}");
         }
-        assert_eq!(number(Type::EtherAddr, "00:0f:54"), None);
+        assert_eq!(number(Type::EtherAddr, "00:0f:54"), Some(0x0f54), "nft 1.0.6 lists 00:00:00:00:0f:54");
+        assert_eq!(number(Type::EtherAddr, "0x10"), Some(0x16), "nft 1.0.6 lists 00:00:00:00:00:16");
+        assert_eq!(number(Type::EtherAddr, "00:0f:54:00:00:00:00"), None);
         assert_eq!(number(Type::InetService, "65536"), None);
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::registry::Primary;
 use crate::datatype::{Order, Type};
-use crate::diag::Parsed;
+use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
@@ -13,7 +13,7 @@ use crate::proto::Proto;
 use crate::resolve::unknown;
 use crate::source::Span;
 use crate::typed::{Kind, Shape, Typed};
-use ironweir_expr::meta;
+use ironweir_expr::{Family, meta};
 
 /// `meta key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -216,8 +216,11 @@ impl Primary for Meta {
         Ok(Meta { key: key.into() })
     }
 
-    fn resolve(&self, _: &mut Lower<'_>, inner: Option<Proto>, span: Span) -> Parsed<Typed> {
+    fn resolve(&self, to: &mut Lower<'_>, inner: Option<Proto>, span: Span) -> Parsed<Typed> {
         let key = meta_key(&self.key).ok_or_else(|| unknown(span, "meta key", &self.key))?;
+        if key == meta::Key::Nfproto && inner.is_none() && to.scope.family != Family::Inet {
+            return Err(Diagnostic::error(span, "meta nfproto is only useful in the inet family"));
+        }
         Ok(Typed::new(Kind::Meta(key, inner), meta_shape(key)).at(span))
     }
 }

@@ -23,7 +23,7 @@ use ironweir_ruleset::{Change, Element, Set, TableId};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr;
 use crate::proto::Proto;
-use crate::resolve::Protocols;
+use crate::resolve::{Protocols, fits_argument};
 use crate::scope::Scope;
 use crate::source::Span;
 use crate::typed::{Shape, Typed};
@@ -90,7 +90,9 @@ impl<'a> Lower<'a> {
     /// # Errors
     /// Where it has another type, is out of range or conflicts with earlier matches.
     pub fn argument(&mut self, argument: &expr::Expr, want: Shape) -> Parsed<Typed> {
-        self.resolve_argument(argument, want)
+        let typed = self.resolve_argument(argument, want)?;
+        fits_argument(&typed, want)?;
+        Ok(typed)
     }
 
     /// Resolves an expression that has a type by itself: a key, what a hash is computed of.

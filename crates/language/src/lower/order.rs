@@ -1,6 +1,7 @@
 //! Byte order of both sides of a match.
 
 use super::Lower;
+use super::transfer::takes_shift;
 use crate::datatype::Order;
 use crate::diag::Parsed;
 use crate::source::Span;
@@ -18,7 +19,9 @@ impl Lower<'_> {
                 _ => false,
             };
         if ordered {
-            let left = self.in_order_deep(left, Order::Big);
+            // A field's own shift moves to constants on the right, which are compared with what was loaded
+            let moves = left.is_shifted_field() && takes_shift(&right);
+            let left = if moves { left } else { self.in_order_deep(left, Order::Big) };
             let right = self.in_order_deep(right, Order::Big);
             return Ok((left, right));
         }
@@ -109,6 +112,11 @@ pub(super) fn natural_single(left: &Typed) -> Shape {
 }
 
 impl Typed {
+    /// Whether it is a field that was shifted to its place (`expr_evaluate_bits`), not one that was written so.
+    fn is_shifted_field(&self) -> bool {
+        matches!(&self.kind, Kind::Binary(BinaryOp::Rshift, _, by) if by.span == Span::NONE)
+    }
+
     /// How many bits its value has once masks and shifts of a field are applied.
     fn bits_of_value(&self) -> u32 {
         match &self.kind {

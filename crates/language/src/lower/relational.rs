@@ -9,8 +9,8 @@ use super::transfer::transfer;
 use crate::datatype::Type;
 use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::ExprKind;
-use crate::resolve::has_load;
 use crate::resolve::mistyped::names_of;
+use crate::resolve::{can_be, has_load};
 use crate::source::Span;
 use crate::stmt::relational::{RelOp, Relational};
 use crate::typed::{BinaryOp, Kind, Shape, Typed};
@@ -73,6 +73,7 @@ impl Lower<'_> {
                 })?
             }
         };
+        can_be(&left, &right)?;
         if matches!(right.kind, Kind::Masked(..)) {
             return Err(Diagnostic::error(right.span, "a mask stands only beside a single value"));
         }

@@ -6,7 +6,7 @@ use crate::typed::{BinaryOp, Kind, Shape, Typed};
 
 /// Moves reversible operations with constants to the right side (`binop_transfer`).
 pub(crate) fn transfer(mut left: Typed, mut right: Typed, span: Span) -> Parsed<(Typed, Typed)> {
-    if matches!(right.kind, Kind::SetRef(..) | Kind::Prefix(..)) {
+    if !takes_shift(&right) {
         return Ok((left, right));
     }
     while let Kind::Binary(op, inner, constant) = &left.kind {
@@ -26,6 +26,16 @@ pub(crate) fn transfer(mut left: Typed, mut right: Typed, span: Span) -> Parsed<
         widen(&mut right, left.shape);
     }
     Ok((left, right))
+}
+
+/// Whether operations can move to a right side (`binop_can_transfer`): to constants, not to what is known by name, a
+/// prefix or "all others".
+pub(super) fn takes_shift(right: &Typed) -> bool {
+    match &right.kind {
+        Kind::SetRef(..) | Kind::Prefix(..) | Kind::Wildcard => false,
+        Kind::Set(set) => set.elements.iter().all(|element| takes_shift(&element.key)),
+        _ => true,
+    }
 }
 
 fn widen(right: &mut Typed, shape: Shape) {

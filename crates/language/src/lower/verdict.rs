@@ -73,6 +73,7 @@ impl Lower<'_> {
             }
             _ => return Err(Diagnostic::error(node.map.span, "a verdict map is expected here")),
         };
+        crate::resolve::can_be(&key, &map)?;
         let map = self.with_left_orders(map, &key);
         let (key, map) = super::transfer(key, map, span)?;
         self.flush();

@@ -35,7 +35,8 @@ const ROUTE: &[Field] = &[
     field("type", Integer, 0, 8),
     field("length", Integer, 8, 8),
     field("ptr", Integer, 16, 8),
-    field("addr", Ipv4Addr, 24, 32),
+    // nft knows the address as a number
+    field("addr", Integer, 24, 32),
 ];
 
 const OPTIONS: &[IpOption] = &[

@@ -184,11 +184,16 @@ impl Raise<'_> {
             None => (self.resolved(left), 0),
         };
         let end = |bytes: &[u8]| {
-            let mut typed = typed_constant(bytes, &left.fields());
+            if shift == 0 {
+                return typed_constant(bytes, &left.fields());
+            }
+            // The constant is as wide as what was loaded
+            let bits = u32::try_from(bytes.len()).map_or(0, |len| len.saturating_mul(8));
+            let mut typed = typed_constant(bytes, &[Shape { bits, ..left.shape }]);
             if let Kind::Value(Datum::Number(number)) = &mut typed.kind {
                 *number >>= shift;
             }
-            typed
+            Typed { shape: left.shape, ..typed }
         };
         let (mut from, mut to, mut negated) = (end(&from), end(&to), negated);
         // Hours are written in local time and compared in universal time: a range that runs around midnight there is
@@ -199,7 +204,12 @@ impl Raise<'_> {
         }
         let right = Typed::new(Kind::Range(from.into(), to.into()), left.shape);
         let right = self.syntax(&right);
-        self.relational(&left, if negated { RelOp::Ne } else { RelOp::Implicit }, right);
+        let op = match &left.kind {
+            _ if negated => RelOp::Ne,
+            Kind::Binary(..) => RelOp::Eq,
+            _ => RelOp::Implicit,
+        };
+        self.relational(&left, op, right);
     }
 
     pub(super) fn lookup(&mut self, lookup: &lookup::Lookup) {

@@ -188,6 +188,7 @@ impl Lower<'_> {
                     return Err(Diagnostic::error(span, "a map without a name has no type here"));
                 };
                 let map = self.resolve_set(set, &fields, Some(want), node.map.span)?;
+                super::right::can_be(&key, &map)?;
                 let map = self.with_left_orders(map, &key);
                 let (key, map) = transfer(key, map, span)?;
                 let shape = match want {

@@ -15,7 +15,7 @@ mod right;
 
 pub(crate) use family::family_unknown;
 pub(crate) use payload::{ones, whole_bytes};
-pub(crate) use right::{compatible, has_load, is_interval};
+pub(crate) use right::{can_be, compatible, fits_argument, has_load, is_interval};
 
 pub use protocols::Protocols;
 

@@ -84,7 +84,7 @@ impl Lower<'_> {
                 let base = self.in_order(*base, order);
                 Typed::new(Kind::Prefix(base.into(), len), shape).at(span)
             }
-            Kind::Concat(_) => typed,
+            Kind::Concat(_) | Kind::Wildcard => typed,
             _ if typed.shape.bits <= 8 => Typed { shape, ..typed },
             _ => Typed::new(Kind::Swap(typed.into()), shape).at(span),
         }

@@ -300,6 +300,45 @@ pub(crate) fn compatible(a: Type, b: Type) -> bool {
     a == b || a.is_a(b) || b.is_a(a)
 }
 
+/// Refuses constants that a computed number is never (`expr_evaluate_numgen`, `expr_evaluate_hash`).
+pub(crate) fn can_be(left: &Typed, right: &Typed) -> Parsed<()> {
+    let (modulus, offset) = match &left.kind {
+        Kind::Numgen(numgen) => (numgen.modulus, numgen.offset),
+        Kind::Jhash(hash) => (hash.modulus, hash.offset),
+        Kind::Symhash(hash) => (hash.modulus, hash.offset),
+        _ => return Ok(()),
+    };
+    match &right.kind {
+        Kind::Value(_) => {
+            let most = u128::from(offset) + u128::from(modulus.saturating_sub(1));
+            match right.value() {
+                Some(value) if value > most => {
+                    let message = format!("Value {value} exceeds valid range 0-{most}");
+                    Err(Diagnostic::error(right.span, message))
+                }
+                _ => Ok(()),
+            }
+        }
+        Kind::Range(from, to) => can_be(left, from).and_then(|()| can_be(left, to)),
+        Kind::Set(set) => set.elements.iter().try_for_each(|element| can_be(left, &element.key)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a statement takes an expression of another type than its own (`__stmt_evaluate_arg`): marks take every
+/// number, and all take plain integers.
+pub(crate) fn fits_argument(typed: &Typed, want: Shape) -> Parsed<()> {
+    let found = typed.shape.datatype;
+    let number = !found.is_string() && !found.is_bitmask() && typed.shape.bits <= want.bits;
+    let fits = !typed.is_load()
+        || matches!(typed.kind, Kind::Map(..))
+        || found == Type::Invalid
+        || found.number() == Type::Integer.number()
+        || found.number() == want.datatype.number()
+        || (want.datatype == Type::Mark && number);
+    if fits { Ok(()) } else { Err(mismatch(want.datatype, found, typed.span)) }
+}
+
 fn mismatch(expected: Type, found: Type, span: Span) -> Box<Diagnostic> {
     Diagnostic::error(
         span,

@@ -47,7 +47,7 @@ impl Lower<'_> {
 
     /// A part of a key, which must be of the key's type.
     fn part(&mut self, part: &Expr, want: Shape) -> Parsed<Typed> {
-        let typed = self.argument(part, want)?;
+        let typed = self.resolve_argument(part, want)?;
         let (expected, found) = (want.datatype, typed.shape.datatype);
         let wide = typed.fields().len() > 1;
         if typed.is_load() && (wide || !compatible(expected, found)) {

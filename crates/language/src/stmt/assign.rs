@@ -90,7 +90,9 @@ impl Assign {
     /// (`stmt_evaluate_payload`); the kernel wants an even number of bytes at an even place where it mends a checksum.
     fn lower_payload(&self, to: &mut Lower<'_>, payload: Payload, shape: Shape) -> Parsed<()> {
         let checksum = checksum(&payload);
-        let even = checksum.kind != ChecksumKind::None || checksum.pseudo_header;
+        // IPv6 has none of its own, though its addresses are part of others
+        let own = payload.field.is_some_and(|(proto, _)| proto.header().checksum.is_some());
+        let even = own || payload.base == Base::Inner;
         let field = Bits { offset: payload.offset, bits: shape.bits };
         let (offset, len) = field.bytes(even);
         let source;
@@ -214,8 +216,8 @@ fn checksum(payload: &Payload) -> Checksum {
         return by_pseudo_header;
     }
     let covered = match proto {
-        Proto::Ip => matches!(name, "saddr" | "daddr" | "protocol"),
-        Proto::Ip6 => matches!(name, "saddr" | "daddr" | "nexthdr"),
+        Proto::Ip => matches!(name, "saddr" | "daddr" | "protocol" | "length"),
+        Proto::Ip6 => matches!(name, "saddr" | "daddr" | "nexthdr" | "length"),
         _ => false,
     };
     let kind = if proto == Proto::Sctp { ChecksumKind::Sctp } else { ChecksumKind::Inet };
