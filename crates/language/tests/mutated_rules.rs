@@ -92,22 +92,27 @@ fn mutate(rules: &[String], chance: &mut Chance) -> String {
     words.join(" ")
 }
 
+const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
+
+/// A table of each family, with a chain and a set.
+fn worlds() -> Vec<(&'static str, World)> {
+    let make = |family| {
+        let mut world = World::default();
+        let setup = format!(
+            "add table {family} t\nadd chain {family} t c\nadd set {family} t s {{ type ipv4_addr; flags dynamic; }}\n"
+        );
+        world.run(&setup).unwrap_or_else(|refusal| panic!("{}", refusal.first_line()));
+        (family, world)
+    };
+    FAMILIES.map(make).to_vec()
+}
+
 #[test]
 fn no_mutated_rule_makes_anything_panic() {
     let rules = rules();
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     let tried = std::env::var("MUTANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(MUTANTS);
-    let worlds: Vec<(&str, World)> = ["ip", "ip6", "inet", "arp", "bridge", "netdev"]
-        .into_iter()
-        .map(|family| {
-            let mut world = World::default();
-            let setup = format!(
-                "add table {family} t\nadd chain {family} t c\nadd set {family} t s {{ type ipv4_addr; flags dynamic; }}\n"
-            );
-            world.run(&setup).unwrap_or_else(|refusal| panic!("{}", refusal.first_line()));
-            (family, world)
-        })
-        .collect();
+    let worlds = worlds();
     let (mut accepted, mut crashes) = (0, Vec::new());
     for _ in 0..tried {
         let rule = mutate(&rules, &mut chance);
@@ -124,4 +129,54 @@ fn no_mutated_rule_makes_anything_panic() {
     }
     println!("{accepted} of {tried} mutants were accepted");
     assert!(crashes.is_empty(), "{} crashes:\n{}", crashes.len(), crashes.join("\n"));
+}
+
+#[test]
+fn what_a_mutated_rule_is_listed_as_comes_back() {
+    let rules = rules();
+    let mut chance = Chance(0x1f83_d9ab_fb41_bd6b);
+    let tried = std::env::var("MUTANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(MUTANTS);
+    let worlds = worlds();
+    let (mut accepted, mut lost) = (0, Vec::new());
+    for _ in 0..tried {
+        let rule = mutate(&rules, &mut chance);
+        let (family, world) = &worlds[chance.below(FAMILIES.len())];
+        let mut world = world.clone();
+        if world.run(&format!("add rule {family} t c {rule}\n")).is_err() {
+            continue;
+        }
+        accepted += 1;
+        let list = format!("list table {family} t\n");
+        let table = format!("{family} t");
+        let listing = world.run(&list).expect("it is listed").listing;
+        let mut by_text = World::default();
+        match by_text.run(&listing) {
+            Err(refusal) => lost.push(format!("{family}: {rule}\nTEXT {}", refusal.first_line())),
+            Ok(_) => {
+                let again = by_text.run(&list).expect("it is listed").listing;
+                if again != listing {
+                    lost.push(format!("{family}: {rule}\nTEXT {}", different(&listing, &again)));
+                }
+            }
+        }
+        let json = world.list_json(&table);
+        let mut by_json = World::default();
+        match by_json.run_json(&json) {
+            Err(refusal) => lost.push(format!("{family}: {rule}\nJSON {}", refusal.first_line())),
+            Ok(_) => {
+                let again = by_json.run(&list).expect("it is listed").listing;
+                if again != listing {
+                    lost.push(format!("{family}: {rule}\nJSON {}", different(&listing, &again)));
+                }
+            }
+        }
+    }
+    println!("{accepted} of {tried} mutants were accepted");
+    assert!(lost.is_empty(), "{} do not come back:\n{}", lost.len(), lost.join("\n"));
+}
+
+/// The first line in which two texts differ.
+fn different(a: &str, b: &str) -> String {
+    let pair = a.lines().zip(b.lines()).find(|(a, b)| a != b);
+    pair.map_or_else(|| "one goes on".to_owned(), |(a, b)| format!("{} / {}", a.trim(), b.trim()))
 }

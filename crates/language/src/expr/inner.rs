@@ -44,6 +44,9 @@ impl Primary for Inner {
     fn parse(p: &mut Parser<'_>) -> Parsed<Inner> {
         let tunnel = p.word().into();
         p.next();
+        if TUNNELS.contains(&p.word()) {
+            return Err(p.unexpected("a header that is no tunnel's"));
+        }
         let expr = p.nested(super::primary::keyword)?.into();
         Ok(Inner { tunnel, expr })
     }
@@ -80,6 +83,9 @@ impl Primary for Inner {
         } else {
             ExprKind::Payload(Payload::from_json(inside)?)
         };
+        if matches!(&kind, ExprKind::Payload(field) if TUNNELS.contains(&field.protocol)) {
+            return Err(inside.error("a tunnel's header inside a tunnel is not looked into"));
+        }
         let tunnel = inside.need("tunnel")?.one_of("tunnel", &TUNNELS)?;
         Ok(Inner { tunnel: tunnel.into(), expr: Expr::new(kind, inside.span()).into() })
     }

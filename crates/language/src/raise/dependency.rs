@@ -147,8 +147,24 @@ impl Raise<'_> {
             },
             _ => return,
         };
+        let needed = !left.is_inner() && self.is_needed(left, told, value);
         self.dependencies.layers(left.is_inner())[told] =
-            Some(Dependency { place, left: left.clone(), value });
+            (!needed).then(|| Dependency { place, left: left.clone(), value });
+    }
+
+    /// Whether a match that tells a protocol cannot be left out, since what comes behind it is refused without it: of a
+    /// protocol that the family does not have.
+    fn is_needed(&self, left: &Typed, told: usize, value: u128) -> bool {
+        // DIVERGES: nft lists `arp` rules as `tcp dport 22` that it accepts only behind `meta l4proto tcp`.
+        let own = match self.scope.family {
+            Family::Ip => (2, 0x0800),
+            Family::Ip6 => (10, 0x86dd),
+            Family::Arp if told == layer(Base::Transport) => return true,
+            Family::Arp => (3, 0x0806),
+            _ => return false,
+        };
+        let nfproto = matches!(left.kind, Kind::Meta(meta::Key::Nfproto, _));
+        told == layer(Base::Network) && value != if nfproto { own.0 } else { own.1 }
     }
 
     /// Whether writing this field alone would make the match that told its protocol.
@@ -167,7 +183,10 @@ impl Raise<'_> {
         };
         match (payload.base, below) {
             (Base::Link, Some((Proto::Vlan, _))) => false,
-            (Base::Link, Some((Proto::Ether, _))) => dependency.value == 0x8100,
+            // Behind matches of higher layers a tag is not looked for.
+            (Base::Link, Some((Proto::Ether, _))) => {
+                dependency.value == 0x8100 && !self.protocols.learned(Base::Network)
+            }
             (Base::Transport, Some((network @ (Proto::Ip | Proto::Ip6), _))) => match self.scope.family {
                 Family::Inet | Family::Bridge | Family::Netdev => false,
                 _ => !matches!((network, proto), (Proto::Ip, Proto::Icmpv6) | (Proto::Ip6, Proto::Icmp)),

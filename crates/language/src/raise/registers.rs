@@ -14,6 +14,10 @@ enum Content {
     Immediate(Value),
 }
 
+/// How many parts one register's content may consist of. Each expression can join the contents of two registers, so that
+/// those of a rule made to do harm would double with every expression.
+const MAX_PARTS: usize = 256;
+
 /// Sixteen registers of 4 bytes; what is wider is held by the first of those it fills.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RegisterFile {
@@ -24,10 +28,22 @@ fn word(register: Register) -> usize {
     register.offset() / 4
 }
 
+/// How many parts an expression has; counting ends above `limit`.
+fn parts(typed: &Typed, limit: usize) -> usize {
+    let below: &[&Typed] = match &typed.kind {
+        Kind::Jhash(of, ..) | Kind::Swap(of) | Kind::Prefix(of, _) => &[of],
+        Kind::Binary(_, left, right) | Kind::Map(left, right) => &[left, right],
+        Kind::Concat(parts) => &parts.iter().collect::<Vec<_>>(),
+        _ => &[],
+    };
+    below.iter().fold(1, |sum, part| if sum > limit { sum } else { sum + parts(part, limit - sum) })
+}
+
 impl RegisterFile {
-    /// Fills a register with something loaded.
+    /// Fills a register with something loaded. What has too many parts is as if it were not known.
     pub(super) fn set(&mut self, register: Register, typed: Typed) {
-        self.words[word(register)] = Some(Content::Loaded(typed));
+        let fits = parts(&typed, MAX_PARTS) <= MAX_PARTS;
+        self.words[word(register)] = fits.then_some(Content::Loaded(typed));
     }
 
     /// Fills a register with a constant.

@@ -92,7 +92,7 @@ impl Relational {
             kind => kind,
         };
         let flags = match left {
-            ExprKind::Ct(ct) => matches!(&*ct.key, "state" | "status" | "label"),
+            ExprKind::Ct(ct) => matches!(&*ct.key, "state" | "status" | "label" | "event"),
             ExprKind::Payload(payload) => (payload.protocol, payload.field) == ("tcp", "flags"),
             _ => false,
         };

@@ -1,0 +1,97 @@
+//! What fuzzing and random rules have found, each with what was wrong.
+
+mod corpus;
+
+use std::time::{Duration, Instant as Clock};
+
+use corpus::world::World;
+use ironweir_expr::bitwise::{Bitwise, Op, Operand};
+use ironweir_expr::{Expr, Register, meta};
+use ironweir_language::datatype::{Names, PrintOptions};
+use ironweir_language::print::{Options, Printer};
+use ironweir_language::raise::{NoChains, raise_rule};
+use ironweir_language::scope::{NoSets, Scope};
+use ironweir_ruleset::{Family, Rule, Userdata};
+use ironweir_wire::Instant;
+
+/// Lists a rule of a family, and checks that the listing is loaded and listed the same, as text and as JSON.
+fn comes_back(family: &str, rule: &str) -> String {
+    let list = format!("list table {family} t\n");
+    let mut world = World::default();
+    let setup = format!("add table {family} t\nadd chain {family} t c\n");
+    let made = world.run(&format!("{setup}add rule {family} t c {rule}\n"));
+    made.unwrap_or_else(|refusal| panic!("{rule}: {}", refusal.first_line()));
+    let listing = world.run(&list).expect("it can be listed").listing;
+    let (mut text, mut json) = (World::default(), World::default());
+    text.run(&listing).unwrap_or_else(|refusal| panic!("{listing}{}", refusal.first_line()));
+    let document = world.list_json(&format!("{family} t"));
+    json.run_json(&document).unwrap_or_else(|refusal| panic!("{document}: {}", refusal.first_line()));
+    for mut world in [text, json] {
+        assert_eq!(world.run(&list).expect("it can be listed").listing, listing);
+    }
+    corpus::compare::rule_text(&listing, "c")
+}
+
+fn refused(family: &str, rule: &str) -> String {
+    let text = format!("add table {family} t\nadd chain {family} t c\nadd rule {family} t c {rule}\n");
+    match World::default().run(&text) {
+        Ok(_) => panic!("{rule} is accepted"),
+        Err(refusal) => refusal.first_line(),
+    }
+}
+
+#[test]
+fn registers_joined_again_and_again_are_listed_in_bounded_time() {
+    // The content of a register doubled with every expression, so that 32 of them took hours.
+    let register = Register::from_number(1).expect("register 1 exists");
+    let join = Expr::Bitwise(Bitwise {
+        source: register,
+        destination: register,
+        len: 4,
+        op: Op::Or(Operand::Register(register)),
+    });
+    let load = Expr::MetaGet(meta::Get { key: meta::Key::Mark, destination: register });
+    let set = Expr::MetaSet(meta::Set { key: meta::Key::Mark, source: register });
+    let mut exprs = vec![load];
+    exprs.extend(std::iter::repeat_n(join, 100_000));
+    exprs.push(set);
+    let (names, begun) = (Names::default(), Clock::now());
+    let scope = Scope { family: Family::Ip, names: &names, sets: &NoSets };
+    let rule = Rule { exprs, userdata: Userdata::default() };
+    let raised = raise_rule(scope, PrintOptions::default(), &NoChains, Instant::from_nanos(0), &rule);
+    let mut printer = Printer::new(Options::default());
+    raised.print(&mut printer);
+    assert!(printer.finish().len() < 10_000 && begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn matches_of_protocols_that_a_family_does_not_have_are_listed() {
+    // They were left out, and `tcp dport 22` was refused when it came back.
+    assert_eq!(comes_back("arp", "meta l4proto tcp tcp dport 22"), "meta l4proto 6 tcp dport 22");
+    assert_eq!(comes_back("arp", "ether type ip ip saddr 192.0.2.1"), "ether type ip ip saddr 192.0.2.1");
+    assert_eq!(
+        comes_back("ip6", "meta nfproto ipv4 ip saddr 192.0.2.1"),
+        "meta nfproto ipv4 ip saddr 192.0.2.1"
+    );
+    assert_eq!(comes_back("ip", "meta nfproto ipv4 ip saddr 192.0.2.1"), "ip saddr 192.0.2.1");
+}
+
+#[test]
+fn a_tag_behind_the_match_of_a_higher_layer_keeps_the_match_of_its_type() {
+    let rule = "icmpv6 max-delay != 1 ether type 8021q vlan id 1";
+    assert_eq!(comes_back("inet", rule), rule);
+    assert_eq!(comes_back("inet", "ether type 8021q vlan id 1"), "vlan id 1");
+}
+
+#[test]
+fn tunnels_inside_tunnels_are_refused() {
+    // `gretap gretap udp sport 8888` was taken for `gretap udp sport 8888`.
+    for rule in ["gretap gretap udp sport 8888", "gre gretap ip saddr 192.0.2.1", "gretap gre version 0"] {
+        assert!(refused("ip", rule).contains("no tunnel's"), "{rule}");
+    }
+}
+
+#[test]
+fn any_of_several_events_comes_back_from_json() {
+    assert_eq!(comes_back("ip", "ct event new | destroy"), "ct event new,destroy");
+}
