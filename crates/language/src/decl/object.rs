@@ -124,7 +124,7 @@ fn counter(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
         if !p.is_word("packets") {
             return Err(p.unexpected_word("packets or comment", &["packets", "comment"]));
         }
-        let counter = stmt::counter::Counter::parse(p)?;
+        let counter = stmt::counter::Counter::arguments(p)?;
         let counter = ironweir_expr::counter::Counter::new(counter.packets, counter.bytes);
         body.kind = Some(ObjectKind::Counter(counter));
     }
@@ -133,7 +133,7 @@ fn counter(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
 
 fn quota(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
     if !comment(p, body)? {
-        let quota = stmt::quota::Quota::parse(p)?;
+        let quota = stmt::quota::Quota::arguments(p)?;
         let quota = ironweir_expr::quota::Quota::new(quota.bytes, quota.over, quota.used);
         body.kind = Some(ObjectKind::Quota(quota));
     }
@@ -142,7 +142,7 @@ fn quota(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
 
 fn limit(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
     if !comment(p, body)? {
-        let limit = stmt::limit::Limit::parse(p)?;
+        let limit = stmt::limit::Limit::arguments(p)?;
         let limit =
             ironweir_expr::limit::Limit::new(limit.rate, limit.unit, limit.burst, limit.kind, limit.over);
         body.kind = Some(ObjectKind::Limit(limit));
@@ -153,7 +153,7 @@ fn limit(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
 fn synproxy(p: &mut Parser<'_>, body: &mut Body) -> Parsed<()> {
     if !comment(p, body)? {
         let start = p.peek();
-        let more = stmt::synproxy::Synproxy::parse(p)?;
+        let more = stmt::synproxy::Synproxy::arguments(p)?;
         if p.peek() == start {
             let words = ["mss", "wscale", "timestamp", "sack-perm", "comment"];
             return Err(p.unexpected_word("mss, wscale, timestamp or sack-perm", &words));

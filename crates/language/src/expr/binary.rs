@@ -1,5 +1,7 @@
 //! Bitwise operations.
 
+use serde_json::Value;
+
 use super::{Expr, ExprKind};
 use crate::diag::Parsed;
 use crate::json::{Node, tagged};
@@ -7,7 +9,6 @@ use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::print::Printer;
-use serde_json::Value;
 
 /// `left op right`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,12 @@
 //! Concatenations: `ip saddr . tcp dport`.
 
+use serde_json::Value;
+
 use super::Expr;
 use crate::diag::Parsed;
 use crate::json::{Node, tagged};
 use crate::print::Options;
 use crate::print::Printer;
-use serde_json::Value;
 
 /// Two or more parts.
 #[derive(Clone, Debug, PartialEq)]

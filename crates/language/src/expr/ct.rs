@@ -1,5 +1,6 @@
 //! `ct`: what conntrack knows.
 
+use ironweir_expr::{Family, ct};
 use serde_json::{Value, json};
 
 use super::primary::one_of;
@@ -14,7 +15,6 @@ use crate::proto::Proto;
 use crate::resolve::{family_unknown, unknown};
 use crate::source::Span;
 use crate::typed::{Kind, Shape, Typed};
-use ironweir_expr::{Family, ct};
 
 /// `ct [direction] [family] key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,12 +1,13 @@
 //! Lists of flags: `established,related`, `syn / syn,ack`.
 
+use serde_json::{Value, json};
+
 use super::binary::BinaryOp;
 use super::{Expr, ExprKind};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::print::Options;
 use crate::print::Printer;
-use serde_json::{Value, json};
 
 /// `a,b,c`: any of these flags.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,12 @@
 //! Map expressions: `tcp dport map { 22 : 1, 80 : 2 }`.
 
+use serde_json::{Value, json};
+
 use super::Expr;
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::print::Options;
 use crate::print::Printer;
-use serde_json::{Value, json};
 
 /// What a map maps a key to.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! `meta`: what is known of a packet besides its bytes.
 
+use ironweir_expr::{Family, meta};
 use serde_json::{Value, json};
 
 use super::registry::Primary;
@@ -13,7 +14,6 @@ use crate::proto::Proto;
 use crate::resolve::unknown;
 use crate::source::Span;
 use crate::typed::{Kind, Shape, Typed};
-use ironweir_expr::{Family, meta};
 
 /// `meta key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,11 +1,12 @@
 //! Prefixes: `10.0.0.0/8`.
 
+use serde_json::{Value, json};
+
 use super::Expr;
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::print::Options;
 use crate::print::Printer;
-use serde_json::{Value, json};
 
 /// `base/len`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,12 @@
 //! Ranges: `22-25`.
 
+use serde_json::{Value, json};
+
 use super::Expr;
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::print::Options;
 use crate::print::Printer;
-use serde_json::{Value, json};
 
 /// `from-to`, both included.
 #[derive(Clone, Debug, PartialEq)]

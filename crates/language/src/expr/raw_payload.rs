@@ -1,5 +1,6 @@
 //! Raw payload: `@nh,8,16`.
 
+use ironweir_expr::payload::Base;
 use serde_json::{Value, json};
 
 use super::registry::Primary;
@@ -14,7 +15,6 @@ use crate::proto::Proto;
 use crate::resolve::whole_bytes;
 use crate::source::Span;
 use crate::typed::{Kind, Payload, Shape, Typed};
-use ironweir_expr::payload::Base;
 
 /// Bits from where a header begins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

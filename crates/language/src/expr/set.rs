@@ -1,5 +1,7 @@
 //! Set literals, their elements, and references to named sets.
 
+use serde_json::{Value, json};
+
 use super::verdict::Verdict;
 use super::{Expr, ExprKind};
 use crate::diag::{Diagnostic, Parsed};
@@ -10,7 +12,6 @@ use crate::print::Options;
 use crate::print::Printer;
 use crate::source::Span;
 use crate::stmt::Stmt;
-use serde_json::{Value, json};
 
 /// `{ ... }`. Sets inside sets (through `$variable`) are spliced in while parsing.
 #[derive(Clone, Debug, Default, PartialEq)]

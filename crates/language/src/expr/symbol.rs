@@ -1,7 +1,8 @@
 //! Symbols: words, addresses, quoted strings, whose meaning the other side decides.
 
-use crate::print::{Options, Printer};
 use serde_json::Value;
+
+use crate::print::{Options, Printer};
 
 /// A symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

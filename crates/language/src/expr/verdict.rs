@@ -1,5 +1,7 @@
 //! Verdicts, as statements and as data of verdict maps.
 
+use serde_json::{Value, json};
+
 use crate::ast::Rule;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::ExprKind;
@@ -9,7 +11,6 @@ use crate::parse::Parser;
 use crate::print::Options;
 use crate::print::Printer;
 use crate::source::Span;
-use serde_json::{Value, json};
 
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,6 @@ use ironweir_expr::cmp::{Cmp, Op};
 use ironweir_expr::objref::ObjectType;
 use ironweir_expr::payload::Base;
 use ironweir_expr::{Expr as Code, Register, SetRef, Value, meta};
-
 use ironweir_ruleset::set::SetData;
 
 use crate::datatype::Type;

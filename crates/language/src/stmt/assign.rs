@@ -3,7 +3,9 @@
 use ironweir_expr::bitwise::{self, Bitwise};
 use ironweir_expr::payload::{self, Base, Checksum, ChecksumKind};
 use ironweir_expr::{Expr as Code, Register, Value, ct, exthdr, meta};
+use serde_json::json;
 
+use super::registry::Statement;
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::ct::ct_shape;
@@ -11,14 +13,12 @@ use crate::expr::meta::meta_shape;
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
-use crate::print::Options;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::proto::{Field, Proto};
 use crate::raise::Raise;
 use crate::resolve::ones;
 use crate::source::Span;
 use crate::typed::{BinaryOp, Exthdr, Kind, Payload, Shape, Typed};
-use serde_json::json;
 
 /// `TARGET set VALUE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,57 +30,6 @@ pub struct Assign {
 }
 
 impl Assign {
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
-        self.target.print(out);
-        out.text(" set ");
-        self.value.print(out);
-    }
-}
-
-impl Assign {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> serde_json::Value {
-        json!({ "mangle": { "key": self.target.to_json(options), "value": self.value.to_json(options) } })
-    }
-
-    /// `key` and `value`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Assign> {
-        let target = Expr::from_json(node.need("key")?)?;
-        Ok(Assign { target, value: Expr::from_json(node.need("value")?)? })
-    }
-}
-
-impl Assign {
-    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
-        let target = to.resolve_target(&self.target)?;
-        match target.kind {
-            Kind::Meta(key, None) if SETTABLE_META.contains(&key) => {
-                let source = self.lower_value(to, target.shape)?;
-                to.emit(Code::MetaSet(meta::Set { key, source }));
-            }
-            Kind::Ct(key, direction) if SETTABLE_CT.contains(&key) => {
-                let source = self.lower_value(to, target.shape)?;
-                to.emit(Code::CtSet(ct::Set { key, direction, source }));
-            }
-            Kind::Exthdr(option) if option.kind == exthdr::Kind::Tcpopt && !option.present => {
-                let source = self.lower_value(to, target.shape)?;
-                to.emit(Code::Exthdr(exthdr::Exthdr {
-                    kind: option.kind,
-                    header: option.header,
-                    offset: option.offset / 8,
-                    len: target.shape.bytes() as u32,
-                    action: exthdr::Action::Write(source),
-                }));
-            }
-            Kind::Payload(payload) if payload.inner.is_none() => {
-                self.lower_payload(to, payload, target.shape)?
-            }
-            _ => return Err(Diagnostic::error(self.target.span.to(span), "this cannot be set")),
-        }
-        Ok(())
-    }
-
     fn lower_value(&self, to: &mut Lower<'_>, shape: Shape) -> Parsed<Register> {
         let value = to.argument(&self.value, shape)?;
         load_wide(to, &value)
@@ -341,5 +290,67 @@ fn narrowest(base: Base, offset: u32, bits: u32, changed: u128, from: &mut Raise
             let len = bits - skip - changed.trailing_zeros().min(bits - skip);
             payload_typed(base, offset + skip, len.max(1), from)
         }
+    }
+}
+
+impl Statement for Assign {
+    const JSON: &'static str = "mangle";
+
+    fn print(&self, out: &mut Printer) {
+        self.target.print(out);
+        out.text(" set ");
+        self.value.print(out);
+    }
+
+    fn to_json(&self, options: &Options) -> serde_json::Value {
+        json!({ "mangle": { "key": self.target.to_json(options), "value": self.value.to_json(options) } })
+    }
+
+    /// `key` and `value`.
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Assign> {
+        let target = Expr::from_json(inside.need("key")?)?;
+        Ok(Assign { target, value: Expr::from_json(inside.need("value")?)? })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let target = to.resolve_target(&self.target)?;
+        match target.kind {
+            Kind::Meta(key, None) if SETTABLE_META.contains(&key) => {
+                let source = self.lower_value(to, target.shape)?;
+                to.emit(Code::MetaSet(meta::Set { key, source }));
+            }
+            Kind::Ct(key, direction) if SETTABLE_CT.contains(&key) => {
+                let source = self.lower_value(to, target.shape)?;
+                to.emit(Code::CtSet(ct::Set { key, direction, source }));
+            }
+            Kind::Exthdr(option) if option.kind == exthdr::Kind::Tcpopt && !option.present => {
+                let source = self.lower_value(to, target.shape)?;
+                to.emit(Code::Exthdr(exthdr::Exthdr {
+                    kind: option.kind,
+                    header: option.header,
+                    offset: option.offset / 8,
+                    len: target.shape.bytes() as u32,
+                    action: exthdr::Action::Write(source),
+                }));
+            }
+            Kind::Payload(payload) if payload.inner.is_none() => {
+                self.lower_payload(to, payload, target.shape)?
+            }
+            _ => return Err(Diagnostic::error(self.target.span.to(span), "this cannot be set")),
+        }
+        Ok(())
+    }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Assign> {
+        Some(match code {
+            Code::MetaSet(set) => Assign::raise_meta(set, from),
+            Code::CtSet(set) => Assign::raise_ct(set, from),
+            Code::PayloadWrite(write) => Assign::raise_payload(write, from),
+            Code::Exthdr(exthdr) => match exthdr.action {
+                exthdr::Action::Write(source) => Assign::raise_exthdr(exthdr, source, from),
+                _ => return None,
+            },
+            _ => return None,
+        })
     }
 }

@@ -2,13 +2,16 @@
 
 use ironweir_expr::Expr as Code;
 use ironweir_expr::counter::Counter as Counted;
+use serde_json::{Value, json};
 
+use super::registry::{Stateful, Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::raise::Raise;
+use crate::source::Span;
 
 /// `counter [packets N bytes N]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct Counter {
 
 impl Counter {
     /// What follows the word `counter`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Counter> {
+    pub(crate) fn arguments(p: &mut Parser<'_>) -> Parsed<Counter> {
         let mut counter = Counter::default();
         loop {
             if p.eat_word("packets") {
@@ -34,28 +37,24 @@ impl Counter {
         }
     }
 
+    fn of(counter: &Counted) -> Counter {
+        let (packets, bytes) = counter.totals();
+        Counter { packets, bytes }
+    }
+}
+
+impl Statement for Counter {
+    const JSON: &'static str = "counter";
+
     /// As nft lists it; without the numbers where state is not asked for.
-    pub fn print(&self, out: &mut Printer) {
+    fn print(&self, out: &mut Printer) {
         out.text("counter");
         if !out.options.stateless {
             out.fmt(format_args!(" packets {} bytes {}", self.packets, self.bytes));
         }
     }
 
-    /// The expression alone, for sets and elements.
-    pub(crate) fn code(&self) -> Code {
-        Code::Counter(Counted::new(self.packets, self.bytes))
-    }
-
-    pub(crate) fn raise(counter: &Counted) -> Counter {
-        let (packets, bytes) = counter.totals();
-        Counter { packets, bytes }
-    }
-}
-
-impl Counter {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> Value {
+    fn to_json(&self, options: &Options) -> Value {
         match options.stateless {
             true => json!({ "counter": null }),
             false => json!({ "counter": { "packets": self.packets, "bytes": self.bytes } }),
@@ -63,12 +62,39 @@ impl Counter {
     }
 
     /// `null`, or `packets` and `bytes`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Counter> {
-        if node.is_null() {
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Counter> {
+        if inside.is_null() {
             return Ok(Counter::default());
         }
-        node.object()?;
-        let number = |key| node.get(key).map_or(Ok(0), |number| number.number(u64::MAX));
+        inside.object()?;
+        let number = |key| inside.get(key).map_or(Ok(0), |number| number.number(u64::MAX));
         Ok(Counter { packets: number("packets")?, bytes: number("bytes")? })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, _: Span) -> Parsed<()> {
+        to.emit(self.code());
+        Ok(())
+    }
+
+    fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Counter> {
+        let Code::Counter(counter) = code else { return None };
+        Some(Counter::of(counter))
+    }
+}
+
+impl Worded for Counter {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("counter") && p.word_at(1) != "name"
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Counter> {
+        p.next();
+        Counter::arguments(p)
+    }
+}
+
+impl Stateful for Counter {
+    fn code(&self) -> Code {
+        Code::Counter(Counted::new(self.packets, self.bytes))
     }
 }

@@ -1,21 +1,21 @@
 //! `fwd`: sends the packet out of another device.
 
 use ironweir_expr::{Expr as Code, Family, fwd};
+use serde_json::{Value, json};
 
 use super::dup::load;
 use super::nat::{address_shape, ip_family_from_json, parse_family};
+use super::registry::{Statement, Worded};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
 use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::Shape;
-use serde_json::{Value, json};
 
 /// `fwd to DEVICE` or `fwd ip|ip6 to ADDRESS device DEVICE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,23 +27,18 @@ pub struct Fwd {
 }
 
 impl Fwd {
-    /// What follows the word `fwd`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Fwd> {
-        let family = parse_family(p);
-        p.expect_word("to")?;
-        let target = Expr::parse_single_value(p)?;
-        let (neighbour, device) = match family {
-            None => (None, target),
-            Some(family) => {
-                p.expect_word("device")?;
-                (Some((family, target)), Expr::parse_single_value(p)?)
-            }
-        };
-        Ok(Fwd { neighbour, device })
+    fn of(fwd: &fwd::Fwd, from: &mut Raise<'_>) -> Fwd {
+        let device = from.operand(fwd.device, Shape::of(Type::IfaceIndex));
+        let neighbour =
+            fwd.neighbour.map(|(register, family)| (family, from.operand(register, address_shape(family))));
+        Fwd { neighbour, device }
     }
+}
 
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
+impl Statement for Fwd {
+    const JSON: &'static str = "fwd";
+
+    fn print(&self, out: &mut Printer) {
         out.text("fwd");
         match &self.neighbour {
             None => drop(out.text(" to ")),
@@ -55,11 +50,8 @@ impl Fwd {
         }
         self.device.print(out);
     }
-}
 
-impl Fwd {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> Value {
+    fn to_json(&self, options: &Options) -> Value {
         let mut fwd = json!({ "dev": self.device.to_json(options) });
         if let Some((family, address)) = &self.neighbour {
             fwd["family"] = json!(family.name());
@@ -69,19 +61,17 @@ impl Fwd {
     }
 
     /// `dev`, and both or none of `family` and `addr`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Fwd> {
-        let device = Expr::from_json(node.need("dev")?)?;
-        let neighbour = match (node.get("family"), node.get("addr")) {
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Fwd> {
+        let device = Expr::from_json(inside.need("dev")?)?;
+        let neighbour = match (inside.get("family"), inside.get("addr")) {
             (None, None) => None,
             (Some(family), Some(address)) => Some((ip_family_from_json(family)?, Expr::from_json(address)?)),
-            _ => return Err(node.error("'family' and 'addr' go together")),
+            _ => return Err(inside.error("'family' and 'addr' go together")),
         };
         Ok(Fwd { neighbour, device })
     }
-}
 
-impl Fwd {
-    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         if to.scope.family != Family::Netdev {
             return Err(Diagnostic::error(span, "unsupported family"));
         }
@@ -99,13 +89,30 @@ impl Fwd {
         to.emit(Code::Fwd(fwd::Fwd { device, neighbour }));
         Ok(())
     }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Fwd> {
+        let Code::Fwd(fwd) = code else { return None };
+        Some(Fwd::of(fwd, from))
+    }
 }
 
-impl Fwd {
-    pub(crate) fn raise(fwd: &fwd::Fwd, from: &mut Raise<'_>) -> Fwd {
-        let device = from.operand(fwd.device, Shape::of(Type::IfaceIndex));
-        let neighbour =
-            fwd.neighbour.map(|(register, family)| (family, from.operand(register, address_shape(family))));
-        Fwd { neighbour, device }
+impl Worded for Fwd {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("fwd")
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Fwd> {
+        p.next();
+        let family = parse_family(p);
+        p.expect_word("to")?;
+        let target = Expr::parse_single_value(p)?;
+        let (neighbour, device) = match family {
+            None => (None, target),
+            Some(family) => {
+                p.expect_word("device")?;
+                (Some((family, target)), Expr::parse_single_value(p)?)
+            }
+        };
+        Ok(Fwd { neighbour, device })
     }
 }

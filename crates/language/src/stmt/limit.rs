@@ -2,15 +2,18 @@
 
 use ironweir_expr::Expr as Code;
 use ironweir_expr::limit::{Kind, Limit as Bucket};
+use serde_json::{Value, json};
 
 use super::amount;
+use super::registry::{Stateful, Statement, Worded};
 use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
+use crate::raise::Raise;
 use crate::source::Span;
-use serde_json::{Value, json};
 
 /// `limit rate [over] N/UNIT [burst N packets]` or `limit rate [over] N BYTES/UNIT [burst N BYTES]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ const DEFAULT_PACKETS: u32 = 5;
 
 impl Limit {
     /// What follows the word `limit`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Limit> {
+    pub(crate) fn arguments(p: &mut Parser<'_>) -> Parsed<Limit> {
         p.expect_word("rate")?;
         let over = p.eat_word("over");
         if !over {
@@ -101,8 +104,27 @@ impl Limit {
         Ok(Limit { over, rate, unit, kind: Kind::Bytes, burst })
     }
 
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
+    fn of(limit: &Bucket) -> Limit {
+        Limit { over: limit.over, rate: limit.rate, unit: limit.unit, kind: limit.kind, burst: limit.burst }
+    }
+}
+
+fn unit(p: &Parser<'_>, word: &str) -> Parsed<u64> {
+    match UNITS.iter().find(|(name, _)| *name == word) {
+        Some((_, seconds)) => Ok(*seconds),
+        None => Err(p.unexpected_word("second, minute, hour, day or week", &UNITS.map(|(name, _)| name))),
+    }
+}
+
+/// The kernel refuses a rate of none (`nft_limit_init`).
+fn check_rate(span: Span, rate: u64) -> Parsed<()> {
+    if rate == 0 { Err(Diagnostic::error(span, "limit rate must be > 0")) } else { Ok(()) }
+}
+
+impl Statement for Limit {
+    const JSON: &'static str = "limit";
+
+    fn print(&self, out: &mut Printer) {
         out.text(if self.over { "limit rate over " } else { "limit rate " });
         let unit = UNITS.iter().find(|(_, seconds)| *seconds == self.unit).map_or("error", |(name, _)| name);
         match self.kind {
@@ -123,19 +145,7 @@ impl Limit {
         }
     }
 
-    /// The expression alone, for sets and elements.
-    pub(crate) fn code(&self) -> Code {
-        Code::Limit(Bucket::new(self.rate, self.unit, self.burst, self.kind, self.over))
-    }
-
-    pub(crate) fn raise(limit: &Bucket) -> Limit {
-        Limit { over: limit.over, rate: limit.rate, unit: limit.unit, kind: limit.kind, burst: limit.burst }
-    }
-}
-
-impl Limit {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self, _: &Options) -> Value {
         let unit = UNITS.iter().find(|(_, seconds)| *seconds == self.unit).map_or("error", |(name, _)| name);
         let mut limit = match self.kind {
             Kind::Packets => json!({ "rate": self.rate, "burst": self.burst, "per": unit }),
@@ -154,45 +164,61 @@ impl Limit {
     }
 
     /// `rate`, `per`, `burst`, `inv`, and units of bytes.
-    pub fn from_json(node: Node<'_>) -> Parsed<Limit> {
-        let over = node.flag("inv")?;
-        let (rate, burst) = (node.need("rate")?, node.get("burst"));
-        let word = match node.get("per") {
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Limit> {
+        let over = inside.flag("inv")?;
+        let (rate, burst) = (inside.need("rate")?, inside.get("burst"));
+        let word = match inside.get("per") {
             None => "second",
             Some(per) => per.one_of("unit", &UNITS.map(|(name, _)| name))?,
         };
         let unit = UNITS.iter().find(|(name, _)| *name == word).map_or(1, |(_, seconds)| *seconds);
         // Packets, unless a unit says that bytes are meant
-        let rate_unit = node.get("rate_unit").filter(|unit| unit.as_str() != Some("packets"));
+        let rate_unit = inside.get("rate_unit").filter(|unit| unit.as_str() != Some("packets"));
         let limit = match rate_unit {
             None => {
                 let burst = burst.map_or(Ok(DEFAULT_PACKETS), Node::u32)?;
                 if burst == 0 {
-                    return Err(node.error("packet limit burst must be > 0"));
+                    return Err(inside.error("packet limit burst must be > 0"));
                 }
                 Limit { over, rate: rate.number(u64::MAX)?, unit, kind: Kind::Packets, burst }
             }
             Some(rate_unit) => {
                 let rate = amount::from_json(rate, Some(rate_unit))?;
-                let bytes = burst.map_or(Ok(0), |burst| amount::from_json(burst, node.get("burst_unit")))?;
+                let bytes =
+                    burst.map_or(Ok(0), |burst| amount::from_json(burst, inside.get("burst_unit")))?;
                 let burst = u32::try_from(bytes)
-                    .map_err(|_| node.error("byte limit burst must be below 4 gbytes"))?;
+                    .map_err(|_| inside.error("byte limit burst must be below 4 gbytes"))?;
                 Limit { over, rate, unit, kind: Kind::Bytes, burst }
             }
         };
         check_rate(rate.span(), limit.rate)?;
         Ok(limit)
     }
-}
 
-fn unit(p: &Parser<'_>, word: &str) -> Parsed<u64> {
-    match UNITS.iter().find(|(name, _)| *name == word) {
-        Some((_, seconds)) => Ok(*seconds),
-        None => Err(p.unexpected_word("second, minute, hour, day or week", &UNITS.map(|(name, _)| name))),
+    fn lower(&self, to: &mut Lower<'_>, _: Span) -> Parsed<()> {
+        to.emit(self.code());
+        Ok(())
+    }
+
+    fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Limit> {
+        let Code::Limit(limit) = code else { return None };
+        Some(Limit::of(limit))
     }
 }
 
-/// The kernel refuses a rate of none (`nft_limit_init`).
-fn check_rate(span: Span, rate: u64) -> Parsed<()> {
-    if rate == 0 { Err(Diagnostic::error(span, "limit rate must be > 0")) } else { Ok(()) }
+impl Worded for Limit {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("limit") && p.word_at(1) != "name"
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Limit> {
+        p.next();
+        Limit::arguments(p)
+    }
+}
+
+impl Stateful for Limit {
+    fn code(&self) -> Code {
+        Code::Limit(Bucket::new(self.rate, self.unit, self.burst, self.kind, self.over))
+    }
 }

@@ -2,14 +2,17 @@
 
 use ironweir_expr::Expr as Code;
 use ironweir_expr::log::{Destination, Log as Logged};
+use serde_json::{Value, json};
 
+use super::registry::{Statement, Worded};
 use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lex::Sign;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
+use crate::raise::Raise;
 use crate::source::Span;
-use serde_json::{Value, json};
 
 /// `log [prefix TEXT] [level LEVEL] [flags FLAGS] | [group N [snaplen N] [queue-threshold N]]`, in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,59 +50,6 @@ mod flag {
 const MAX_PREFIX: usize = 127;
 
 impl Log {
-    /// What follows the word `log`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Log> {
-        let start = p.last_span();
-        let mut log = Log::default();
-        loop {
-            let at = p.peek().span;
-            let twice = |given: bool| {
-                if given {
-                    Err(Diagnostic::error(
-                        at,
-                        "You can only specify this once. This statement is duplicated.",
-                    ))
-                } else {
-                    Ok(())
-                }
-            };
-            match p.word() {
-                "prefix" => {
-                    twice(log.prefix.is_some())?;
-                    p.next();
-                    log.prefix = Some(prefix(p)?);
-                }
-                "group" => {
-                    twice(log.group.is_some())?;
-                    p.next();
-                    log.group = Some(p.number_to(u16::MAX.into())? as u16);
-                }
-                "snaplen" => {
-                    twice(log.snaplen.is_some())?;
-                    p.next();
-                    log.snaplen = Some(p.number_to(u32::MAX.into())? as u32);
-                }
-                "queue-threshold" => {
-                    twice(log.queue_threshold.is_some())?;
-                    p.next();
-                    log.queue_threshold = Some(p.number_to(u16::MAX.into())? as u16);
-                }
-                "level" => {
-                    twice(log.level.is_some())?;
-                    p.next();
-                    log.level = Some(level(p)?);
-                }
-                "flags" => {
-                    p.next();
-                    log.flags |= flags(p)?;
-                }
-                _ => break,
-            }
-        }
-        log.check(start.to(p.last_span()))?;
-        Ok(log)
-    }
-
     fn check(&self, span: Span) -> Parsed<()> {
         let to_group = self.group.is_some() || self.snaplen.is_some() || self.queue_threshold.is_some();
         let message = match self.level {
@@ -111,45 +61,6 @@ impl Log {
             _ => return Ok(()),
         };
         Err(Diagnostic::error(span, message))
-    }
-
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
-        out.text("log");
-        if let Some(prefix) = &self.prefix {
-            out.text(" prefix ").quoted(prefix);
-        }
-        if let Some(group) = self.group {
-            out.text(" group ").number(group);
-        }
-        if let Some(snaplen) = self.snaplen {
-            out.text(" snaplen ").number(snaplen);
-        }
-        if let Some(threshold) = self.queue_threshold {
-            out.text(" queue-threshold ").number(threshold);
-        }
-        if let Some(level) = self.level.filter(|level| *level != WARN) {
-            out.text(" level ").text(LEVELS.get(level as usize).unwrap_or(&"unknown"));
-        }
-        if self.flags & flag::ALL == flag::ALL {
-            out.text(" flags all");
-            return;
-        }
-        match self.flags & (flag::TCP_SEQUENCE | flag::TCP_OPTIONS) {
-            0 => {}
-            flag::TCP_SEQUENCE => drop(out.text(" flags tcp sequence")),
-            flag::TCP_OPTIONS => drop(out.text(" flags tcp options")),
-            _ => drop(out.text(" flags tcp sequence,options")),
-        }
-        for (bit, text) in [
-            (flag::IP_OPTIONS, " flags ip options"),
-            (flag::SKUID, " flags skuid"),
-            (flag::ETHER, " flags ether"),
-        ] {
-            if self.flags & bit != 0 {
-                out.text(text);
-            }
-        }
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -166,7 +77,7 @@ impl Log {
         Code::Log(Logged { prefix: self.prefix.clone(), to })
     }
 
-    pub(crate) fn raise(log: &Logged) -> Log {
+    fn of(log: &Logged) -> Log {
         let prefix = log.prefix.clone();
         match log.to {
             Destination::Syslog { level, flags } => Log { prefix, level, flags, ..Log::default() },
@@ -189,73 +100,6 @@ const FLAG_WORDS: [(&str, u32); 5] = [
     ("skuid", flag::SKUID),
     ("ether", flag::ETHER),
 ];
-
-impl Log {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
-        let mut log = serde_json::Map::new();
-        if let Some(prefix) = &self.prefix {
-            log.insert("prefix".into(), json!(prefix));
-        }
-        if let Some(group) = self.group {
-            log.insert("group".into(), json!(group));
-        }
-        if let Some(snaplen) = self.snaplen {
-            log.insert("snaplen".into(), json!(snaplen));
-        }
-        if let Some(threshold) = self.queue_threshold {
-            log.insert("queue-threshold".into(), json!(threshold));
-        }
-        if let Some(level) = self.level.filter(|level| *level != WARN) {
-            log.insert("level".into(), json!(LEVELS.get(level as usize).unwrap_or(&"unknown")));
-        }
-        let flags: Vec<Value> = match self.flags & flag::ALL {
-            flag::ALL => vec![json!("all")],
-            some => {
-                FLAG_WORDS.iter().filter(|(_, bit)| some & bit != 0).map(|(word, _)| json!(word)).collect()
-            }
-        };
-        if !flags.is_empty() {
-            log.insert("flags".into(), json!(flags));
-        }
-        match log.is_empty() {
-            true => json!({ "log": null }),
-            false => json!({ "log": log }),
-        }
-    }
-
-    /// `null`, or an object of the options.
-    pub fn from_json(node: Node<'_>) -> Parsed<Log> {
-        let mut log = Log::default();
-        if node.is_null() {
-            return Ok(log);
-        }
-        node.object()?;
-        if let Some(prefix) = node.get("prefix") {
-            let text = prefix.string()?;
-            if text.len() > MAX_PREFIX {
-                return Err(prefix.error(format!("log prefix is too long, at most {MAX_PREFIX} bytes")));
-            }
-            log.prefix = Some(text.into());
-        }
-        let small = |number: Node<'_>| number.number(u16::MAX.into()).map(|number| number as u16);
-        log.group = node.get("group").map(small).transpose()?;
-        log.snaplen = node.get("snaplen").map(Node::u32).transpose()?;
-        log.queue_threshold = node.get("queue-threshold").map(small).transpose()?;
-        if let Some(level) = node.get("level") {
-            let word = level.one_of("log level", &LEVELS)?;
-            log.level = LEVELS.iter().position(|known| *known == word).map(|level| level as u32);
-        }
-        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
-            let words = ["tcp sequence", "tcp options", "ip options", "skuid", "ether", "all"];
-            let word = flag.one_of("log flag", &words)?;
-            log.flags |=
-                FLAG_WORDS.iter().find(|(known, _)| *known == word).map_or(flag::ALL, |(_, bit)| *bit);
-        }
-        log.check(node.span())?;
-        Ok(log)
-    }
-}
 
 fn prefix(p: &mut Parser<'_>) -> Parsed<Box<str>> {
     let at = p.peek();
@@ -313,5 +157,180 @@ fn tcp_flags(p: &mut Parser<'_>) -> Parsed<u32> {
         if !p.eat(Sign::Comma) {
             return Ok(bits);
         }
+    }
+}
+
+impl Statement for Log {
+    const JSON: &'static str = "log";
+
+    fn print(&self, out: &mut Printer) {
+        out.text("log");
+        if let Some(prefix) = &self.prefix {
+            out.text(" prefix ").quoted(prefix);
+        }
+        if let Some(group) = self.group {
+            out.text(" group ").number(group);
+        }
+        if let Some(snaplen) = self.snaplen {
+            out.text(" snaplen ").number(snaplen);
+        }
+        if let Some(threshold) = self.queue_threshold {
+            out.text(" queue-threshold ").number(threshold);
+        }
+        if let Some(level) = self.level.filter(|level| *level != WARN) {
+            out.text(" level ").text(LEVELS.get(level as usize).unwrap_or(&"unknown"));
+        }
+        if self.flags & flag::ALL == flag::ALL {
+            out.text(" flags all");
+            return;
+        }
+        match self.flags & (flag::TCP_SEQUENCE | flag::TCP_OPTIONS) {
+            0 => {}
+            flag::TCP_SEQUENCE => drop(out.text(" flags tcp sequence")),
+            flag::TCP_OPTIONS => drop(out.text(" flags tcp options")),
+            _ => drop(out.text(" flags tcp sequence,options")),
+        }
+        for (bit, text) in [
+            (flag::IP_OPTIONS, " flags ip options"),
+            (flag::SKUID, " flags skuid"),
+            (flag::ETHER, " flags ether"),
+        ] {
+            if self.flags & bit != 0 {
+                out.text(text);
+            }
+        }
+    }
+
+    fn to_json(&self, _: &Options) -> Value {
+        let mut log = serde_json::Map::new();
+        if let Some(prefix) = &self.prefix {
+            log.insert("prefix".into(), json!(prefix));
+        }
+        if let Some(group) = self.group {
+            log.insert("group".into(), json!(group));
+        }
+        if let Some(snaplen) = self.snaplen {
+            log.insert("snaplen".into(), json!(snaplen));
+        }
+        if let Some(threshold) = self.queue_threshold {
+            log.insert("queue-threshold".into(), json!(threshold));
+        }
+        if let Some(level) = self.level.filter(|level| *level != WARN) {
+            log.insert("level".into(), json!(LEVELS.get(level as usize).unwrap_or(&"unknown")));
+        }
+        let flags: Vec<Value> = match self.flags & flag::ALL {
+            flag::ALL => vec![json!("all")],
+            some => {
+                FLAG_WORDS.iter().filter(|(_, bit)| some & bit != 0).map(|(word, _)| json!(word)).collect()
+            }
+        };
+        if !flags.is_empty() {
+            log.insert("flags".into(), json!(flags));
+        }
+        match log.is_empty() {
+            true => json!({ "log": null }),
+            false => json!({ "log": log }),
+        }
+    }
+
+    /// `null`, or an object of the options.
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Log> {
+        let mut log = Log::default();
+        if inside.is_null() {
+            return Ok(log);
+        }
+        inside.object()?;
+        if let Some(prefix) = inside.get("prefix") {
+            let text = prefix.string()?;
+            if text.len() > MAX_PREFIX {
+                return Err(prefix.error(format!("log prefix is too long, at most {MAX_PREFIX} bytes")));
+            }
+            log.prefix = Some(text.into());
+        }
+        let small = |number: Node<'_>| number.number(u16::MAX.into()).map(|number| number as u16);
+        log.group = inside.get("group").map(small).transpose()?;
+        log.snaplen = inside.get("snaplen").map(Node::u32).transpose()?;
+        log.queue_threshold = inside.get("queue-threshold").map(small).transpose()?;
+        if let Some(level) = inside.get("level") {
+            let word = level.one_of("log level", &LEVELS)?;
+            log.level = LEVELS.iter().position(|known| *known == word).map(|level| level as u32);
+        }
+        for flag in inside.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            let words = ["tcp sequence", "tcp options", "ip options", "skuid", "ether", "all"];
+            let word = flag.one_of("log flag", &words)?;
+            log.flags |=
+                FLAG_WORDS.iter().find(|(known, _)| *known == word).map_or(flag::ALL, |(_, bit)| *bit);
+        }
+        log.check(inside.span())?;
+        Ok(log)
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, _: Span) -> Parsed<()> {
+        to.emit(self.code());
+        Ok(())
+    }
+
+    fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Log> {
+        let Code::Log(log) = code else { return None };
+        Some(Log::of(log))
+    }
+}
+
+impl Worded for Log {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("log")
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Log> {
+        p.next();
+        let start = p.last_span();
+        let mut log = Log::default();
+        loop {
+            let at = p.peek().span;
+            let twice = |given: bool| {
+                if given {
+                    Err(Diagnostic::error(
+                        at,
+                        "You can only specify this once. This statement is duplicated.",
+                    ))
+                } else {
+                    Ok(())
+                }
+            };
+            match p.word() {
+                "prefix" => {
+                    twice(log.prefix.is_some())?;
+                    p.next();
+                    log.prefix = Some(prefix(p)?);
+                }
+                "group" => {
+                    twice(log.group.is_some())?;
+                    p.next();
+                    log.group = Some(p.number_to(u16::MAX.into())? as u16);
+                }
+                "snaplen" => {
+                    twice(log.snaplen.is_some())?;
+                    p.next();
+                    log.snaplen = Some(p.number_to(u32::MAX.into())? as u32);
+                }
+                "queue-threshold" => {
+                    twice(log.queue_threshold.is_some())?;
+                    p.next();
+                    log.queue_threshold = Some(p.number_to(u16::MAX.into())? as u16);
+                }
+                "level" => {
+                    twice(log.level.is_some())?;
+                    p.next();
+                    log.level = Some(level(p)?);
+                }
+                "flags" => {
+                    p.next();
+                    log.flags |= flags(p)?;
+                }
+                _ => break,
+            }
+        }
+        log.check(start.to(p.last_span()))?;
+        Ok(log)
     }
 }

@@ -3,9 +3,11 @@
 use ironweir_expr::nat::Flags;
 use ironweir_expr::payload::Base;
 use ironweir_expr::{Expr as Code, Family, Register, masq, nat, redir};
+use serde_json::{Value, json};
 
 use super::arguments::map_data;
 use super::nat_flags;
+use super::registry::{Statement, Worded};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::{Expr, ExprKind};
@@ -13,13 +15,11 @@ use crate::json::{Node, tagged};
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::proto::Proto;
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{self, Shape, Typed};
-use serde_json::{Value, json};
 
 /// `snat [ip|ip6] [prefix] to [ADDRESS][:PORT] [FLAGS]` and its kin.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,7 @@ impl Kind {
 
 impl Nat {
     /// What follows the word that names the kind.
-    pub(crate) fn parse(p: &mut Parser<'_>, kind: Kind) -> Parsed<Nat> {
+    fn arguments(p: &mut Parser<'_>, kind: Kind) -> Parsed<Nat> {
         let mut nat =
             Nat { kind, family: None, prefix: false, address: None, port: None, flags: Flags::empty() };
         if kind.takes_address() {
@@ -110,84 +110,6 @@ impl Nat {
         }
         Ok(())
     }
-
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
-        out.text(self.kind.name());
-        if self.address.is_some() || self.port.is_some() {
-            if let Some(family) = self.family {
-                out.text(" ").text(family.name());
-            }
-            if self.prefix {
-                out.text(" prefix");
-            }
-            out.text(" to");
-        }
-        if let Some(address) = &self.address {
-            out.text(" ");
-            print_address(address, self.port.is_some(), out);
-        }
-        if let Some(port) = &self.port {
-            out.text(if self.address.is_none() { " :" } else { ":" });
-            port.print(out);
-        }
-        nat_flags::print(self.flags, out);
-    }
-}
-
-impl Nat {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> Value {
-        let mut nat = serde_json::Map::new();
-        if let Some(family) = self.family {
-            nat.insert("family".into(), json!(family.name()));
-        }
-        if let Some(address) = &self.address {
-            nat.insert("addr".into(), address.to_json(options));
-        }
-        if let Some(port) = &self.port {
-            nat.insert("port".into(), port.to_json(options));
-        }
-        if let Some(flags) = nat_flags::to_json(self.flags) {
-            nat.insert("flags".into(), flags);
-        }
-        if self.prefix {
-            nat.insert("type_flags".into(), json!(["prefix"]));
-        }
-        match nat.is_empty() {
-            true => tagged(self.kind.name(), Value::Null),
-            false => tagged(self.kind.name(), nat),
-        }
-    }
-
-    /// `null`, or `family`, `addr`, `port`, `flags` and `type_flags`.
-    pub fn from_json(kind: Kind, node: Node<'_>) -> Parsed<Nat> {
-        let mut nat =
-            Nat { kind, family: None, prefix: false, address: None, port: None, flags: Flags::empty() };
-        if node.is_null() && !kind.takes_address() {
-            return Ok(nat);
-        }
-        node.object()?;
-        if kind.takes_address() {
-            nat.family = node.get("family").map(ip_family_from_json).transpose()?;
-            nat.address = node.get("addr").map(Expr::from_json).transpose()?;
-        }
-        nat.port = node.get("port").map(Expr::from_json).transpose()?;
-        if kind.takes_address() && nat.address.is_none() && nat.port.is_none() {
-            return Err(node.error("'addr' or 'port' is missing"));
-        }
-        if let Some(flags) = node.get("flags") {
-            nat.flags = nat_flags::from_json(flags)?;
-        }
-        for flag in node.get("type_flags").map(Node::one_or_more).unwrap_or_default() {
-            // As in text, `interval` and `concat` mean nothing: the map's type says it.
-            if flag.one_of("flag", &["interval", "prefix", "concat"])? == "prefix" {
-                nat.prefix = true;
-                nat.flags |= Flags::NETMAP;
-            }
-        }
-        Ok(nat)
-    }
 }
 
 /// `ip` or `ip6`.
@@ -225,34 +147,6 @@ pub(crate) fn print_address(address: &Expr, brackets: bool, out: &mut Printer) {
 }
 
 impl Nat {
-    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
-        let family = self.lower_family(to, span)?;
-        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
-        let address =
-            self.address.as_ref().map(|address| resolve_address(to, address, family)).transpose()?;
-        let port = self.port.as_ref().map(|port| resolve_port(to, port)).transpose()?;
-        let mut layout = Layout::default();
-        if let Some(address) = &address {
-            layout = lower_address(to, address, span)?;
-        }
-        let mut flags = self.flags;
-        if let Some(port) = &port {
-            if layout.ports.is_some() {
-                return Err(Diagnostic::error(port.span, "the map gives the port already"));
-            }
-            layout.ports = Some(lower_bounds(to, port)?);
-            flags |= Flags::PROTO_SPECIFIED;
-        }
-        let Layout { addresses, ports } = layout;
-        to.emit(match self.kind {
-            Kind::Masquerade => Code::Masq(masq::Masq { flags, ports }),
-            Kind::Redirect => Code::Redir(redir::Redir { flags, ports }),
-            Kind::Snat => Code::Nat(nat::Nat { kind: nat::Kind::Snat, family, addresses, ports, flags }),
-            Kind::Dnat => Code::Nat(nat::Nat { kind: nat::Kind::Dnat, family, addresses, ports, flags }),
-        });
-        Ok(())
-    }
-
     /// Which family addresses are of (`nat_evaluate_family`).
     fn lower_family(&self, to: &Lower<'_>, span: Span) -> Parsed<Family> {
         match (to.scope.family, self.family) {
@@ -363,7 +257,7 @@ fn lower_bounds(to: &mut Lower<'_>, typed: &Typed) -> Parsed<Bounds> {
 }
 
 impl Nat {
-    pub(crate) fn raise_nat(nat: &nat::Nat, from: &mut Raise<'_>) -> Nat {
+    fn raise_nat(nat: &nat::Nat, from: &mut Raise<'_>) -> Nat {
         let kind = if nat.kind == nat::Kind::Snat { Kind::Snat } else { Kind::Dnat };
         let mut raised = Nat::raise_ports(kind, nat.flags, None, from);
         if from.scope.family == Family::Inet && nat.family != Family::Inet {
@@ -390,7 +284,7 @@ impl Nat {
         raised
     }
 
-    pub(crate) fn raise_ports(kind: Kind, flags: Flags, ports: Option<Bounds>, from: &mut Raise<'_>) -> Nat {
+    fn raise_ports(kind: Kind, flags: Flags, ports: Option<Bounds>, from: &mut Raise<'_>) -> Nat {
         Nat {
             kind,
             family: None,
@@ -408,4 +302,142 @@ fn raise_bounds((first, last): Bounds, shape: Shape, from: &mut Raise<'_>) -> Ex
     let Some(last) = last.filter(|last| *last != first) else { return from.syntax(&low) };
     let high = from.operand_typed(last, &[shape]);
     from.syntax(&Typed::new(typed::Kind::Range(low.into(), high.into()), shape))
+}
+
+impl Statement for Nat {
+    const JSON: &'static str = "nat";
+
+    fn print(&self, out: &mut Printer) {
+        out.text(self.kind.name());
+        if self.address.is_some() || self.port.is_some() {
+            if let Some(family) = self.family {
+                out.text(" ").text(family.name());
+            }
+            if self.prefix {
+                out.text(" prefix");
+            }
+            out.text(" to");
+        }
+        if let Some(address) = &self.address {
+            out.text(" ");
+            print_address(address, self.port.is_some(), out);
+        }
+        if let Some(port) = &self.port {
+            out.text(if self.address.is_none() { " :" } else { ":" });
+            port.print(out);
+        }
+        nat_flags::print(self.flags, out);
+    }
+
+    fn to_json(&self, options: &Options) -> Value {
+        let mut nat = serde_json::Map::new();
+        if let Some(family) = self.family {
+            nat.insert("family".into(), json!(family.name()));
+        }
+        if let Some(address) = &self.address {
+            nat.insert("addr".into(), address.to_json(options));
+        }
+        if let Some(port) = &self.port {
+            nat.insert("port".into(), port.to_json(options));
+        }
+        if let Some(flags) = nat_flags::to_json(self.flags) {
+            nat.insert("flags".into(), flags);
+        }
+        if self.prefix {
+            nat.insert("type_flags".into(), json!(["prefix"]));
+        }
+        match nat.is_empty() {
+            true => tagged(self.kind.name(), Value::Null),
+            false => tagged(self.kind.name(), nat),
+        }
+    }
+
+    fn in_json(key: &str, _: Node<'_>) -> bool {
+        Kind::ALL.into_iter().any(|kind| kind.name() == key)
+    }
+
+    /// `null`, or `family`, `addr`, `port`, `flags` and `type_flags`.
+    fn from_json(key: &str, inside: Node<'_>) -> Parsed<Nat> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == key);
+        let Some(kind) = kind else { return Err(inside.expected("a kind of NAT")) };
+        let mut nat =
+            Nat { kind, family: None, prefix: false, address: None, port: None, flags: Flags::empty() };
+        if inside.is_null() && !kind.takes_address() {
+            return Ok(nat);
+        }
+        inside.object()?;
+        if kind.takes_address() {
+            nat.family = inside.get("family").map(ip_family_from_json).transpose()?;
+            nat.address = inside.get("addr").map(Expr::from_json).transpose()?;
+        }
+        nat.port = inside.get("port").map(Expr::from_json).transpose()?;
+        if kind.takes_address() && nat.address.is_none() && nat.port.is_none() {
+            return Err(inside.error("'addr' or 'port' is missing"));
+        }
+        if let Some(flags) = inside.get("flags") {
+            nat.flags = nat_flags::from_json(flags)?;
+        }
+        for flag in inside.get("type_flags").map(Node::one_or_more).unwrap_or_default() {
+            // As in text, `interval` and `concat` mean nothing: the map's type says it.
+            if flag.one_of("flag", &["interval", "prefix", "concat"])? == "prefix" {
+                nat.prefix = true;
+                nat.flags |= Flags::NETMAP;
+            }
+        }
+        Ok(nat)
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let family = self.lower_family(to, span)?;
+        // Everything is resolved before anything is loaded: matches that are implied use the same registers.
+        let address =
+            self.address.as_ref().map(|address| resolve_address(to, address, family)).transpose()?;
+        let port = self.port.as_ref().map(|port| resolve_port(to, port)).transpose()?;
+        let mut layout = Layout::default();
+        if let Some(address) = &address {
+            layout = lower_address(to, address, span)?;
+        }
+        let mut flags = self.flags;
+        if let Some(port) = &port {
+            if layout.ports.is_some() {
+                return Err(Diagnostic::error(port.span, "the map gives the port already"));
+            }
+            layout.ports = Some(lower_bounds(to, port)?);
+            flags |= Flags::PROTO_SPECIFIED;
+        }
+        let Layout { addresses, ports } = layout;
+        to.emit(match self.kind {
+            Kind::Masquerade => Code::Masq(masq::Masq { flags, ports }),
+            Kind::Redirect => Code::Redir(redir::Redir { flags, ports }),
+            Kind::Snat => Code::Nat(nat::Nat { kind: nat::Kind::Snat, family, addresses, ports, flags }),
+            Kind::Dnat => Code::Nat(nat::Nat { kind: nat::Kind::Dnat, family, addresses, ports, flags }),
+        });
+        Ok(())
+    }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Nat> {
+        Some(match code {
+            Code::Nat(nat) => Nat::raise_nat(nat, from),
+            Code::Masq(masq) => Nat::raise_ports(Kind::Masquerade, masq.flags, masq.ports, from),
+            Code::Redir(redir) => Nat::raise_ports(Kind::Redirect, redir.flags, redir.ports, from),
+            _ => return None,
+        })
+    }
+
+    fn is_terminal(&self) -> bool {
+        true
+    }
+}
+
+impl Worded for Nat {
+    fn at(p: &Parser<'_>) -> bool {
+        Kind::ALL.into_iter().any(|kind| p.is_word(kind.name()))
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Nat> {
+        let kind = Kind::ALL.into_iter().find(|kind| p.is_word(kind.name()));
+        let Some(kind) = kind else { return Err(p.unexpected("a kind of NAT")) };
+        p.next();
+        Nat::arguments(p, kind)
+    }
 }

@@ -1,13 +1,13 @@
 //! How NAT chooses ports: `random,fully-random,persistent`.
 
 use ironweir_expr::nat::Flags;
+use serde_json::{Value, json};
 
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::print::Printer;
-use serde_json::{Value, json};
 
 /// Flags in the order nft lists them (`print_nf_nat_flags`).
 const WORDS: [(&str, Flags); 3] = [

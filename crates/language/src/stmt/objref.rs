@@ -2,20 +2,20 @@
 
 use ironweir_expr::Expr as Code;
 use ironweir_expr::objref::{self, ObjectType};
+use ironweir_ruleset::set::SetData;
+use serde_json::Value;
 
+use super::registry::{Statement, Worded};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::raise::Raise;
 use crate::source::Span;
 use crate::typed::{self, Shape};
-use ironweir_ruleset::set::SetData;
-use serde_json::Value;
 
 /// Evaluates an object of the rule's table.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,34 +26,22 @@ pub struct Objref {
     pub name: Expr,
 }
 
-impl Objref {
-    /// `counter name EXPR`, `ct helper set EXPR` and so on, where one stands next.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Option<Objref>> {
-        let words = [p.word(), p.word_at(1), p.word_at(2)];
-        let kind = match words {
-            ["counter", "name", _] => ObjectType::Counter,
-            ["quota", "name", _] => ObjectType::Quota,
-            ["limit", "name", _] => ObjectType::Limit,
-            ["synproxy", "name", _] => ObjectType::Synproxy,
-            ["tunnel", "name", _] => ObjectType::Tunnel,
-            ["ct", "helper", "set"] => ObjectType::CtHelper,
-            ["ct", "timeout", "set"] => ObjectType::CtTimeout,
-            ["ct", "expectation", "set"] => ObjectType::CtExpectation,
-            ["meta", "secmark", "set"] => ObjectType::Secmark,
-            _ => return Ok(None),
-        };
-        let count = if words[1] == "name" { 2 } else { 3 };
-        for _ in 0..count {
-            p.next();
-        }
-        Ok(Some(Objref { kind, name: Expr::parse_single_value(p)? }))
-    }
+impl Objref {}
 
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
-        out.text(lead(self.kind)).text(" ");
-        self.name.print(out);
-    }
+/// The type of object that is referred to where the parser stands.
+fn object_at(p: &Parser<'_>) -> Option<ObjectType> {
+    Some(match [p.word(), p.word_at(1), p.word_at(2)] {
+        ["counter", "name", _] => ObjectType::Counter,
+        ["quota", "name", _] => ObjectType::Quota,
+        ["limit", "name", _] => ObjectType::Limit,
+        ["synproxy", "name", _] => ObjectType::Synproxy,
+        ["tunnel", "name", _] => ObjectType::Tunnel,
+        ["ct", "helper", "set"] => ObjectType::CtHelper,
+        ["ct", "timeout", "set"] => ObjectType::CtTimeout,
+        ["ct", "expectation", "set"] => ObjectType::CtExpectation,
+        ["meta", "secmark", "set"] => ObjectType::Secmark,
+        _ => return None,
+    })
 }
 
 /// What stands before the object's name.
@@ -87,24 +75,49 @@ const KEYS: [(&str, ObjectType); 10] = [
 ];
 
 impl Objref {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> Value {
+    /// `None` where the map is not known, and so neither the type of its objects.
+    fn of(objref: &objref::Objref, from: &mut Raise<'_>) -> Option<Objref> {
+        match objref {
+            objref::Objref::Name { kind, name } => {
+                Some(Objref { kind: *kind, name: Expr::quoted(name.clone()) })
+            }
+            objref::Objref::Map { set, source } => {
+                let kind = match from.scope.sets.set(&set.name)?.data? {
+                    SetData::Object(kind) => kind,
+                    SetData::Value { .. } | SetData::Verdict => return None,
+                };
+                Some(Objref { kind, name: from.map(&set.name, *source) })
+            }
+        }
+    }
+}
+
+impl Statement for Objref {
+    const JSON: &'static str = "";
+
+    fn print(&self, out: &mut Printer) {
+        out.text(lead(self.kind)).text(" ");
+        self.name.print(out);
+    }
+
+    fn to_json(&self, options: &Options) -> Value {
         let key = KEYS.iter().find(|(_, kind)| *kind == self.kind).map_or("", |(key, _)| key);
         crate::json::tagged(key, self.name.to_json(options))
     }
 
-    /// A name or a map under one of the keys; `None` where another statement of that key stands there.
-    pub fn from_json(key: &str, node: Node<'_>) -> Parsed<Option<Objref>> {
-        let Some((_, kind)) = KEYS.iter().find(|(known, _)| *known == key) else { return Ok(None) };
-        if node.as_str().is_none() && node.get("map").is_none() {
-            return Ok(None);
-        }
-        Ok(Some(Objref { kind: *kind, name: Expr::from_json(node)? }))
+    fn in_json(key: &str, inside: Node<'_>) -> bool {
+        KEYS.iter().any(|(known, _)| *known == key)
+            && (inside.as_str().is_some() || inside.get("map").is_some())
     }
-}
 
-impl Objref {
-    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+    /// A name or a map under one of the keys.
+    fn from_json(key: &str, inside: Node<'_>) -> Parsed<Objref> {
+        let kind = KEYS.iter().find(|(known, _)| *known == key).map(|(_, kind)| *kind);
+        let Some(kind) = kind else { return Err(inside.expected("an object's name")) };
+        Ok(Objref { kind, name: Expr::from_json(inside)? })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let code = match &self.name.kind {
             ExprKind::Symbol(symbol) => objref::Objref::Name { kind: self.kind, name: symbol.text.clone() },
             ExprKind::Map(map) => {
@@ -125,22 +138,23 @@ impl Objref {
         to.emit(Code::Objref(code));
         Ok(())
     }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Objref> {
+        let Code::Objref(objref) = code else { return None };
+        Objref::of(objref, from)
+    }
 }
 
-impl Objref {
-    /// `None` where the map is not known, and so neither the type of its objects.
-    pub(crate) fn raise(objref: &objref::Objref, from: &mut Raise<'_>) -> Option<Objref> {
-        match objref {
-            objref::Objref::Name { kind, name } => {
-                Some(Objref { kind: *kind, name: Expr::quoted(name.clone()) })
-            }
-            objref::Objref::Map { set, source } => {
-                let kind = match from.scope.sets.set(&set.name)?.data? {
-                    SetData::Object(kind) => kind,
-                    SetData::Value { .. } | SetData::Verdict => return None,
-                };
-                Some(Objref { kind, name: from.map(&set.name, *source) })
-            }
+impl Worded for Objref {
+    fn at(p: &Parser<'_>) -> bool {
+        object_at(p).is_some()
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Objref> {
+        let Some(kind) = object_at(p) else { return Err(p.unexpected("an object")) };
+        for _ in lead(kind).split(' ') {
+            p.next();
         }
+        Ok(Objref { kind, name: Expr::parse_single_value(p)? })
     }
 }

@@ -2,14 +2,17 @@
 
 use ironweir_expr::Expr as Code;
 use ironweir_expr::quota::Quota as Consumed;
+use serde_json::{Value, json};
 
 use super::amount;
+use super::registry::{Stateful, Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::raise::Raise;
+use crate::source::Span;
 
 /// `quota [over|until] N UNIT [used N UNIT]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub struct Quota {
 
 impl Quota {
     /// What follows the word `quota`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Quota> {
+    pub(crate) fn arguments(p: &mut Parser<'_>) -> Parsed<Quota> {
         let over = p.eat_word("over");
         if !over {
             p.eat_word("until");
@@ -34,8 +37,15 @@ impl Quota {
         Ok(Quota { over, bytes, used })
     }
 
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
+    fn of(quota: &Consumed) -> Quota {
+        Quota { over: quota.over, bytes: quota.bytes, used: quota.consumed() }
+    }
+}
+
+impl Statement for Quota {
+    const JSON: &'static str = "quota";
+
+    fn print(&self, out: &mut Printer) {
         out.text(if self.over { "quota over " } else { "quota " });
         amount::print(self.bytes, out);
         if self.used > 0 && !out.options.stateless {
@@ -44,19 +54,7 @@ impl Quota {
         }
     }
 
-    /// The expression alone, for sets and elements.
-    pub(crate) fn code(&self) -> Code {
-        Code::Quota(Consumed::new(self.bytes, self.over, self.used))
-    }
-
-    pub(crate) fn raise(quota: &Consumed) -> Quota {
-        Quota { over: quota.over, bytes: quota.bytes, used: quota.consumed() }
-    }
-}
-
-impl Quota {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> Value {
+    fn to_json(&self, options: &Options) -> Value {
         let (number, unit) = amount::to_json(self.bytes);
         let mut quota = json!({ "val": number, "val_unit": unit });
         if self.over {
@@ -71,9 +69,37 @@ impl Quota {
     }
 
     /// `val`, `val_unit`, `used`, `used_unit` and `inv`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Quota> {
-        let bytes = amount::from_json(node.need("val")?, node.get("val_unit"))?;
-        let used = node.get("used").map_or(Ok(0), |used| amount::from_json(used, node.get("used_unit")))?;
-        Ok(Quota { over: node.flag("inv")?, bytes, used })
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Quota> {
+        let bytes = amount::from_json(inside.need("val")?, inside.get("val_unit"))?;
+        let used =
+            inside.get("used").map_or(Ok(0), |used| amount::from_json(used, inside.get("used_unit")))?;
+        Ok(Quota { over: inside.flag("inv")?, bytes, used })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, _: Span) -> Parsed<()> {
+        to.emit(self.code());
+        Ok(())
+    }
+
+    fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Quota> {
+        let Code::Quota(quota) = code else { return None };
+        Some(Quota::of(quota))
+    }
+}
+
+impl Worded for Quota {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("quota") && p.word_at(1) != "name"
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Quota> {
+        p.next();
+        Quota::arguments(p)
+    }
+}
+
+impl Stateful for Quota {
+    fn code(&self) -> Code {
+        Code::Quota(Consumed::new(self.bytes, self.over, self.used))
     }
 }

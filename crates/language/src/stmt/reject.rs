@@ -2,18 +2,19 @@
 
 use ironweir_expr::payload::Base;
 use ironweir_expr::{Expr as Code, Family, meta, reject};
+use serde_json::{Value, json};
 
+use super::registry::{Statement, Worded};
 use crate::datatype::{Type, find_name, find_value, symbols};
 use crate::diag::{Diagnostic, Parsed, nearest};
 use crate::json::Node;
 use crate::lex::TokenKind;
 use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::proto::Proto;
 use crate::raise::Raise;
 use crate::source::Span;
-use serde_json::{Value, json};
 
 /// `reject [with tcp reset | with icmp CODE | with icmpv6 CODE | with icmpx CODE]`.
 #[derive(Clone, Debug)]
@@ -88,38 +89,6 @@ impl Kind {
     }
 }
 
-impl Reject {
-    /// What follows the word `reject`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Reject> {
-        if !p.eat_word("with") {
-            return Ok(Reject { with: None, unsaid: None });
-        }
-        let with = if p.eat_word("tcp") {
-            p.expect_word("reset")?;
-            With::TcpReset
-        } else {
-            With::parse_code(p)?
-        };
-        Ok(with.into())
-    }
-
-    /// As nft lists it; what to leave out was decided when it was raised.
-    pub fn print(&self, out: &mut Printer) {
-        out.text("reject");
-        match self.with {
-            None => {}
-            Some(With::TcpReset) => drop(out.text(" with tcp reset")),
-            Some(With::Code(kind, code)) => {
-                out.text(" with ").text(kind.name()).text(" ");
-                match find_name(kind.code_type(), code.into()) {
-                    Some(name) => out.text(name),
-                    None => out.number(code),
-                };
-            }
-        }
-    }
-}
-
 impl With {
     fn parse_code(p: &mut Parser<'_>) -> Parsed<With> {
         let Some(kind) = Kind::ALL.into_iter().find(|kind| p.is_word(kind.name())) else {
@@ -147,44 +116,6 @@ impl With {
     }
 }
 
-impl Reject {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
-        match self.with.or(self.unsaid) {
-            None => json!({ "reject": null }),
-            Some(With::TcpReset) => json!({ "reject": { "type": "tcp reset" } }),
-            Some(With::Code(kind, code)) => {
-                let code =
-                    find_name(kind.code_type(), code.into()).map_or_else(|| json!(code), |name| json!(name));
-                json!({ "reject": { "type": kind.name(), "expr": code } })
-            }
-        }
-    }
-
-    /// `null`, or `type` and `expr`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Reject> {
-        if node.is_null() {
-            return Ok(Reject { with: None, unsaid: None });
-        }
-        node.object()?;
-        let Some(how) = node.get("type") else {
-            return match node.get("expr") {
-                None => Ok(Reject { with: None, unsaid: None }),
-                Some(_) => Err(node.error("'type' is missing")),
-            };
-        };
-        let word = how.one_of("reject type", &["tcp reset", "icmp", "icmpv6", "icmpx"])?;
-        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
-            return Ok(With::TcpReset.into());
-        };
-        let code = match node.get("expr") {
-            None => kind.port_unreachable(),
-            Some(code) => code_from_json(kind, code)?,
-        };
-        Ok(With::Code(kind, code).into())
-    }
-}
-
 /// A code by its name or number.
 fn code_from_json(kind: Kind, node: Node<'_>) -> Parsed<u8> {
     let Some(word) = node.as_str() else { return node.number(u8::MAX.into()).map(|code| code as u8) };
@@ -195,43 +126,6 @@ fn code_from_json(kind: Kind, node: Node<'_>) -> Parsed<u8> {
             let names: Vec<&str> = symbols(kind.code_type()).iter().map(|(name, _)| *name).collect();
             Err(node.unknown(&format!("{} code", kind.name()), word, &names))
         }
-    }
-}
-
-impl Reject {
-    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
-        let with = self.with.unwrap_or_else(|| default_for(to));
-        let network = to.protocols.at(Base::Network);
-        match to.scope.family {
-            Family::Ip | Family::Ip6 => check_in_ip(to.scope.family, with, span)?,
-            Family::Inet => {}
-            Family::Bridge | Family::Netdev => check_in_link(to, with, span)?,
-            Family::Arp => return Err(Diagnostic::error(span, "reject is not supported in the arp family")),
-        }
-        match with {
-            With::TcpReset => match to.protocols.at(Base::Transport) {
-                None => to.imply_first(meta::Key::L4proto, &[6], Base::Transport, Proto::Tcp),
-                Some(Proto::Tcp) => {}
-                Some(_) => {
-                    return Err(Diagnostic::error(span, "you cannot use tcp reset with this protocol").note(
-                        "only TCP connections are reset, and the rule matches another protocol before",
-                    ));
-                }
-            },
-            With::Code(Kind::Icmpx, _) => {}
-            With::Code(kind, _) => {
-                let proto = if kind == Kind::Icmpv6 { Proto::Ip6 } else { Proto::Ip };
-                match network {
-                    Some(known @ (Proto::Ip | Proto::Ip6)) if known != proto => {
-                        return Err(Diagnostic::error(span, "conflicting protocols specified: ip vs ip6"));
-                    }
-                    Some(_) => {}
-                    None => imply_network(to, proto),
-                }
-            }
-        }
-        to.emit(Code::Reject(with.code()));
-        Ok(())
     }
 }
 
@@ -291,7 +185,7 @@ fn imply_network(to: &mut Lower<'_>, proto: Proto) {
 
 impl Reject {
     /// Codes that `reject` alone would give are left out where that is not ambiguous (`stmt_reject_postprocess`).
-    pub(crate) fn raise(reject: &reject::Reject, from: &mut Raise<'_>) -> Reject {
+    fn of(reject: &reject::Reject, from: &mut Raise<'_>) -> Reject {
         let family = from.scope.family;
         let with = match *reject {
             reject::Reject::TcpReset => {
@@ -322,5 +216,124 @@ impl Reject {
             true => Reject { with: None, unsaid: Some(with) },
             false => with.into(),
         }
+    }
+}
+
+impl Statement for Reject {
+    const JSON: &'static str = "reject";
+
+    /// As nft lists it; what to leave out was decided when it was raised.
+    fn print(&self, out: &mut Printer) {
+        out.text("reject");
+        match self.with {
+            None => {}
+            Some(With::TcpReset) => drop(out.text(" with tcp reset")),
+            Some(With::Code(kind, code)) => {
+                out.text(" with ").text(kind.name()).text(" ");
+                match find_name(kind.code_type(), code.into()) {
+                    Some(name) => out.text(name),
+                    None => out.number(code),
+                };
+            }
+        }
+    }
+
+    fn to_json(&self, _: &Options) -> Value {
+        match self.with.or(self.unsaid) {
+            None => json!({ "reject": null }),
+            Some(With::TcpReset) => json!({ "reject": { "type": "tcp reset" } }),
+            Some(With::Code(kind, code)) => {
+                let code =
+                    find_name(kind.code_type(), code.into()).map_or_else(|| json!(code), |name| json!(name));
+                json!({ "reject": { "type": kind.name(), "expr": code } })
+            }
+        }
+    }
+
+    /// `null`, or `type` and `expr`.
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Reject> {
+        if inside.is_null() {
+            return Ok(Reject { with: None, unsaid: None });
+        }
+        inside.object()?;
+        let Some(how) = inside.get("type") else {
+            return match inside.get("expr") {
+                None => Ok(Reject { with: None, unsaid: None }),
+                Some(_) => Err(inside.error("'type' is missing")),
+            };
+        };
+        let word = how.one_of("reject type", &["tcp reset", "icmp", "icmpv6", "icmpx"])?;
+        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
+            return Ok(With::TcpReset.into());
+        };
+        let code = match inside.get("expr") {
+            None => kind.port_unreachable(),
+            Some(code) => code_from_json(kind, code)?,
+        };
+        Ok(With::Code(kind, code).into())
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        let with = self.with.unwrap_or_else(|| default_for(to));
+        let network = to.protocols.at(Base::Network);
+        match to.scope.family {
+            Family::Ip | Family::Ip6 => check_in_ip(to.scope.family, with, span)?,
+            Family::Inet => {}
+            Family::Bridge | Family::Netdev => check_in_link(to, with, span)?,
+            Family::Arp => return Err(Diagnostic::error(span, "reject is not supported in the arp family")),
+        }
+        match with {
+            With::TcpReset => match to.protocols.at(Base::Transport) {
+                None => to.imply_first(meta::Key::L4proto, &[6], Base::Transport, Proto::Tcp),
+                Some(Proto::Tcp) => {}
+                Some(_) => {
+                    return Err(Diagnostic::error(span, "you cannot use tcp reset with this protocol").note(
+                        "only TCP connections are reset, and the rule matches another protocol before",
+                    ));
+                }
+            },
+            With::Code(Kind::Icmpx, _) => {}
+            With::Code(kind, _) => {
+                let proto = if kind == Kind::Icmpv6 { Proto::Ip6 } else { Proto::Ip };
+                match network {
+                    Some(known @ (Proto::Ip | Proto::Ip6)) if known != proto => {
+                        return Err(Diagnostic::error(span, "conflicting protocols specified: ip vs ip6"));
+                    }
+                    Some(_) => {}
+                    None => imply_network(to, proto),
+                }
+            }
+        }
+        to.emit(Code::Reject(with.code()));
+        Ok(())
+    }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Reject> {
+        let Code::Reject(reject) = code else { return None };
+        Some(Reject::of(reject, from))
+    }
+
+    fn is_terminal(&self) -> bool {
+        true
+    }
+}
+
+impl Worded for Reject {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("reject")
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Reject> {
+        p.next();
+        if !p.eat_word("with") {
+            return Ok(Reject { with: None, unsaid: None });
+        }
+        let with = if p.eat_word("tcp") {
+            p.expect_word("reset")?;
+            With::TcpReset
+        } else {
+            With::parse_code(p)?
+        };
+        Ok(with.into())
     }
 }

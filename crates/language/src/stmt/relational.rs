@@ -1,7 +1,10 @@
 //! Comparisons: `tcp dport 22`, `ct state != new`.
 
+use serde_json::{Value, json};
+
 use super::StmtKind;
 use super::assign::Assign;
+use super::registry::Statement;
 use super::vmap::Vmap;
 use crate::datatype::{Type, clock_seconds, symbols};
 use crate::diag::{Code, Diagnostic, Parsed, nearest};
@@ -9,11 +12,11 @@ use crate::expr::Expr;
 use crate::expr::ExprKind;
 use crate::json::Node;
 use crate::lex::{Sign, TokenKind};
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::proto::Proto;
-use serde_json::{Value, json};
+use crate::source::Span;
 
 /// `left op right`; the rule ends here unless it holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,32 +62,6 @@ impl RelOp {
 }
 
 impl Relational {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
-        self.left.print(out);
-        out.text(" ").text(self.op.sign());
-        self.right.print(out);
-    }
-}
-
-impl Relational {
-    /// As `nft -j` writes it. What text leaves unsaid has a name here: `in` for flags, `==` for all else.
-    pub fn to_json(&self, options: &Options) -> Value {
-        let op = match self.op {
-            RelOp::Implicit if self.is_any_flag() || self.is_around_midnight(options) => "in",
-            RelOp::Implicit => "==",
-            op => op.sign().trim_end(),
-        };
-        let mut left = self.left.to_json(options);
-        if let ExprKind::Fib(fib) = &self.left.kind
-            && fib.flags.contains(ironweir_expr::fib::Flags::PRESENT)
-        {
-            // Here, not in maps, the right side alone says that presence is asked for
-            left["fib"]["result"] = json!("oif");
-        }
-        json!({ "match": { "op": op, "left": left, "right": self.right.to_json(options) } })
-    }
-
     /// Whether it asks for any of some flags: values of flags are compared for equality with `==` only.
     fn is_any_flag(&self) -> bool {
         let left = match &self.left.kind {
@@ -113,24 +90,6 @@ impl Relational {
             _ => None,
         };
         &*meta.key == "hour" && universal(&range.from) > universal(&range.to)
-    }
-
-    /// `op`, `left` and `right`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Relational> {
-        let op = node.need("op")?;
-        let word = op.one_of("relational operator", &["==", "!=", "<", ">", "<=", ">=", "!", "in"])?;
-        let op = match word {
-            "==" => RelOp::Eq,
-            "!=" => RelOp::Ne,
-            "<" => RelOp::Lt,
-            ">" => RelOp::Gt,
-            "<=" => RelOp::Le,
-            ">=" => RelOp::Ge,
-            "!" => RelOp::Not,
-            _ => RelOp::Implicit,
-        };
-        let left = Expr::from_json(node.need("left")?)?;
-        Ok(Relational { left, op, right: Expr::from_json(node.need("right")?)? })
     }
 }
 
@@ -296,5 +255,54 @@ impl RelOp {
             }
         }
         RelOp::Implicit
+    }
+}
+
+impl Statement for Relational {
+    const JSON: &'static str = "match";
+
+    fn print(&self, out: &mut Printer) {
+        self.left.print(out);
+        out.text(" ").text(self.op.sign());
+        self.right.print(out);
+    }
+
+    /// As `nft -j` writes it. What text leaves unsaid has a name here: `in` for flags, `==` for all else.
+    fn to_json(&self, options: &Options) -> Value {
+        let op = match self.op {
+            RelOp::Implicit if self.is_any_flag() || self.is_around_midnight(options) => "in",
+            RelOp::Implicit => "==",
+            op => op.sign().trim_end(),
+        };
+        let mut left = self.left.to_json(options);
+        if let ExprKind::Fib(fib) = &self.left.kind
+            && fib.flags.contains(ironweir_expr::fib::Flags::PRESENT)
+        {
+            // Here, not in maps, the right side alone says that presence is asked for
+            left["fib"]["result"] = json!("oif");
+        }
+        json!({ "match": { "op": op, "left": left, "right": self.right.to_json(options) } })
+    }
+
+    /// `op`, `left` and `right`.
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Relational> {
+        let op = inside.need("op")?;
+        let word = op.one_of("relational operator", &["==", "!=", "<", ">", "<=", ">=", "!", "in"])?;
+        let op = match word {
+            "==" => RelOp::Eq,
+            "!=" => RelOp::Ne,
+            "<" => RelOp::Lt,
+            ">" => RelOp::Gt,
+            "<=" => RelOp::Le,
+            ">=" => RelOp::Ge,
+            "!" => RelOp::Not,
+            _ => RelOp::Implicit,
+        };
+        let left = Expr::from_json(inside.need("left")?)?;
+        Ok(Relational { left, op, right: Expr::from_json(inside.need("right")?)? })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        to.relational(self, span)
     }
 }

@@ -2,8 +2,10 @@
 
 use ironweir_expr::dynset::{Dynset, Op};
 use ironweir_expr::{Expr as Code, SetRef};
+use serde_json::{Value, json};
 
 use super::Stmt;
+use super::registry::{Statement, Worded};
 use crate::datatype::{Order, Type};
 use crate::diag::{Diagnostic, Parsed};
 use crate::expr::Expr;
@@ -13,12 +15,10 @@ use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::lower::set_of;
 use crate::parse::Parser;
-use crate::print::Options;
-use crate::print::Printer;
+use crate::print::{Options, Printer};
 use crate::raise::{Raise, raise_stateful};
 use crate::source::Span;
 use crate::typed::Shape;
-use serde_json::{Value, json};
 
 /// `OP @set { KEY [timeout T] [expires T] [comment TEXT] [STATEFUL...] [: DATA] }`, also `set OP KEY @set`.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,11 +45,11 @@ pub struct Entry {
 }
 
 /// Operations by their word.
-pub(crate) const OPS: [(&str, Op); 3] = [("add", Op::Add), ("update", Op::Update), ("delete", Op::Delete)];
+const OPS: [(&str, Op); 3] = [("add", Op::Add), ("update", Op::Update), ("delete", Op::Delete)];
 
 impl SetUpdate {
     /// What follows the word of the operation.
-    pub(crate) fn parse(p: &mut Parser<'_>, op: Op) -> Parsed<SetUpdate> {
+    fn braced(p: &mut Parser<'_>, op: Op) -> Parsed<SetUpdate> {
         let set = parse_name(p)?;
         p.expect(Sign::BraceOpen)?;
         let element = Entry::parse(p)?;
@@ -58,7 +58,7 @@ impl SetUpdate {
     }
 
     /// What follows the word `set`: the older order of words.
-    pub(crate) fn parse_old(p: &mut Parser<'_>) -> Parsed<SetUpdate> {
+    fn parse_old(p: &mut Parser<'_>) -> Parsed<SetUpdate> {
         let Some((_, op)) = OPS.into_iter().find(|(word, _)| p.is_word(word)) else {
             return Err(p.unexpected_word("add, update or delete", &OPS.map(|(word, _)| word)));
         };
@@ -66,16 +66,6 @@ impl SetUpdate {
         let element = Entry::parse(p)?;
         let set = parse_name(p)?;
         Ok(SetUpdate { op, set, element })
-    }
-
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
-        let word = OPS.iter().find(|(_, op)| *op == self.op).map_or("", |(word, _)| word);
-        out.text(word).text(" ");
-        self.set.print(out);
-        out.text(" { ");
-        self.element.print(out);
-        out.text(" }");
     }
 }
 
@@ -138,40 +128,6 @@ impl Entry {
     }
 }
 
-impl SetUpdate {
-    /// As `nft -j` writes it: `set`, or `map` where there are data.
-    pub fn to_json(&self, options: &Options) -> Value {
-        let word = OPS.iter().find(|(_, op)| *op == self.op).map_or("", |(word, _)| word);
-        let set = format!("@{}", self.set.name);
-        let mut update = json!({ "op": word, "elem": self.element.key_to_json(options) });
-        let kind = match &self.element.data {
-            Some(data) => {
-                update["data"] = data.to_json(options);
-                "map"
-            }
-            None => "set",
-        };
-        update[kind] = json!(set);
-        if !self.element.stmts.is_empty() {
-            // The state is that of the elements, so what a rule says shows none.
-            let options = Options { stateless: true, ..*options };
-            update["stmt"] = self.element.stmts.iter().map(|stmt| stmt.to_json(&options)).collect();
-        }
-        crate::json::tagged(kind, update)
-    }
-
-    /// What stands under `set`, or under `map`, where there are data too.
-    pub fn from_json(kind: &str, node: Node<'_>) -> Parsed<SetUpdate> {
-        let word = node.need("op")?.one_of("operation", &OPS.map(|(word, _)| word))?;
-        let op = OPS.iter().find(|(known, _)| *known == word).map_or(Op::Add, |(_, op)| *op);
-        let mut element = Entry::from_json(node.need("elem")?, node.get("stmt"))?;
-        if kind == "map" {
-            element.data = Some(Expr::from_json(node.need("data")?)?);
-        }
-        Ok(SetUpdate { op, set: SetName { name: node.need(kind)?.reference()?.into() }, element })
-    }
-}
-
 impl Entry {
     /// The key, with its timeout in seconds where it has one.
     fn key_to_json(&self, options: &Options) -> Value {
@@ -218,7 +174,76 @@ fn parse_name(p: &mut Parser<'_>) -> Parsed<SetName> {
 }
 
 impl SetUpdate {
-    pub(crate) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+    fn of(dynset: &Dynset, from: &mut Raise<'_>) -> SetUpdate {
+        let shapes = from.scope.sets.set(&dynset.set.name).map(set_of);
+        let unknown = Shape::new(Type::Integer, 32, Order::Big);
+        let key = match &shapes {
+            Some(shapes) => from.operands(dynset.key, &shapes.key),
+            None => from.operand(dynset.key, unknown),
+        };
+        let data =
+            dynset.data.map(|register| match shapes.as_ref().and_then(|shapes| shapes.data.as_ref()) {
+                Some(data) => from.operands(register, data),
+                None => from.operand(register, unknown),
+            });
+        let stmts = dynset.exprs.iter().filter_map(|expr| raise_stateful(from, expr)).collect();
+        SetUpdate {
+            op: dynset.op,
+            set: SetName { name: dynset.set.name.clone() },
+            element: Entry { key, timeout: Some(dynset.timeout).filter(|timeout| *timeout > 0), data, stmts },
+        }
+    }
+}
+
+impl Statement for SetUpdate {
+    const JSON: &'static str = "set";
+
+    fn print(&self, out: &mut Printer) {
+        let word = OPS.iter().find(|(_, op)| *op == self.op).map_or("", |(word, _)| word);
+        out.text(word).text(" ");
+        self.set.print(out);
+        out.text(" { ");
+        self.element.print(out);
+        out.text(" }");
+    }
+
+    /// As `nft -j` writes it: `set`, or `map` where there are data.
+    fn to_json(&self, options: &Options) -> Value {
+        let word = OPS.iter().find(|(_, op)| *op == self.op).map_or("", |(word, _)| word);
+        let set = format!("@{}", self.set.name);
+        let mut update = json!({ "op": word, "elem": self.element.key_to_json(options) });
+        let kind = match &self.element.data {
+            Some(data) => {
+                update["data"] = data.to_json(options);
+                "map"
+            }
+            None => "set",
+        };
+        update[kind] = json!(set);
+        if !self.element.stmts.is_empty() {
+            // The state is that of the elements, so what a rule says shows none.
+            let options = Options { stateless: true, ..*options };
+            update["stmt"] = self.element.stmts.iter().map(|stmt| stmt.to_json(&options)).collect();
+        }
+        crate::json::tagged(kind, update)
+    }
+
+    fn in_json(key: &str, _: Node<'_>) -> bool {
+        matches!(key, "set" | "map")
+    }
+
+    /// What stands under `set`, or under `map`, where there are data too.
+    fn from_json(kind: &str, inside: Node<'_>) -> Parsed<SetUpdate> {
+        let word = inside.need("op")?.one_of("operation", &OPS.map(|(word, _)| word))?;
+        let op = OPS.iter().find(|(known, _)| *known == word).map_or(Op::Add, |(_, op)| *op);
+        let mut element = Entry::from_json(inside.need("elem")?, inside.get("stmt"))?;
+        if kind == "map" {
+            element.data = Some(Expr::from_json(inside.need("data")?)?);
+        }
+        Ok(SetUpdate { op, set: SetName { name: inside.need(kind)?.reference()?.into() }, element })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let shapes = to.set_shapes(&self.set.name, span)?;
         // Everything is resolved before anything is loaded: matches that are implied use the same registers.
         let key = to.arguments(&self.element.key, &shapes.key)?;
@@ -246,26 +271,24 @@ impl SetUpdate {
         }));
         Ok(())
     }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<SetUpdate> {
+        let Code::Dynset(dynset) = code else { return None };
+        Some(SetUpdate::of(dynset, from))
+    }
 }
 
-impl SetUpdate {
-    pub(crate) fn raise(dynset: &Dynset, from: &mut Raise<'_>) -> SetUpdate {
-        let shapes = from.scope.sets.set(&dynset.set.name).map(set_of);
-        let unknown = Shape::new(Type::Integer, 32, Order::Big);
-        let key = match &shapes {
-            Some(shapes) => from.operands(dynset.key, &shapes.key),
-            None => from.operand(dynset.key, unknown),
-        };
-        let data =
-            dynset.data.map(|register| match shapes.as_ref().and_then(|shapes| shapes.data.as_ref()) {
-                Some(data) => from.operands(register, data),
-                None => from.operand(register, unknown),
-            });
-        let stmts = dynset.exprs.iter().filter_map(|expr| raise_stateful(from, expr)).collect();
-        SetUpdate {
-            op: dynset.op,
-            set: SetName { name: dynset.set.name.clone() },
-            element: Entry { key, timeout: Some(dynset.timeout).filter(|timeout| *timeout > 0), data, stmts },
+impl Worded for SetUpdate {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("set") || OPS.iter().any(|(word, _)| p.is_word(word))
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<SetUpdate> {
+        let op = OPS.into_iter().find(|(word, _)| p.is_word(word));
+        p.next();
+        match op {
+            Some((_, op)) => SetUpdate::braced(p, op),
+            None => SetUpdate::parse_old(p),
         }
     }
 }

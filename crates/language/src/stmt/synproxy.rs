@@ -2,12 +2,16 @@
 
 use ironweir_expr::Expr as Code;
 use ironweir_expr::synproxy::Synproxy as Proxy;
+use serde_json::{Value, json};
 
+use super::registry::{Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
+use crate::lower::Lower;
 use crate::parse::Parser;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::print::{Options, Printer};
+use crate::raise::Raise;
+use crate::source::Span;
 
 /// `synproxy [mss N] [wscale N] [timestamp] [sack-perm]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub struct Synproxy {
 
 impl Synproxy {
     /// What follows the word `synproxy`.
-    pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<Synproxy> {
+    pub(crate) fn arguments(p: &mut Parser<'_>) -> Parsed<Synproxy> {
         let mut proxy = Synproxy::default();
         loop {
             match p.word() {
@@ -49,8 +53,24 @@ impl Synproxy {
         }
     }
 
-    /// As nft lists it.
-    pub fn print(&self, out: &mut Printer) {
+    pub(crate) fn code(&self) -> Code {
+        let Synproxy { mss, wscale, timestamp, sack_perm } = *self;
+        Code::Synproxy(Proxy { mss, wscale, timestamp, sack_perm })
+    }
+
+    fn of(proxy: &Proxy) -> Synproxy {
+        let Proxy { mss, wscale, timestamp, sack_perm } = *proxy;
+        Synproxy { mss, wscale, timestamp, sack_perm }
+    }
+}
+
+/// RFC 7323 §2.3.
+const MAX_WSCALE: u64 = 14;
+
+impl Statement for Synproxy {
+    const JSON: &'static str = "synproxy";
+
+    fn print(&self, out: &mut Printer) {
         out.text("synproxy");
         if let Some(mss) = self.mss {
             out.text(" mss ").number(mss);
@@ -66,20 +86,7 @@ impl Synproxy {
         }
     }
 
-    pub(crate) fn code(&self) -> Code {
-        let Synproxy { mss, wscale, timestamp, sack_perm } = *self;
-        Code::Synproxy(Proxy { mss, wscale, timestamp, sack_perm })
-    }
-
-    pub(crate) fn raise(proxy: &Proxy) -> Synproxy {
-        let Proxy { mss, wscale, timestamp, sack_perm } = *proxy;
-        Synproxy { mss, wscale, timestamp, sack_perm }
-    }
-}
-
-impl Synproxy {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self, _: &Options) -> Value {
         let mut proxy = serde_json::Map::new();
         if let Some(mss) = self.mss {
             proxy.insert("mss".into(), json!(mss));
@@ -99,16 +106,17 @@ impl Synproxy {
     }
 
     /// `null`, or `mss`, `wscale` and `flags`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Synproxy> {
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Synproxy> {
         let mut proxy = Synproxy::default();
-        if node.is_null() {
+        if inside.is_null() {
             return Ok(proxy);
         }
-        node.object()?;
-        proxy.mss = node.get("mss").map(|mss| mss.number(u16::MAX.into())).transpose()?.map(|mss| mss as u16);
+        inside.object()?;
+        proxy.mss =
+            inside.get("mss").map(|mss| mss.number(u16::MAX.into())).transpose()?.map(|mss| mss as u16);
         proxy.wscale =
-            node.get("wscale").map(|scale| scale.number(MAX_WSCALE)).transpose()?.map(|scale| scale as u8);
-        for flag in node.get("flags").map(Node::one_or_more).unwrap_or_default() {
+            inside.get("wscale").map(|scale| scale.number(MAX_WSCALE)).transpose()?.map(|scale| scale as u8);
+        for flag in inside.get("flags").map(Node::one_or_more).unwrap_or_default() {
             match flag.one_of("synproxy flag", &["timestamp", "sack-perm"])? {
                 "timestamp" => proxy.timestamp = true,
                 _ => proxy.sack_perm = true,
@@ -116,7 +124,25 @@ impl Synproxy {
         }
         Ok(proxy)
     }
+
+    fn lower(&self, to: &mut Lower<'_>, _: Span) -> Parsed<()> {
+        to.emit(self.code());
+        Ok(())
+    }
+
+    fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Synproxy> {
+        let Code::Synproxy(proxy) = code else { return None };
+        Some(Synproxy::of(proxy))
+    }
 }
 
-/// RFC 7323 §2.3.
-const MAX_WSCALE: u64 = 14;
+impl Worded for Synproxy {
+    fn at(p: &Parser<'_>) -> bool {
+        p.is_word("synproxy") && p.word_at(1) != "name"
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Synproxy> {
+        p.next();
+        Synproxy::arguments(p)
+    }
+}

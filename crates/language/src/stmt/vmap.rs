@@ -1,11 +1,14 @@
 //! Verdict maps: `tcp dport vmap { 22 : accept }`.
 
+use serde_json::{Value, json};
+
+use super::registry::Statement;
 use crate::diag::Parsed;
 use crate::expr::Expr;
 use crate::json::Node;
-use crate::print::Options;
-use crate::print::Printer;
-use serde_json::{Value, json};
+use crate::lower::Lower;
+use crate::print::{Options, Printer};
+use crate::source::Span;
 
 /// Takes the verdict that a map maps the key to.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,24 +19,26 @@ pub struct Vmap {
     pub map: Expr,
 }
 
-impl Vmap {
-    /// In nft's canonical form.
-    pub fn print(&self, out: &mut Printer) {
+impl Statement for Vmap {
+    const JSON: &'static str = "vmap";
+
+    fn print(&self, out: &mut Printer) {
         self.key.print(out);
         out.text(" vmap ");
         self.map.print(out);
     }
-}
 
-impl Vmap {
-    /// As `nft -j` writes it.
-    pub fn to_json(&self, options: &Options) -> Value {
+    fn to_json(&self, options: &Options) -> Value {
         json!({ "vmap": { "key": self.key.to_json(options), "data": self.map.to_json(options) } })
     }
 
     /// `key` and `data`.
-    pub fn from_json(node: Node<'_>) -> Parsed<Vmap> {
-        let key = Expr::from_json(node.need("key")?)?;
-        Ok(Vmap { key, map: Expr::from_json(node.need("data")?)? })
+    fn from_json(_: &str, inside: Node<'_>) -> Parsed<Vmap> {
+        let key = Expr::from_json(inside.need("key")?)?;
+        Ok(Vmap { key, map: Expr::from_json(inside.need("data")?)? })
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        to.vmap(self, span)
     }
 }

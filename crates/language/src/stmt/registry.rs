@@ -1,0 +1,281 @@
+//! All statements of the language: the one list that names them, and what each one's file implements.
+//!
+//! As with expressions ([`crate::expr::registry`]), a file of this folder holds everything that is only about its
+//! statement, and [`statements!`] names it in one line.
+
+use ironweir_expr::Expr as Code;
+use serde_json::Value;
+
+use super::{
+    assign, connlimit, counter, dup, flow, fwd, last, limit, log, meter, nat, notrack, objref, queue, quota,
+    reject, relational, reset_option, set_update, synproxy, tproxy, verdict, vmap, xt,
+};
+use crate::diag::Parsed;
+use crate::json::Node;
+use crate::lower::Lower;
+use crate::parse::Parser;
+use crate::print::{Options, Printer};
+use crate::raise::Raise;
+use crate::source::Span;
+
+/// Hands the list of statements to another macro: variant and type of each.
+///
+/// - `stateful` ones implement [`Stateful`]: sets and their elements keep them too.
+/// - `worded` ones begin with a word of their own and implement [`Worded`]. The largest are boxed: rulesets have many
+///   statements, and most are comparisons and verdicts.
+/// - `led` ones begin with an expression and implement [`Statement`] alone; [`relational::parse`] tells them apart.
+///
+/// Where two could begin with the same words or have the same key in JSON, the first that says so is meant.
+macro_rules! statements {
+    ($then:ident) => {
+        $then! {
+            stateful {
+                Counter(counter::Counter),
+                Quota(quota::Quota),
+                Limit(limit::Limit),
+                Last(last::Last),
+                Connlimit(connlimit::Connlimit),
+            }
+            worded {
+                Verdict(verdict::Verdict),
+                Nat(nat::Nat),
+                Objref(objref::Objref),
+                Log(log::Log),
+                Reject(reject::Reject),
+                Tproxy(tproxy::Tproxy),
+                Dup(dup::Dup),
+                Fwd(fwd::Fwd),
+                Notrack(notrack::Notrack),
+                Synproxy(synproxy::Synproxy),
+                Queue(queue::Queue),
+                Flow(flow::Flow),
+                SetUpdate(Box<set_update::SetUpdate>),
+                Meter(Box<meter::Meter>),
+                ResetOption(reset_option::ResetOption),
+                Xt(xt::Xt),
+            }
+            led {
+                Relational(relational::Relational),
+                Vmap(vmap::Vmap),
+                Assign(assign::Assign),
+            }
+        }
+    };
+}
+
+/// What a rule does with a packet.
+pub trait Statement: Sized {
+    /// The key of its object in JSON.
+    const JSON: &'static str;
+
+    /// As nft lists it.
+    fn print(&self, out: &mut Printer);
+
+    /// As `nft -j` writes it: an object of one key.
+    fn to_json(&self, options: &Options) -> Value;
+
+    /// Whether an object of this key is one; `inside` is what stands under the key.
+    fn in_json(key: &str, inside: Node<'_>) -> bool {
+        let _ = inside;
+        key == Self::JSON
+    }
+
+    /// From what stands under its key.
+    fn from_json(key: &str, inside: Node<'_>) -> Parsed<Self>;
+
+    /// Emits what it consists of.
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()>;
+
+    /// From bytecode; `None` of expressions that are none, or that cannot be told without what is not there.
+    /// Comparisons and verdict maps are made of several expressions, and raised in [`crate::raise`].
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Self> {
+        let _ = (code, from);
+        None
+    }
+
+    /// Whether nothing behind it in a rule is ever reached.
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+/// A statement that begins with a word of its own.
+pub trait Worded: Statement {
+    /// Whether it stands next.
+    fn at(p: &Parser<'_>) -> bool;
+
+    /// Takes it, from its first word on.
+    fn parse(p: &mut Parser<'_>) -> Parsed<Self>;
+}
+
+/// A statement with state, which elements of sets may have too.
+pub trait Stateful: Worded {
+    /// The expression that it is.
+    fn code(&self) -> Code;
+}
+
+impl<T: Statement> Statement for Box<T> {
+    const JSON: &'static str = T::JSON;
+
+    fn print(&self, out: &mut Printer) {
+        T::print(self, out);
+    }
+
+    fn to_json(&self, options: &Options) -> Value {
+        T::to_json(self, options)
+    }
+
+    fn in_json(key: &str, inside: Node<'_>) -> bool {
+        T::in_json(key, inside)
+    }
+
+    fn from_json(key: &str, inside: Node<'_>) -> Parsed<Box<T>> {
+        T::from_json(key, inside).map(Box::new)
+    }
+
+    fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+        T::lower(self, to, span)
+    }
+
+    fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Box<T>> {
+        T::raise(code, from).map(Box::new)
+    }
+
+    fn is_terminal(&self) -> bool {
+        T::is_terminal(self)
+    }
+}
+
+impl<T: Worded> Worded for Box<T> {
+    fn at(p: &Parser<'_>) -> bool {
+        T::at(p)
+    }
+
+    fn parse(p: &mut Parser<'_>) -> Parsed<Box<T>> {
+        T::parse(p).map(Box::new)
+    }
+}
+
+macro_rules! dispatch {
+    (
+        stateful { $($state:ident($stype:ty),)* }
+        worded { $($word:ident($wtype:ty),)* }
+        led { $($led:ident($ltype:ty),)* }
+    ) => {
+        /// What a statement is.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)] // each variant is documented at its type
+        pub enum StmtKind {
+            $($state($stype),)*
+            $($word($wtype),)*
+            $($led($ltype),)*
+        }
+
+        impl StmtKind {
+            /// As nft lists it.
+            pub(super) fn print(&self, out: &mut Printer) {
+                match self {
+                    $(StmtKind::$state(node) => Statement::print(node, out),)*
+                    $(StmtKind::$word(node) => Statement::print(node, out),)*
+                    $(StmtKind::$led(node) => Statement::print(node, out),)*
+                }
+            }
+
+            /// As `nft -j` writes it.
+            pub(crate) fn to_json(&self, options: &Options) -> Value {
+                match self {
+                    $(StmtKind::$state(node) => Statement::to_json(node, options),)*
+                    $(StmtKind::$word(node) => Statement::to_json(node, options),)*
+                    $(StmtKind::$led(node) => Statement::to_json(node, options),)*
+                }
+            }
+
+            /// From an object's key and what stands under it; `None` where no statement has that key.
+            pub(crate) fn from_json(key: &str, inside: Node<'_>) -> Parsed<Option<StmtKind>> {
+                // Names of objects stand under the keys of statements with state
+                if <objref::Objref as Statement>::in_json(key, inside) {
+                    return Ok(Some(StmtKind::Objref(Statement::from_json(key, inside)?)));
+                }
+                if let Some(stateful) = StmtKind::stateful_from_json(key, inside)? {
+                    return Ok(Some(stateful));
+                }
+                $(if <$wtype>::in_json(key, inside) {
+                    return Ok(Some(StmtKind::$word(Statement::from_json(key, inside)?)));
+                })*
+                $(if <$ltype>::in_json(key, inside) {
+                    return Ok(Some(StmtKind::$led(Statement::from_json(key, inside)?)));
+                })*
+                Ok(None)
+            }
+
+            /// The same, of those with state alone.
+            pub(crate) fn stateful_from_json(key: &str, inside: Node<'_>) -> Parsed<Option<StmtKind>> {
+                $(if <$stype>::in_json(key, inside) {
+                    return Ok(Some(StmtKind::$state(Statement::from_json(key, inside)?)));
+                })*
+                Ok(None)
+            }
+
+            /// The statement that stands next.
+            pub(super) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
+                if let Some(stateful) = StmtKind::parse_stateful(p)? {
+                    return Ok(stateful);
+                }
+                $(if <$wtype>::at(p) {
+                    return Ok(StmtKind::$word(Worded::parse(p)?));
+                })*
+                relational::parse(p)
+            }
+
+            /// The statement with state that stands next, where one does; not those that name an object.
+            pub(super) fn parse_stateful(p: &mut Parser<'_>) -> Parsed<Option<StmtKind>> {
+                $(if <$stype>::at(p) {
+                    return Ok(Some(StmtKind::$state(Worded::parse(p)?)));
+                })*
+                Ok(None)
+            }
+
+            /// Emits what it consists of.
+            pub(super) fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
+                match self {
+                    $(StmtKind::$state(node) => Statement::lower(node, to, span),)*
+                    $(StmtKind::$word(node) => Statement::lower(node, to, span),)*
+                    $(StmtKind::$led(node) => Statement::lower(node, to, span),)*
+                }
+            }
+
+            /// The statement that an expression is; `None` for expressions that are none, or that cannot be told
+            /// without what is not there.
+            pub(crate) fn raise(code: &Code, from: &mut Raise<'_>) -> Option<StmtKind> {
+                $(if let Some(node) = <$stype as Statement>::raise(code, from) {
+                    return Some(StmtKind::$state(node));
+                })*
+                $(if let Some(node) = <$wtype as Statement>::raise(code, from) {
+                    return Some(StmtKind::$word(node));
+                })*
+                $(if let Some(node) = <$ltype as Statement>::raise(code, from) {
+                    return Some(StmtKind::$led(node));
+                })*
+                None
+            }
+
+            /// Whether nothing behind it in a rule is ever reached.
+            pub(super) fn is_terminal(&self) -> bool {
+                match self {
+                    $(StmtKind::$state(node) => node.is_terminal(),)*
+                    $(StmtKind::$word(node) => node.is_terminal(),)*
+                    $(StmtKind::$led(node) => node.is_terminal(),)*
+                }
+            }
+
+            /// The expression of a statement with state; `None` of any other.
+            pub(super) fn stateful_code(&self) -> Option<Code> {
+                match self {
+                    $(StmtKind::$state(node) => Some(Stateful::code(node)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+statements!(dispatch);
