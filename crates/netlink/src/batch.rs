@@ -9,9 +9,15 @@ pub const END: u16 = 0x11;
 /// `NFNL_BATCH_GENID`: the generation that the batch was made for; another one is refused with `ERESTART`.
 const GENID: u16 = 1;
 
-/// Appends the begin of a batch for nf_tables (`NFNL_MSG_BATCH_BEGIN`), which without a generation is taken at any.
-pub fn begin(buffer: &mut Vec<u8>, seq: u32, generation: Option<u32>) -> Result<(), EncodeError> {
-    message(buffer, BEGIN, Flags::REQUEST, seq, genmsg(), |writer| {
+/// Appends the begin of a batch for nf_tables (`NFNL_MSG_BATCH_BEGIN`), which without a generation is taken at any. With
+/// [`Flags::ACK`] it is acknowledged too (Linux 6.10).
+pub fn begin(
+    buffer: &mut Vec<u8>,
+    seq: u32,
+    flags: Flags,
+    generation: Option<u32>,
+) -> Result<(), EncodeError> {
+    message(buffer, BEGIN, Flags::REQUEST | flags, seq, genmsg(), |writer| {
         if let Some(generation) = generation {
             writer.put_u32_be(GENID, generation);
         }
@@ -20,8 +26,8 @@ pub fn begin(buffer: &mut Vec<u8>, seq: u32, generation: Option<u32>) -> Result<
 
 /// Appends the end of a batch (`NFNL_MSG_BATCH_END`). A batch without end is checked and thrown away by the kernel
 /// (`net/netfilter/nfnetlink.c, nfnetlink_rcv_batch`).
-pub fn end(buffer: &mut Vec<u8>, seq: u32) -> Result<(), EncodeError> {
-    message(buffer, END, Flags::REQUEST, seq, genmsg(), |_| ())
+pub fn end(buffer: &mut Vec<u8>, seq: u32, flags: Flags) -> Result<(), EncodeError> {
+    message(buffer, END, Flags::REQUEST | flags, seq, genmsg(), |_| ())
 }
 
 /// The generation that a batch begin names, and the subsystem that it is for.
@@ -46,7 +52,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn a_begin_is_as_nft_sends_it() {
         let mut buffer = Vec::new();
-        begin(&mut buffer, 0, Some(1)).unwrap();
+        begin(&mut buffer, 0, Flags::empty(), Some(1)).unwrap();
         assert_eq!(
             buffer,
             [28, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 8, 0, 1, 0, 0, 0, 0, 1]

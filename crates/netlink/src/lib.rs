@@ -32,7 +32,7 @@ pub use attribute::{Attribute, Attributes};
 pub use error::{DecodeError, EncodeError};
 pub use header::{Flags, GenMsg, Header, kind, subsystem};
 pub use message::{Message, Messages};
-pub use writer::{Writer, message};
+pub use writer::{Writer, answer, message};
 
 /// Rounds up to a multiple of 4 (`NLMSG_ALIGN`, `NLA_ALIGN`).
 pub const fn align(len: usize) -> usize {

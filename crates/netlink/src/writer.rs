@@ -26,8 +26,22 @@ pub fn message(
     genmsg: GenMsg,
     attributes: impl FnOnce(&mut Writer<'_>),
 ) -> Result<(), EncodeError> {
+    answer(buffer, Header { len: 0, kind, flags, seq, port: 0 }, genmsg, attributes)
+}
+
+/// Appends an nfnetlink message with this header, whose length is filled in: what a server sends names the port of the
+/// client.
+///
+/// # Errors
+/// As [`message`].
+pub fn answer(
+    buffer: &mut Vec<u8>,
+    header: Header,
+    genmsg: GenMsg,
+    attributes: impl FnOnce(&mut Writer<'_>),
+) -> Result<(), EncodeError> {
     let start = buffer.len();
-    buffer.extend_from_slice(&Header { len: 0, kind, flags, seq, port: 0 }.encode());
+    buffer.extend_from_slice(&header.encode());
     buffer.extend_from_slice(&genmsg.encode());
     let mut writer = Writer::new(buffer);
     attributes(&mut writer);

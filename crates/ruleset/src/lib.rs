@@ -8,6 +8,7 @@ pub mod batch;
 pub mod chain;
 pub mod debug;
 pub mod flowtable;
+pub mod netlink;
 pub mod object;
 pub mod part;
 pub mod rule;

@@ -116,6 +116,8 @@ pub struct ElementMore {
     pub exprs: Vec<Expr>,
     /// The comment.
     pub userdata: Userdata,
+    /// Attributes of a newer peer.
+    pub unknown: crate::netlink::Unknown,
 }
 
 /// What a map's element maps to.
