@@ -153,8 +153,13 @@ impl Raise<'_> {
     }
 
     /// Whether a match that tells a protocol cannot be left out, since what comes behind it is refused without it: of a
-    /// protocol that the family does not have.
+    /// protocol that the family does not have, or a tag behind matches of higher layers.
     fn is_needed(&self, left: &Typed, told: usize, value: u128) -> bool {
+        let is_tag =
+            matches!(&left.kind, Kind::Payload(field) if field.base == Base::Link && value == 0x8100);
+        if is_tag && self.protocols.learned(Base::Network) {
+            return true;
+        }
         // DIVERGES: nft lists `arp` rules as `tcp dport 22` that it accepts only behind `meta l4proto tcp`.
         let own = match self.scope.family {
             Family::Ip => (2, 0x0800),
@@ -183,10 +188,7 @@ impl Raise<'_> {
         };
         match (payload.base, below) {
             (Base::Link, Some((Proto::Vlan, _))) => false,
-            // Behind matches of higher layers a tag is not looked for.
-            (Base::Link, Some((Proto::Ether, _))) => {
-                dependency.value == 0x8100 && !self.protocols.learned(Base::Network)
-            }
+            (Base::Link, Some((Proto::Ether, _))) => dependency.value == 0x8100,
             (Base::Transport, Some((network @ (Proto::Ip | Proto::Ip6), _))) => match self.scope.family {
                 Family::Inet | Family::Bridge | Family::Netdev => false,
                 _ => !matches!((network, proto), (Proto::Ip, Proto::Icmpv6) | (Proto::Ip6, Proto::Icmp)),
