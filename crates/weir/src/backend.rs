@@ -1,7 +1,7 @@
 //! An engine as what a language session commits to.
 
 use ironweir_engine::Engine;
-use ironweir_language::session::{Backend, Rejection};
+use ironweir_language::session::{Backend, BackendError, Rejection};
 use ironweir_ruleset::store::Applied;
 use ironweir_ruleset::{Batch, Ruleset};
 use ironweir_wire::Instant;
@@ -21,4 +21,12 @@ impl Backend for InProcess<'_> {
     fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
         self.0.commit(batch).map_err(Rejection::Changes)
     }
+}
+
+/// The kernel's nf_tables in the network namespace of this process.
+///
+/// # Errors
+/// It is not there, or not for this user.
+pub fn kernel() -> Result<Box<dyn Backend>, BackendError> {
+    Err(BackendError::Unsupported("the kernel as backend is not there yet"))
 }

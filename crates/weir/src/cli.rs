@@ -12,6 +12,7 @@ Usage: weir COMMAND ...
 
   weir replay RULES CAPTURE...   packets of captures through a ruleset, with a report
   weir nft ...                   nft's command line; also when called as nft
+  weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
 
 `weir replay --help` and `weir nft --help` say more.
 ";
@@ -31,13 +32,14 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match command.to_str() {
         Some("nft") => crate::nft::main(rest[1..].to_vec()),
+        Some("apply") => crate::apply::main(&rest[1..]),
         Some("replay") => crate::replay::main(&rest[1..]),
         Some("-h" | "--help" | "help") => print(USAGE),
         Some("-V" | "-v" | "--version" | "version") => {
             print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
         }
         _ => {
-            complain(&format!("weir: no command {}; known are replay, nft\n", command.display()));
+            complain(&format!("weir: no command {}; known are replay, nft, apply\n", command.display()));
             ExitCode::from(1)
         }
     }

@@ -1,5 +1,6 @@
 //! The weir program as a library: command lines, the host file, replay and its reports.
 
+pub mod apply;
 pub mod backend;
 pub mod cli;
 pub mod files;

@@ -4,6 +4,7 @@
 //! end. Nothing is committed while any command of the text is wrong in itself.
 
 mod backend;
+mod declare;
 mod describe;
 mod lost;
 mod needs;
@@ -30,6 +31,7 @@ use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
 
 pub use backend::{Backend, BackendError, Memory, Rejection};
+pub use declare::Declared;
 
 /// What a run depends on besides the text.
 #[derive(Clone, Debug, Default)]
