@@ -1,9 +1,10 @@
-//! What touches the world: captures, output files, netlink sockets.
+//! What touches the world: captures, output files, netlink sockets, interfaces.
 //!
 //! Everything below this crate is free of input and output. Captures are hostile input: no function here panics on
 //! their bytes, allocates by a length they claim beyond a fixed limit, or keeps more than one packet in memory.
 
 pub mod capture;
+pub mod links;
 pub mod netlink;
 pub mod pending;
 

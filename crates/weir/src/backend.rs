@@ -1,10 +1,15 @@
-//! An engine as what a language session commits to.
+//! What a language session commits to: an engine, or the kernel.
 
+use ironweir_client::connection::{AskError, Refusal};
+use ironweir_client::kernel::{CommitError, FetchError, Kernel};
 use ironweir_engine::Engine;
+use ironweir_io::NetlinkError;
 use ironweir_language::session::{Backend, BackendError, Rejection};
-use ironweir_ruleset::store::Applied;
-use ironweir_ruleset::{Batch, Ruleset};
+use ironweir_ruleset::store::{Applied, Errno};
+use ironweir_ruleset::{Batch, Element, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
+
+use crate::machine;
 
 /// An engine in this process.
 pub struct InProcess<'e>(pub &'e mut Engine);
@@ -26,7 +31,82 @@ impl Backend for InProcess<'_> {
 /// The kernel's nf_tables in the network namespace of this process.
 ///
 /// # Errors
-/// It is not there, or not for this user.
+/// It is not there.
 pub fn kernel() -> Result<Box<dyn Backend>, BackendError> {
-    Err(BackendError::Unsupported("the kernel as backend is not there yet"))
+    match InKernel::open(false) {
+        Ok(kernel) => Ok(Box::new(kernel)),
+        Err(error) => Err(BackendError::Unreachable(Box::new(error))),
+    }
+}
+
+/// The running kernel.
+pub struct InKernel {
+    kernel: Kernel,
+}
+
+impl InKernel {
+    /// Opens a socket to the kernel. With `echo`, it tells what it adds.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Open`].
+    pub fn open(_echo: bool) -> Result<InKernel, NetlinkError> {
+        Ok(InKernel { kernel: Kernel::open()? })
+    }
+}
+
+impl Backend for InKernel {
+    fn ruleset(&self) -> &Ruleset {
+        self.kernel.ruleset()
+    }
+
+    fn now(&self) -> Instant {
+        self.kernel.now()
+    }
+
+    fn fetch(&mut self, parts: &[Part]) -> Result<(), BackendError> {
+        self.kernel.fetch(parts, machine::now()).map_err(fetch_failed)
+    }
+
+    fn fetch_elements(
+        &mut self,
+        table: &TableId,
+        set: &str,
+        keys: &[Element],
+        reset: bool,
+    ) -> Result<(), BackendError> {
+        self.kernel.fetch_elements(table, set, keys, reset).map_err(fetch_failed)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
+        self.kernel.commit(batch).map_err(commit_failed)
+    }
+
+    fn check(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
+        self.kernel.check(batch).map_err(commit_failed)
+    }
+}
+
+fn fetch_failed(error: FetchError) -> BackendError {
+    match error {
+        FetchError::Ask(error) => ask_failed(error),
+        FetchError::Restless => BackendError::Restless,
+    }
+}
+
+fn ask_failed(error: AskError) -> BackendError {
+    match error {
+        AskError::Answer(Refusal { errno: Errno::EPERM, .. }) => BackendError::NotPermitted,
+        AskError::Answer(Refusal { errno, .. }) => BackendError::Answer(errno),
+        AskError::Interrupted => BackendError::Restless,
+        error => BackendError::Unreachable(Box::new(error)),
+    }
+}
+
+fn commit_failed(error: CommitError) -> Rejection {
+    match error {
+        CommitError::Refused(changes) => Rejection::Changes(changes),
+        CommitError::Changed => Rejection::Changed,
+        CommitError::Ask(error) => Rejection::Failed(ask_failed(error)),
+        error => Rejection::Failed(BackendError::Unreachable(Box::new(error))),
+    }
 }

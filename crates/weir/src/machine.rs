@@ -52,18 +52,15 @@ pub fn names(host: &Host) -> Names {
     names
 }
 
-/// A host with this machine's interfaces, by name and index, and its time zone.
+/// A host with the interfaces of this network namespace, by name and index, and its time zone.
 pub fn host() -> Host {
     let mut host = Host::default();
     host.utc_offset = utc_offset();
-    let Ok(entries) = fs::read_dir("/sys/class/net") else {
+    let Ok(links) = ironweir_io::links::links() else {
         let _ = host.add_interface(host_file::loopback());
         return host;
     };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let index = fs::read_to_string(entry.path().join("ifindex")).ok();
-        let Some(index) = index.and_then(|text| text.trim().parse().ok()) else { continue };
+    for (index, name) in links {
         let interface = match name.as_str() {
             "lo" => Interface { index: IfIndex(index), ..host_file::loopback() },
             _ => Interface::new(IfIndex(index), name),

@@ -55,6 +55,8 @@ pub struct Outcome {
     pub output: String,
     /// Errors and warnings, in order of their places.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the listings' reader should know about the tables listed, one line each.
+    pub remarks: Vec<String>,
     /// Where committed rules were written.
     pub rules: Vec<RuleOrigin>,
 }
@@ -181,7 +183,14 @@ impl Session {
             let reads = readers.iter().take_while(|command| command.reads()).count();
             for command in &readers[..reads] {
                 match self.read(command, backend) {
-                    Ok(text) => outcome.output.push_str(&text),
+                    Ok(text) => {
+                        outcome.output.push_str(&text);
+                        if let CommandKind::List(listing) = &command.kind
+                            && !self.options.json
+                        {
+                            outcome.remarks.extend(show::foreign(listing, backend.ruleset()));
+                        }
+                    }
                     Err(error) => outcome.diagnostics.push(*error),
                 }
             }

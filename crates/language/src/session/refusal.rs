@@ -1,5 +1,6 @@
 //! What a backend refused, as diagnostics at the text that asked for it.
 
+use ironweir_ruleset::netlink::FaultPart;
 use ironweir_ruleset::store::{ChangeError, Errno, ErrorKind, Thing};
 use ironweir_ruleset::{Change, Family, Ruleset, TableId};
 
@@ -47,6 +48,9 @@ impl Refusals<'_> {
             | ErrorKind::Overlap { element, .. }
             | ErrorKind::NoElement { element, .. }
             | ErrorKind::BadElement { element, .. } => origin.elements.get(*element).copied(),
+            ErrorKind::Answer { part: Some(FaultPart::Element(element)), .. } => {
+                origin.elements.get(*element as usize).copied()
+            }
             _ => None,
         };
         let whole = element.unwrap_or(origin.span);

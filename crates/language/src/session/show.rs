@@ -226,6 +226,24 @@ fn holds(known: &Element, asked: &Member, fields: &[u32]) -> bool {
         })
 }
 
+/// A remark for each listed table that iptables-nft keeps: it alone knows all that its rules mean.
+pub(super) fn foreign(listing: &Listing, ruleset: &Ruleset) -> Vec<String> {
+    let listed = |table: &TableState| match listing {
+        Listing::Ruleset(family) => family.is_none_or(|family| table.table.id.family == family),
+        Listing::Table(name) => table.table.id == name.id,
+        _ => false,
+    };
+    let is_xt = |expr: &Expr| matches!(expr, Expr::XtMatch(_) | Expr::XtTarget(_));
+    let mut tables = ruleset.tables().filter(|table| listed(table)).collect::<Vec<_>>();
+    tables.retain(|table| {
+        table.chains().flat_map(|chain| chain.rules()).flat_map(|rule| &rule.rule.exprs).any(is_xt)
+    });
+    let remark = |table: &TableState| {
+        format!("# Warning: table {} is managed by iptables-nft, do not touch!", table.table.id)
+    };
+    tables.into_iter().map(remark).collect()
+}
+
 fn reset_rules(table: &TableState, chain: Option<&str>) {
     for state in table.chains().filter(|state| chain.is_none_or(|chain| *state.chain.name == *chain)) {
         state.rules().for_each(|rule| reset_exprs(&rule.rule.exprs));

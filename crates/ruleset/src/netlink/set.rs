@@ -149,7 +149,7 @@ fn put_definition(writer: &mut Writer<'_>, set: &Set) {
         writer.put_u32_be(POLICY, set.policy as u32);
     }
     put_userdata(writer, USERDATA, &set.userdata);
-    if set.size.is_some() || !set.fields.is_empty() {
+    if set.size.is_some() || set.flags.contains(SetFlags::CONCAT) {
         writer.nest(DESC, |writer| put_description(writer, set));
     }
     put_one_or_more(writer, EXPR, EXPRESSIONS, &set.exprs);
@@ -159,7 +159,8 @@ fn put_description(writer: &mut Writer<'_>, set: &Set) {
     if let Some(size) = set.size {
         writer.put_u32_be(DESC_SIZE, size);
     }
-    if !set.fields.is_empty() {
+    // The kernel takes fields for concatenations of intervals alone (`nf_tables_newset`): others are one key to it.
+    if set.flags.contains(SetFlags::CONCAT) {
         writer.nest(DESC_CONCAT, |writer| {
             for len in &set.fields {
                 writer.nest(LIST_ELEM, |writer| writer.put_u32_be(FIELD_LEN, *len));

@@ -40,7 +40,7 @@ fn set(name: &str, flags: SetFlags, data: Option<SetData>) -> Set {
         flags,
         key_type: 7,
         key_len: 8,
-        fields: vec![4, 2],
+        fields: if flags.contains(SetFlags::CONCAT) { vec![4, 2] } else { Vec::new() },
         data,
         size: Some(100),
         timeout: Some(60_000),

@@ -5,6 +5,7 @@ use std::fmt;
 use ironweir_expr::objref::ObjectType;
 
 use super::Errno;
+use crate::netlink::FaultPart;
 use crate::{Family, Handle, Hook, TableId};
 
 /// Which change of a batch was refused, and why.
@@ -114,7 +115,7 @@ pub enum ErrorKind {
     TooMany(TableId),
     /// What a kernel answered: the error number, and what else it told.
     #[error("{}", .message.as_deref().unwrap_or(.errno.text()))]
-    Answer { errno: Errno, message: Option<Box<str>>, offset: Option<u32> },
+    Answer { errno: Errno, message: Option<Box<str>>, part: Option<FaultPart> },
 }
 
 impl ErrorKind {

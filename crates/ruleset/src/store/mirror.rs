@@ -60,7 +60,7 @@ impl Mirror {
     }
 
     /// A chain, with packets and bytes that came to its policy.
-    pub fn chain(&mut self, table: &TableId, handle: Handle, chain: Chain, hits: Option<Counter>) {
+    pub fn chain(&mut self, table: &TableId, handle: Handle, chain: Chain, hits: Option<(u64, u64)>) {
         self.ruleset.next_version += 1;
         let version = self.ruleset.next_version;
         let Some(state) = self.state(table, handle) else { return };
@@ -69,8 +69,8 @@ impl Mirror {
         }
         let name = chain.name.clone();
         let mut made = ChainState::new(handle, chain, version);
-        if let Some(hits) = hits {
-            made.policy_hits = Arc::new(hits);
+        if let Some((packets, bytes)) = hits {
+            made.policy_hits = Arc::new(Counter::new(packets, bytes));
         }
         let slot = state.chains.insert(handle, name, made);
         if let Some(made) = state.chains.get_mut(slot) {

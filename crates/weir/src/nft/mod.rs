@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use ironweir_engine::Engine;
 use ironweir_language::json::Document;
 use ironweir_language::print;
-use ironweir_language::session::{Outcome, Session};
+use ironweir_language::session::{Backend, Outcome, Session};
 use ironweir_language::source::Sources;
 
 pub use options::{Input, Options, Parsed, Place, parse};
 
-use crate::backend::InProcess;
+use crate::backend::{InKernel, InProcess};
 use crate::cli::complain;
 use crate::files::{self, DiskFiles};
 use crate::machine;
@@ -47,14 +47,21 @@ fn run(options: &Options) -> ExitCode {
             return ExitCode::from(1);
         }
     };
+    let host = machine::host();
+    let mut session = session(options, &host);
     match options.place {
+        Place::Kernel => match InKernel::open(options.echo) {
+            Ok(mut kernel) => run_in(&mut session, options, &name, text, &mut kernel),
+            Err(error) => {
+                complain(&format!("Error: {error}\n"));
+                ExitCode::from(1)
+            }
+        },
         Place::New => {
-            let host = machine::host();
-            let mut session = session(options, &host);
             // The engine keeps its own time; sets with timeouts need one to begin with.
             let mut engine = Engine::new(host, 1);
             engine.advance(machine::now());
-            run_in(&mut session, options, &name, text, &mut engine)
+            run_in(&mut session, options, &name, text, &mut InProcess(&mut engine))
         }
     }
 }
@@ -88,7 +95,7 @@ fn run_in(
     options: &Options,
     name: &str,
     text: String,
-    engine: &mut Engine,
+    backend: &mut dyn Backend,
 ) -> ExitCode {
     let mut sources = Sources::new();
     for (define, value) in &options.defines {
@@ -99,19 +106,20 @@ fn run_in(
     }
     // As nft does, -j takes text too.
     if options.json && Document::looks_like(&text) {
-        return report(&session.run_json(name, &text, &mut InProcess(engine)), &sources);
+        return report(&session.run_json(name, &text, backend), &sources);
     }
     let Some(source) = sources.add(name, text, None) else {
         complain(&format!("Error: {name} is longer than 4 GiB\n"));
         return ExitCode::from(1);
     };
     let files = DiskFiles { include_paths: options.include_paths.clone() };
-    let outcome = session.run(&mut sources, source, &files, &mut InProcess(engine));
+    let outcome = session.run(&mut sources, source, &files, backend);
     report(&outcome, &sources)
 }
 
 fn report(outcome: &Outcome, sources: &Sources) -> ExitCode {
     complain(&outcome.render(sources));
+    outcome.remarks.iter().for_each(|remark| complain(&format!("{remark}\n")));
     let printed = crate::cli::print(&outcome.output);
     if outcome.ok() { printed } else { ExitCode::from(1) }
 }

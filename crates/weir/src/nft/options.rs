@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// Where the ruleset is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// The running kernel, in this process's network namespace.
+    Kernel,
     /// A fresh engine in this process, which lives as long as the command (`--engine new`).
     New,
 }
@@ -54,6 +56,8 @@ pub struct Options {
     pub numeric_protocol: bool,
     /// `-T`.
     pub numeric_time: bool,
+    /// `-e`.
+    pub echo: bool,
     /// `-j`.
     pub json: bool,
     /// `-d netlink`.
@@ -159,14 +163,14 @@ const OPTIONS: &[Known] = &[
         short: None,
         long: "engine",
         argument: Some("new"),
-        help: "run in a fresh engine that lives as long as the command",
+        help: "run in a fresh engine that lives as long as the command, not in the kernel",
     },
     known(Opt::File, 'f', "file", Some("FILE"), "read commands from FILE; - is standard input"),
     known(Opt::Define, 'D', "define", Some("NAME=VALUE"), "define a variable"),
     known(Opt::Interactive, 'i', "interactive", None, "read commands from a prompt (not there yet)"),
     known(Opt::Include, 'I', "includepath", Some("DIR"), "look for included files in DIR; default /etc"),
     known(Opt::Check, 'c', "check", None, "check the commands without applying them"),
-    known(Opt::Optimize, 'o', "optimize", None, "optimize the ruleset (not there yet)"),
+    known(Opt::Optimize, 'o', "optimize", None, "accepted; nothing is merged yet"),
     known(Opt::Handle, 'a', "handle", None, "print handles"),
     known(Opt::Stateless, 's', "stateless", None, "print no state (counters, used quota ...)"),
     known(Opt::Terse, 't', "terse", None, "print no set elements"),
@@ -177,7 +181,7 @@ const OPTIONS: &[Known] = &[
     known(Opt::NumericPriority, 'y', "numeric-priority", None, "print chain priorities in numbers"),
     known(Opt::NumericProtocol, 'p', "numeric-protocol", None, "print layer 4 protocols in numbers"),
     known(Opt::NumericTime, 'T', "numeric-time", None, "print time values in numbers"),
-    known(Opt::Echo, 'e', "echo", None, "print what was added (not there yet)"),
+    known(Opt::Echo, 'e', "echo", None, "print what was added, as the kernel tells it"),
     known(Opt::Json, 'j', "json", None, "read and print JSON"),
     known(Opt::Debug, 'd', "debug", Some("LEVEL"), "print the bytecode of rules (netlink)"),
 ];
@@ -248,10 +252,9 @@ fn find_long(name: &str) -> Result<&'static Known, OptionError> {
 }
 
 fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, OptionError> {
-    let mut engine = None;
     let mut input = None;
     let mut options = Options {
-        place: Place::New,
+        place: Place::Kernel,
         input: Input::Stdin,
         check: false,
         include_paths: Vec::new(),
@@ -266,6 +269,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         numeric_priority: false,
         numeric_protocol: false,
         numeric_time: false,
+        echo: false,
         json: false,
         debug_netlink: false,
     };
@@ -276,7 +280,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
                 return Ok(Parsed::Print(format!("weir nft {}\n", env!("CARGO_PKG_VERSION"))));
             }
             Opt::Engine => match value.as_str() {
-                "new" => engine = Some(Place::New),
+                "new" => options.place = Place::New,
                 _ => return Err(OptionError::BadArgument { option: "--engine", value, expected: "new" }),
             },
             Opt::File => input = Some(if value == "-" { Input::Stdin } else { Input::File(value.into()) }),
@@ -289,7 +293,8 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::Interactive => return Err(OptionError::Missing("-i (interactive)")),
             Opt::Include => options.include_paths.push(value.into()),
             Opt::Check => options.check = true,
-            Opt::Optimize => return Err(OptionError::Missing("-o (optimize)")),
+            // A ruleset that is not optimized means the same.
+            Opt::Optimize => {}
             Opt::Handle => options.handles = true,
             Opt::Stateless => options.stateless = true,
             Opt::Terse => options.terse = true,
@@ -300,7 +305,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::NumericPriority => options.numeric_priority = true,
             Opt::NumericProtocol => options.numeric_protocol = true,
             Opt::NumericTime => options.numeric_time = true,
-            Opt::Echo => return Err(OptionError::Missing("-e (echo)")),
+            Opt::Echo => options.echo = true,
             Opt::Json => options.json = true,
             Opt::Debug => {
                 for level in value.split(',') {
@@ -326,14 +331,11 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         (None, words) if words == ["-"] => Input::Stdin,
         (None, words) => Input::Words(words.join(" ")),
     };
-    options.place = engine.ok_or(OptionError::Missing(
-        "the kernel backend: give --engine new for a fresh engine; without it nft",
-    ))?;
     Ok(Parsed::Run(Box::new(options)))
 }
 
 fn help() -> String {
-    let mut text = "Usage: weir nft --engine new [OPTIONS] { -f FILE | - | COMMAND ... }\n\n".to_owned();
+    let mut text = "Usage: weir nft [OPTIONS] { -f FILE | - | COMMAND ... }\n\n".to_owned();
     for known in OPTIONS {
         let short = known.short.map_or("   ".into(), |short| {
             format!("-{short}{}", if known.long.is_empty() { ' ' } else { ',' })
@@ -378,8 +380,8 @@ mod tests {
     #[test]
     fn what_cannot_be_is_told() {
         for (line, expected) in [
-            ("list ruleset", "kernel backend"),
             ("--engine old list ruleset", "not new"),
+            ("-a", "no command"),
             ("--engine new", "no command"),
             ("--engine new -f", "requires an argument"),
             ("--engine new --numeric-p list ruleset", "ambiguous"),

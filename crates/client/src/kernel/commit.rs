@@ -1,0 +1,113 @@
+//! Changing the kernel's ruleset: a batch in one message, and its verdict.
+
+use ironweir_netlink::{EncodeError, Flags};
+use ironweir_ruleset::Batch;
+use ironweir_ruleset::netlink::Transaction;
+use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind};
+
+use super::Kernel;
+use crate::connection::{AskError, Refusal};
+
+/// Why a batch was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Every change that the kernel refused.
+    #[error("{} changes were refused", .0.len())]
+    Refused(Vec<ChangeError>),
+    /// The ruleset changed since it was fetched (`ERESTART`).
+    #[error("the ruleset has changed meanwhile")]
+    Changed,
+    /// A change cannot be written as a message.
+    #[error("cannot tell the kernel of a change: {error}")]
+    Encode {
+        /// Its place in the batch.
+        change: u32,
+        /// Why.
+        error: EncodeError,
+    },
+    /// The kernel refused the batch as a whole, or cannot be asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+impl Kernel {
+    /// Commits a batch whole or not at all. Where something was fetched before, only if the ruleset is still what it was.
+    ///
+    /// # Errors
+    /// [`CommitError`]. Then nothing was changed.
+    pub fn commit(&mut self, batch: &Batch) -> Result<Applied, CommitError> {
+        self.send(batch, Purpose::Commit)
+    }
+
+    /// Whether the kernel would commit a batch. It works on all of it and takes it back.
+    ///
+    /// # Errors
+    /// As [`Kernel::commit`].
+    pub fn check(&mut self, batch: &Batch) -> Result<Applied, CommitError> {
+        self.send(batch, Purpose::Check)
+    }
+}
+
+/// What a batch is sent for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Commit,
+    Check,
+}
+
+/// What an answer of the kernel takes of the receive buffer, beside the message itself: its own structures.
+const ANSWER_OVERHEAD: usize = 1024;
+
+/// Errors of one batch that there is room for; the kernel tells one for each change.
+const ERRORS: usize = 8192;
+
+impl Kernel {
+    fn send(&mut self, batch: &Batch, purpose: Purpose) -> Result<Applied, CommitError> {
+        let count = batch.changes.len();
+        let none = Applied { handles: vec![None; count], generation: self.ruleset().generation() };
+        if count == 0 {
+            return Ok(none);
+        }
+        let first = self.connection.next_number();
+        let transaction = self.encode(batch, first, purpose)?;
+        self.connection.take_numbers(transaction.next_seq().wrapping_sub(first));
+        self.connection.socket().make_receive_room(ERRORS * ANSWER_OVERHEAD);
+        let mut refused = Vec::new();
+        // Errors come before everything else: where something is lost and no error is among what was read, there was none.
+        self.connection.send_batch(transaction.as_bytes(), first, &mut refused, |_| Ok(()))?;
+        if refused.is_empty() {
+            return Ok(none);
+        }
+        Err(verdict(refused, &transaction))
+    }
+
+    fn encode(&self, batch: &Batch, first: u32, purpose: Purpose) -> Result<Transaction, CommitError> {
+        let cannot = |change: u32, error| CommitError::Encode { change, error };
+        let mut transaction =
+            Transaction::begin(first, self.generation, Flags::empty()).map_err(|error| cannot(0, error))?;
+        for (index, change) in (0..).zip(&batch.changes) {
+            transaction.push(index, change).map_err(|error| cannot(index, error))?;
+        }
+        if purpose == Purpose::Commit {
+            transaction.end().map_err(|error| cannot(0, error))?;
+        }
+        Ok(transaction)
+    }
+}
+
+/// What the kernel's errors mean. One about no change is about the whole batch.
+fn verdict(refused: Vec<Refusal>, transaction: &Transaction) -> CommitError {
+    let mut changes: Vec<ChangeError> = Vec::new();
+    for refusal in refused {
+        let Some(fault) = transaction.fault(refusal.seq, refusal.offset) else {
+            return match refusal.errno {
+                Errno::ERESTART | Errno::EAGAIN => CommitError::Changed,
+                _ => AskError::Answer(refusal).into(),
+            };
+        };
+        let kind = ErrorKind::Answer { errno: refusal.errno, message: refusal.message, part: fault.part };
+        changes.push(ChangeError { change: fault.change as usize, kind });
+    }
+    changes.sort_by_key(|error| error.change);
+    CommitError::Refused(changes)
+}
