@@ -154,6 +154,12 @@ impl Selector for Fib {
         }
     }
 
+    /// `fib saddr oif exists` asks, as `fib saddr check exists` does, whether there is a route.
+    fn presence(&self) -> Option<Fib> {
+        let routes = matches!(self.result, Outcome::Oif | Outcome::Oifname);
+        routes.then(|| Fib { result: self.result, flags: self.flags | Flags::PRESENT })
+    }
+
     fn load(&self, _: &mut Lower<'_>, destination: Register, _: Span) -> Parsed<Code> {
         Ok(Code::Fib(fib::Fib { destination, result: self.result, flags: self.flags }))
     }

@@ -4,7 +4,7 @@ use ironweir_expr::{Expr as Code, Register, hash};
 use ironweir_ruleset::Userdata;
 use serde_json::{Value, json};
 
-use super::numgen::{NUMBER, check_modulus, offset_from_json, parse_offset};
+use super::numgen::{NUMBER, check_modulus, greatest, offset_from_json, parse_offset};
 use super::registry::{Primary, Selector};
 use super::{Expr, ExprKind};
 use crate::diag::Parsed;
@@ -97,6 +97,14 @@ impl Selector for Jhash<Typed> {
 
     fn shape(&self) -> Shape {
         NUMBER
+    }
+
+    fn most(&self) -> Option<u128> {
+        Some(greatest(self.modulus, self.offset))
+    }
+
+    fn operand(&self) -> Option<&Typed> {
+        Some(&self.expr)
     }
 
     fn load(&self, to: &mut Lower<'_>, destination: Register, span: Span) -> Parsed<Code> {
@@ -204,6 +212,10 @@ impl Selector for Symhash {
 
     fn shape(&self) -> Shape {
         NUMBER
+    }
+
+    fn most(&self) -> Option<u128> {
+        Some(greatest(self.modulus, self.offset))
     }
 
     fn load(&self, _: &mut Lower<'_>, destination: Register, _: Span) -> Parsed<Code> {

@@ -80,6 +80,10 @@ impl Selector for Numgen {
         NUMBER
     }
 
+    fn most(&self) -> Option<u128> {
+        Some(greatest(self.modulus, self.offset))
+    }
+
     fn load(&self, _: &mut Lower<'_>, destination: Register, _: Span) -> Parsed<Code> {
         let kind = if self.random { numgen::Kind::Random } else { numgen::Kind::Inc };
         Ok(Code::Numgen(numgen::Numgen::new(destination, self.modulus, kind, self.offset)))
@@ -125,6 +129,11 @@ pub(super) fn parse_offset(p: &mut Parser<'_>) -> Parsed<u32> {
 /// `offset`, or 0.
 pub(super) fn offset_from_json(node: Node<'_>) -> Parsed<u32> {
     node.get("offset").map_or(Ok(0), Node::u32)
+}
+
+/// The last of `modulus` numbers from `offset` on.
+pub(super) fn greatest(modulus: u32, offset: u32) -> u128 {
+    u128::from(offset) + u128::from(modulus.saturating_sub(1))
 }
 
 /// Refuses what the kernel refuses (`nft_ng_inc_init`).

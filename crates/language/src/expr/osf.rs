@@ -1,5 +1,6 @@
 //! `osf`: which operating system sent a SYN.
 
+use ironweir_expr::payload::Base;
 use ironweir_expr::{Expr as Code, Register, osf};
 use ironweir_ruleset::Userdata;
 use serde_json::{Value, json};
@@ -97,6 +98,10 @@ impl Selector for Osf {
 
     fn shape(&self) -> Shape {
         Shape::new(Type::String, 128, Order::Host)
+    }
+
+    fn implies(&self) -> Option<Base> {
+        Some(Base::Transport)
     }
 
     fn load(&self, _: &mut Lower<'_>, destination: Register, _: Span) -> Parsed<Code> {

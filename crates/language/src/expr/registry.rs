@@ -6,14 +6,11 @@
 //! says. Passes over whole rules (implied matches, byte order, intervals, merging) stand elsewhere, each by itself.
 //! `docs/adding-an-expression.md` follows one expression through.
 
+use ironweir_expr::payload::Base;
 use ironweir_expr::{Expr as Code, Register};
 use ironweir_ruleset::Userdata;
 use serde_json::Value;
 
-use super::{
-    binary, concat, ct, dccpopt, exthdr, fib, hash, inner, ipopt, list, map, meta, numgen, osf, payload,
-    prefix, range, raw_payload, rt, sctp_chunk, set, socket, symbol, tcpopt, tunnel, verdict, xfrm,
-};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
@@ -137,6 +134,26 @@ pub trait Selector: Into<Kind> {
     /// From that (`expr_ops.parse_udata`); `None` where it is not understood.
     fn from_userdata(data: &Userdata) -> Option<Self>;
 
+    /// The greatest number that it ever is; `None` where its type alone says that.
+    fn most(&self) -> Option<u128> {
+        None
+    }
+
+    /// What it reads itself.
+    fn operand(&self) -> Option<&Typed> {
+        None
+    }
+
+    /// The layer whose protocol it implies: matches of that are not listed before it.
+    fn implies(&self) -> Option<Base> {
+        None
+    }
+
+    /// What it is when it is compared with `exists` or `missing`; `None` where that means nothing.
+    fn presence(&self) -> Option<Self> {
+        None
+    }
+
     /// With its type.
     fn typed(self) -> Typed {
         let shape = self.shape();
@@ -159,9 +176,9 @@ macro_rules! dispatch {
             Number(u64),
             /// `*`: the catch-all element.
             Wildcard,
-            $($literal($lmod::$lnode),)*
-            $($field($fmod::$fnode),)*
-            $($selector($smod::$snode),)*
+            $($literal(super::$lmod::$lnode),)*
+            $($field(super::$fmod::$fnode),)*
+            $($selector(super::$smod::$snode),)*
         }
 
         impl ExprKind {
@@ -193,41 +210,41 @@ macro_rules! dispatch {
 
             /// Whether one that has a type by itself stands next.
             pub(super) fn at(p: &Parser<'_>, word: &str, second: &str) -> bool {
-                $($fmod::$fnode::at(p, word, second) ||)*
-                $($smod::$snode::at(p, word, second) ||)*
+                $(super::$fmod::$fnode::at(p, word, second) ||)*
+                $(super::$smod::$snode::at(p, word, second) ||)*
                 false
             }
 
             /// Whether `word` can only begin one of those.
             pub(super) fn owns(word: &str) -> bool {
-                $($fmod::$fnode::owns(word) ||)* $($smod::$snode::owns(word) ||)* false
+                $(super::$fmod::$fnode::owns(word) ||)* $(super::$smod::$snode::owns(word) ||)* false
             }
 
             /// The one that stands next; `None` where none does.
             pub(super) fn parse_primary(p: &mut Parser<'_>) -> Parsed<Option<ExprKind>> {
                 let (word, second) = (p.word(), p.word_at(1));
-                $(if $fmod::$fnode::at(p, word, second) {
-                    return Ok(Some(ExprKind::$field($fmod::$fnode::parse(p)?)));
+                $(if super::$fmod::$fnode::at(p, word, second) {
+                    return Ok(Some(ExprKind::$field(super::$fmod::$fnode::parse(p)?)));
                 })*
-                $(if $smod::$snode::at(p, word, second) {
-                    return Ok(Some(ExprKind::$selector($smod::$snode::parse(p)?)));
+                $(if super::$smod::$snode::at(p, word, second) {
+                    return Ok(Some(ExprKind::$selector(super::$smod::$snode::parse(p)?)));
                 })*
-                $(if $fmod::$fnode::owns(word) {
-                    return Ok(Some(ExprKind::$field($fmod::$fnode::parse(p)?)));
+                $(if super::$fmod::$fnode::owns(word) {
+                    return Ok(Some(ExprKind::$field(super::$fmod::$fnode::parse(p)?)));
                 })*
-                $(if $smod::$snode::owns(word) {
-                    return Ok(Some(ExprKind::$selector($smod::$snode::parse(p)?)));
+                $(if super::$smod::$snode::owns(word) {
+                    return Ok(Some(ExprKind::$selector(super::$smod::$snode::parse(p)?)));
                 })*
                 Ok(None)
             }
 
             /// The one whose key an object of JSON has; `None` where it is none of them.
             pub(crate) fn primary_from_json(key: &str, inside: Node<'_>) -> Parsed<Option<ExprKind>> {
-                $(if $fmod::$fnode::in_json(key, inside) {
-                    return Ok(Some(ExprKind::$field($fmod::$fnode::from_json(inside)?)));
+                $(if super::$fmod::$fnode::in_json(key, inside) {
+                    return Ok(Some(ExprKind::$field(super::$fmod::$fnode::from_json(inside)?)));
                 })*
-                $(if $smod::$snode::in_json(key, inside) {
-                    return Ok(Some(ExprKind::$selector($smod::$snode::from_json(inside)?)));
+                $(if super::$smod::$snode::in_json(key, inside) {
+                    return Ok(Some(ExprKind::$selector(super::$smod::$snode::from_json(inside)?)));
                 })*
                 Ok(None)
             }
@@ -249,8 +266,8 @@ macro_rules! dispatch {
             /// What `describe` calls it.
             pub(crate) fn name(&self) -> &'static str {
                 match self {
-                    $(ExprKind::$field(_) => $fmod::$fnode::NAME,)*
-                    $(ExprKind::$selector(_) => $smod::$snode::NAME,)*
+                    $(ExprKind::$field(_) => super::$fmod::$fnode::NAME,)*
+                    $(ExprKind::$selector(_) => super::$smod::$snode::NAME,)*
                     ExprKind::Concat(_) => "concat",
                     _ => "",
                 }
@@ -281,6 +298,38 @@ macro_rules! dispatch {
             pub(crate) fn selector_syntax(&self, from: &mut Raise<'_>) -> Option<ExprKind> {
                 match self {
                     $(Kind::$selector(selector) => Some(selector.syntax(from)),)*
+                    _ => None,
+                }
+            }
+
+            /// The greatest number that a selector ever is, where that is known.
+            pub(crate) fn most(&self) -> Option<u128> {
+                match self {
+                    $(Kind::$selector(selector) => selector.most(),)*
+                    _ => None,
+                }
+            }
+
+            /// What a selector reads itself.
+            pub(crate) fn operand(&self) -> Option<&Typed> {
+                match self {
+                    $(Kind::$selector(selector) => selector.operand(),)*
+                    _ => None,
+                }
+            }
+
+            /// The layer whose protocol a selector implies.
+            pub(crate) fn implies(&self) -> Option<Base> {
+                match self {
+                    $(Kind::$selector(selector) => selector.implies(),)*
+                    _ => None,
+                }
+            }
+
+            /// What a selector is when it is compared with `exists` or `missing`.
+            pub(crate) fn presence(&self) -> Option<Typed> {
+                match self {
+                    $(Kind::$selector(selector) => selector.presence().map(Selector::typed),)*
                     _ => None,
                 }
             }

@@ -1,12 +1,9 @@
 //! Matches: what either side may be, and what both need before they can be compared.
 
-use ironweir_expr::fib;
-
 use super::Lower;
 use super::matching::Match;
 use super::order::{natural, natural_single};
 use super::transfer::transfer;
-use crate::datatype::Type;
 use crate::diag::{Code, Diagnostic, Parsed};
 use crate::expr::ExprKind;
 use crate::resolve::mistyped::names_of;
@@ -104,16 +101,14 @@ impl Lower<'_> {
         Ok(())
     }
 
-    /// `fib saddr oif exists` asks, as `fib saddr check exists` does, whether there is a route.
+    /// What is compared with `exists` or `missing` may mean something else then.
     fn ask_presence(&self, left: &mut Typed, right: &crate::expr::Expr) {
         let ExprKind::Symbol(symbol) = &right.kind else { return };
-        if let Kind::Fib(fib) = &mut left.kind
-            && matches!(fib.result, fib::Outcome::Oif | fib::Outcome::Oifname)
-            && !symbol.quoted
+        if !symbol.quoted
             && matches!(&*symbol.text, "exists" | "missing")
+            && let Some(asked) = left.kind.presence()
         {
-            fib.flags |= fib::Flags::PRESENT;
-            left.shape = Shape::of(Type::Boolean);
+            *left = asked.at(left.span);
         }
     }
 

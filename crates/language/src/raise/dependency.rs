@@ -100,8 +100,11 @@ impl Raise<'_> {
                 }
                 exthdr::Kind::Ipv6 | exthdr::Kind::Ipv4 => self.implied(Base::Network),
             },
-            Kind::Osf(..) => self.implied(Base::Transport),
-            _ => {}
+            selector => {
+                if let Some(base) = selector.implies() {
+                    self.implied(base);
+                }
+            }
         }
     }
 

@@ -31,11 +31,13 @@ fn word(register: Register) -> usize {
 /// How many parts an expression has; counting ends above `limit`.
 fn parts(typed: &Typed, limit: usize) -> usize {
     let below: &[&Typed] = match &typed.kind {
-        Kind::Jhash(hash) => &[&hash.expr],
         Kind::Swap(of) | Kind::Prefix(of, _) => &[of],
         Kind::Binary(_, left, right) | Kind::Map(left, right) => &[left, right],
         Kind::Concat(parts) => &parts.iter().collect::<Vec<_>>(),
-        _ => &[],
+        selector => match selector.operand() {
+            Some(of) => &[of],
+            None => &[],
+        },
     };
     below.iter().fold(1, |sum, part| if sum > limit { sum } else { sum + parts(part, limit - sum) })
 }

@@ -302,23 +302,15 @@ pub(crate) fn compatible(a: Type, b: Type) -> bool {
 
 /// Refuses constants that a computed number is never (`expr_evaluate_numgen`, `expr_evaluate_hash`).
 pub(crate) fn can_be(left: &Typed, right: &Typed) -> Parsed<()> {
-    let (modulus, offset) = match &left.kind {
-        Kind::Numgen(numgen) => (numgen.modulus, numgen.offset),
-        Kind::Jhash(hash) => (hash.modulus, hash.offset),
-        Kind::Symhash(hash) => (hash.modulus, hash.offset),
-        _ => return Ok(()),
-    };
+    let Some(most) = left.kind.most() else { return Ok(()) };
     match &right.kind {
-        Kind::Value(_) => {
-            let most = u128::from(offset) + u128::from(modulus.saturating_sub(1));
-            match right.value() {
-                Some(value) if value > most => {
-                    let message = format!("Value {value} exceeds valid range 0-{most}");
-                    Err(Diagnostic::error(right.span, message))
-                }
-                _ => Ok(()),
+        Kind::Value(_) => match right.value() {
+            Some(value) if value > most => {
+                let message = format!("Value {value} exceeds valid range 0-{most}");
+                Err(Diagnostic::error(right.span, message))
             }
-        }
+            _ => Ok(()),
+        },
         Kind::Range(from, to) => can_be(left, from).and_then(|()| can_be(left, to)),
         Kind::Set(set) => set.elements.iter().try_for_each(|element| can_be(left, &element.key)),
         _ => Ok(()),

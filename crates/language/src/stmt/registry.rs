@@ -6,10 +6,6 @@
 use ironweir_expr::Expr as Code;
 use serde_json::Value;
 
-use super::{
-    assign, connlimit, counter, dup, flow, fwd, last, limit, log, meter, nat, notrack, objref, queue, quota,
-    reject, relational, reset_option, set_update, synproxy, tproxy, verdict, vmap, xt,
-};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
@@ -23,41 +19,41 @@ use crate::source::Span;
 /// - `stateful` ones implement [`Stateful`]: sets and their elements keep them too.
 /// - `worded` ones begin with a word of their own and implement [`Worded`]. The largest are boxed: rulesets have many
 ///   statements, and most are comparisons and verdicts.
-/// - `led` ones begin with an expression and implement [`Statement`] alone; [`relational::parse`] tells them apart.
+/// - `led` ones begin with an expression and implement [`Statement`] alone; [`super::relational::parse`] tells them apart.
 ///
 /// Where two could begin with the same words or have the same key in JSON, the first that says so is meant.
 macro_rules! statements {
     ($then:ident) => {
         $then! {
             stateful {
-                Counter(counter::Counter),
-                Quota(quota::Quota),
-                Limit(limit::Limit),
-                Last(last::Last),
-                Connlimit(connlimit::Connlimit),
+                Counter(super::counter::Counter),
+                Quota(super::quota::Quota),
+                Limit(super::limit::Limit),
+                Last(super::last::Last),
+                Connlimit(super::connlimit::Connlimit),
             }
             worded {
-                Verdict(verdict::Verdict),
-                Nat(nat::Nat),
-                Objref(objref::Objref),
-                Log(log::Log),
-                Reject(reject::Reject),
-                Tproxy(tproxy::Tproxy),
-                Dup(dup::Dup),
-                Fwd(fwd::Fwd),
-                Notrack(notrack::Notrack),
-                Synproxy(synproxy::Synproxy),
-                Queue(queue::Queue),
-                Flow(flow::Flow),
-                SetUpdate(Box<set_update::SetUpdate>),
-                Meter(Box<meter::Meter>),
-                ResetOption(reset_option::ResetOption),
-                Xt(xt::Xt),
+                Verdict(super::verdict::Verdict),
+                Nat(super::nat::Nat),
+                Objref(super::objref::Objref),
+                Log(super::log::Log),
+                Reject(super::reject::Reject),
+                Tproxy(super::tproxy::Tproxy),
+                Dup(super::dup::Dup),
+                Fwd(super::fwd::Fwd),
+                Notrack(super::notrack::Notrack),
+                Synproxy(super::synproxy::Synproxy),
+                Queue(super::queue::Queue),
+                Flow(super::flow::Flow),
+                SetUpdate(Box<super::set_update::SetUpdate>),
+                Meter(Box<super::meter::Meter>),
+                ResetOption(super::reset_option::ResetOption),
+                Xt(super::xt::Xt),
             }
             led {
-                Relational(relational::Relational),
-                Vmap(vmap::Vmap),
-                Assign(assign::Assign),
+                Relational(super::relational::Relational),
+                Vmap(super::vmap::Vmap),
+                Assign(super::assign::Assign),
             }
         }
     };
@@ -193,7 +189,7 @@ macro_rules! dispatch {
             /// From an object's key and what stands under it; `None` where no statement has that key.
             pub(crate) fn from_json(key: &str, inside: Node<'_>) -> Parsed<Option<StmtKind>> {
                 // Names of objects stand under the keys of statements with state
-                if <objref::Objref as Statement>::in_json(key, inside) {
+                if <super::objref::Objref as Statement>::in_json(key, inside) {
                     return Ok(Some(StmtKind::Objref(Statement::from_json(key, inside)?)));
                 }
                 if let Some(stateful) = StmtKind::stateful_from_json(key, inside)? {
@@ -224,7 +220,7 @@ macro_rules! dispatch {
                 $(if <$wtype>::at(p) {
                     return Ok(StmtKind::$word(Worded::parse(p)?));
                 })*
-                relational::parse(p)
+                super::relational::parse(p)
             }
 
             /// The statement with state that stands next, where one does; not those that name an object.
