@@ -96,7 +96,7 @@ fn put_data(writer: &mut Writer<'_>, kind: &ObjectKind) {
         ObjectKind::Quota(quota) => Expr::from(quota.clone()).encode_data(writer),
         ObjectKind::Limit(limit) => Expr::from(limit.clone()).encode_data(writer),
         ObjectKind::Connlimit(connlimit) => Expr::from(connlimit.clone()).encode_data(writer),
-        ObjectKind::Synproxy(synproxy) => Expr::from(synproxy.clone()).encode_data(writer),
+        ObjectKind::Synproxy(synproxy) => Expr::from(*synproxy).encode_data(writer),
         ObjectKind::CtHelper(helper) => {
             writer.put_str(HELPER_NAME, &helper.helper);
             if helper.l3proto != 0 {
@@ -209,7 +209,7 @@ fn read_expr(name: &str, data: &Attribute<'_>) -> Result<ObjectKind, DecodeError
         Expr::Quota(quota) => ObjectKind::Quota(quota.clone()),
         Expr::Limit(limit) => ObjectKind::Limit(limit.clone()),
         Expr::Connlimit(connlimit) => ObjectKind::Connlimit(connlimit.clone()),
-        Expr::Synproxy(synproxy) => ObjectKind::Synproxy(synproxy.clone()),
+        Expr::Synproxy(synproxy) => ObjectKind::Synproxy(*synproxy),
         _ => return Err(data.bad_value()),
     })
 }

@@ -121,8 +121,8 @@ fn changes() -> Vec<Change> {
         place,
     };
     let anonymous = ChainRef { name: "__chain%d".into(), id: Some(5) };
-    let chain = |binding, base| Chain {
-        name: if binding == None { "c".into() } else { "__chain%d".into() },
+    let chain = |binding: Option<u32>, base| Chain {
+        name: if binding.is_none() { "c".into() } else { "__chain%d".into() },
         base,
         binding,
         userdata: Userdata::from_bytes(vec![0, 2, 65, 0]),
