@@ -17,7 +17,8 @@ pub struct Set {
     pub key_type: u32,
     /// Bytes of the key (`NFTA_SET_KEY_LEN`); concatenated fields are padded to 4 bytes each.
     pub key_len: u32,
-    /// Bytes of each field of a concatenation, unpadded (`NFTA_SET_DESC_CONCAT`); empty when it is none.
+    /// Bytes of each field of a concatenation, unpadded (`NFTA_SET_DESC_CONCAT`); empty when it is none. Messages tell
+    /// them only with [`SetFlags::CONCAT`], so a set without it that came in a message has none.
     pub fields: Vec<u32>,
     /// What elements map to; `None` for a set.
     pub data: Option<SetData>,

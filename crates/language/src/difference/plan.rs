@@ -378,7 +378,10 @@ impl<'a> Planner<'_, 'a> {
 fn comparable(old: &SetState, new: &SetState) -> bool {
     let (old, new) = (&old.set, &new.set);
     let intervals = SetFlags::INTERVAL | SetFlags::CONCAT;
-    (old.key_type, old.key_len, &old.fields, old.data) == (new.key_type, new.key_len, &new.fields, new.data)
+    // The kernel knows fields only of concatenations of intervals.
+    let fields = !new.flags.contains(SetFlags::CONCAT) || old.fields == new.fields;
+    (old.key_type, old.key_len, old.data) == (new.key_type, new.key_len, new.data)
+        && fields
         && old.flags & intervals == new.flags & intervals
 }
 

@@ -108,6 +108,9 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, set: &Set) {
     writer.put_str(TABLE, &table.name);
     writer.put_str(NAME, &set.name);
     put_definition(writer, set);
+    if set.size.is_some() || set.flags.contains(SetFlags::CONCAT) {
+        put_description(writer, set);
+    }
     writer.put_u32_be(ID, set.id);
 }
 
@@ -149,24 +152,23 @@ fn put_definition(writer: &mut Writer<'_>, set: &Set) {
         writer.put_u32_be(POLICY, set.policy as u32);
     }
     put_userdata(writer, USERDATA, &set.userdata);
-    if set.size.is_some() || set.flags.contains(SetFlags::CONCAT) {
-        writer.nest(DESC, |writer| put_description(writer, set));
-    }
     put_one_or_more(writer, EXPR, EXPRESSIONS, &set.exprs);
 }
 
 fn put_description(writer: &mut Writer<'_>, set: &Set) {
-    if let Some(size) = set.size {
-        writer.put_u32_be(DESC_SIZE, size);
-    }
-    // The kernel takes fields for concatenations of intervals alone (`nf_tables_newset`): others are one key to it.
-    if set.flags.contains(SetFlags::CONCAT) {
-        writer.nest(DESC_CONCAT, |writer| {
-            for len in &set.fields {
-                writer.nest(LIST_ELEM, |writer| writer.put_u32_be(FIELD_LEN, *len));
-            }
-        });
-    }
+    writer.nest(DESC, |writer| {
+        if let Some(size) = set.size {
+            writer.put_u32_be(DESC_SIZE, size);
+        }
+        // The kernel takes fields only of concatenations of intervals (nf_tables_newset); others are one key to it.
+        if set.flags.contains(SetFlags::CONCAT) && !set.fields.is_empty() {
+            writer.nest(DESC_CONCAT, |writer| {
+                for len in &set.fields {
+                    writer.nest(LIST_ELEM, |writer| writer.put_u32_be(FIELD_LEN, *len));
+                }
+            });
+        }
+    });
 }
 
 impl SetMessage {
@@ -175,6 +177,8 @@ impl SetMessage {
         writer.put_str(NAME, &self.set.name);
         writer.put_u64_be(HANDLE, self.handle.0);
         put_definition(writer, &self.set);
+        // The kernel always tells a description, be it empty (nf_tables_fill_set).
+        put_description(writer, &self.set);
         if let Some(backend) = &self.backend {
             writer.put_str(TYPE, backend);
         }

@@ -182,17 +182,17 @@ fn changes() -> Vec<Change> {
         },
         Change::NewSet {
             table: id(),
-            set: set("m", SetFlags::MAP, Some(SetData::Verdict)),
+            set: set("m", SetFlags::MAP | SetFlags::CONCAT, Some(SetData::Verdict)),
             creation: Creation::Add,
         },
         Change::NewSet {
             table: id(),
-            set: set("__map%d", SetFlags::MAP, Some(SetData::Value { kind: 3, len: 4 })),
+            set: set("__map%d", SetFlags::MAP | SetFlags::CONCAT, Some(SetData::Value { kind: 3, len: 4 })),
             creation: Creation::Add,
         },
         Change::NewSet {
             table: id(),
-            set: set("o", SetFlags::OBJECT, Some(SetData::Object(ObjectType::Quota))),
+            set: set("o", SetFlags::OBJECT | SetFlags::CONCAT, Some(SetData::Object(ObjectType::Quota))),
             creation: Creation::Add,
         },
         Change::DelSet { table: id(), set: handle(), missing_ok: false },
@@ -367,7 +367,7 @@ fn what_is_told_comes_back() {
         }),
         Told::Set(SetMessage {
             table: id(),
-            set: Set { id: 0, ..set("s", SetFlags::TIMEOUT, None) },
+            set: Set { id: 0, ..set("s", SetFlags::TIMEOUT | SetFlags::CONCAT, None) },
             handle,
             backend: Some("nft_set_rhash_type".into()),
             count: Some(4),
