@@ -7,6 +7,7 @@ pub mod capture;
 pub mod links;
 pub mod netlink;
 pub mod pending;
+pub mod signal;
 
 pub use capture::{Capture, CaptureError, CaptureWriter, Frame};
 pub use netlink::{NetlinkError, NetlinkSocket};

@@ -13,8 +13,9 @@ Usage: weir COMMAND ...
   weir replay RULES CAPTURE...   packets of captures through a ruleset, with a report
   weir nft ...                   nft's command line; also when called as nft
   weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
+  weir conntrack ...             conntrack's command line; also when called as conntrack
 
-`weir replay --help` and `weir nft --help` say more.
+`--help` behind each says more.
 ";
 
 /// Runs the program; `arguments` begin with its name.
@@ -26,6 +27,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     if name == "nft" {
         return crate::nft::main(rest);
     }
+    if name == "conntrack" {
+        return crate::conntrack::main(rest);
+    }
     let Some(command) = rest.first() else {
         complain(USAGE);
         return ExitCode::from(1);
@@ -33,13 +37,15 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match command.to_str() {
         Some("nft") => crate::nft::main(rest[1..].to_vec()),
         Some("apply") => crate::apply::main(&rest[1..]),
+        Some("conntrack") => crate::conntrack::main(rest[1..].to_vec()),
         Some("replay") => crate::replay::main(&rest[1..]),
         Some("-h" | "--help" | "help") => print(USAGE),
         Some("-V" | "-v" | "--version" | "version") => {
             print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
         }
         _ => {
-            complain(&format!("weir: no command {}; known are replay, nft, apply\n", command.display()));
+            let known = "replay, nft, conntrack, apply";
+            complain(&format!("weir: no command {}; known are {known}\n", command.display()));
             ExitCode::from(1)
         }
     }

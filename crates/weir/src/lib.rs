@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod backend;
 pub mod cli;
+pub mod conntrack;
 pub mod files;
 pub mod host_file;
 pub mod machine;

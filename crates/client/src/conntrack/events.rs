@@ -36,9 +36,9 @@ pub enum EventKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A connection.
-    Flow(Flow),
+    Flow(Box<Flow>),
     /// An expectation.
-    Expectation(Expectation),
+    Expectation(Box<Expectation>),
 }
 
 /// An event.
@@ -109,8 +109,8 @@ fn event(message: &Message<'_>) -> Result<Option<Event>, ConntrackError> {
     let [of, what] = message.header.kind.to_be_bytes();
     let (genmsg, attributes) = message.nfgen()?;
     let subject = match of {
-        subsystem::CTNETLINK => Subject::Flow(Flow::decode(attributes)?),
-        subsystem::CTNETLINK_EXP => Subject::Expectation(Expectation::decode(attributes)?),
+        subsystem::CTNETLINK => Subject::Flow(Box::new(Flow::decode(attributes)?)),
+        subsystem::CTNETLINK_EXP => Subject::Expectation(Box::new(Expectation::decode(attributes)?)),
         _ => return Ok(None),
     };
     let flags = message.header.flags;

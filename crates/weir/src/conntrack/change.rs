@@ -1,0 +1,238 @@
+//! The messages by which connections and expectations are made and changed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ironweir_netlink::ctnetlink::{
+    DccpInfo, Expectation, Flow, Labels, Nat, ProtoInfo, SctpInfo, Status, TcpFlags, TcpInfo, Tuple,
+};
+
+use super::address::NatAddress;
+use super::options::Opt;
+use super::parse::Request;
+use super::protocol::Protocol;
+
+/// The connection that `-I`, `-A` and `-G` name: what one direction does not say is the other's, turned.
+pub fn tuples(request: &Request) -> [Option<Tuple>; 2] {
+    let mut original = request.original.clone();
+    let mut reply = request.reply.clone();
+    let original_is_whole = original.source.is_some() && original.destination.is_some();
+    if original_is_whole {
+        let turned = turn(&original);
+        // Where NAT says the address, the kernel works it out.
+        if reply.source.is_none() && reply.destination.is_none() {
+            reply = Tuple { zone: reply.zone, ..turned };
+        } else {
+            let nat = |option| request.given.has(option);
+            let unknown = turned.source.map(unspecified);
+            let fill = |of: &mut Option<IpAddr>, with, translated| {
+                if of.is_none() {
+                    *of = if translated { unknown } else { with };
+                }
+            };
+            fill(&mut reply.source, turned.source, nat(Opt::DestinationNat));
+            fill(&mut reply.destination, turned.destination, nat(Opt::SourceNat));
+            fill_transport(&mut reply, &turned);
+        }
+    } else {
+        let protocol = original.protocol.take();
+        reply.protocol = protocol;
+        let turned = Tuple { zone: original.zone, ..turn(&reply) };
+        fill_transport(&mut original, &turned);
+        original.source = original.source.or(turned.source);
+        original.destination = original.destination.or(turned.destination);
+    }
+    [Some(original), Some(reply)]
+}
+
+/// Takes protocol, ports and ICMP fields that are not there from another tuple.
+fn fill_transport(tuple: &mut Tuple, from: &Tuple) {
+    tuple.protocol = tuple.protocol.or(from.protocol);
+    tuple.source_port = tuple.source_port.or(from.source_port);
+    tuple.destination_port = tuple.destination_port.or(from.destination_port);
+    tuple.icmp_type = tuple.icmp_type.or(from.icmp_type);
+    tuple.icmp_code = tuple.icmp_code.or(from.icmp_code);
+    tuple.icmp_id = tuple.icmp_id.or(from.icmp_id);
+}
+
+/// The tuple of the answers. ICMP queries have answers of another type (`net/netfilter/nf_conntrack_proto_icmp.c` and
+/// `_icmpv6.c`, `invmap`).
+fn turn(tuple: &Tuple) -> Tuple {
+    let icmp_type = tuple.icmp_type.map(|kind| match (tuple.protocol, kind) {
+        (Some(1), 8) => 0,
+        (Some(1), 0) => 8,
+        (Some(1), 13 | 15 | 17) => kind + 1,
+        (Some(1), 14 | 16 | 18) => kind - 1,
+        (Some(58), 128 | 139) => kind + 1,
+        (Some(58), 129 | 140) => kind - 1,
+        _ => kind,
+    });
+    let is_icmp = matches!(tuple.protocol, Some(1 | 58));
+    Tuple {
+        source: tuple.destination,
+        destination: tuple.source,
+        protocol: tuple.protocol,
+        source_port: tuple.destination_port,
+        destination_port: tuple.source_port,
+        icmp_type,
+        icmp_code: tuple.icmp_code,
+        // Without one, the query's is 0.
+        icmp_id: tuple.icmp_id.or(is_icmp.then_some(0)),
+        ..Tuple::default()
+    }
+}
+
+/// A connection to make.
+pub fn new_flow(request: &Request) -> Flow {
+    let [mut original, reply] = tuples(request);
+    if let Some(original) = &mut original
+        && matches!(original.protocol, Some(1 | 58))
+    {
+        original.icmp_id.get_or_insert(0);
+    }
+    let given = |option| request.given.has(option);
+    Flow {
+        original,
+        reply,
+        timeout: Some(request.timeout),
+        status: given(Opt::Status).then_some(request.status | Status::CONFIRMED),
+        mark: given(Opt::Mark).then_some(request.mark.0),
+        zone: given(Opt::Zone).then_some(request.zone),
+        protoinfo: protoinfo(request),
+        nat_source: request.nat[0].map(nat),
+        nat_destination: request.nat[1].map(nat),
+        labels: request.label_add,
+        ..Flow::default()
+    }
+}
+
+fn nat(to: NatAddress) -> Nat {
+    Nat { min: Some(to.address), ports: to.port.map(|port| (port, port)), ..Nat::default() }
+}
+
+/// The state to set.
+fn protoinfo(request: &Request) -> Option<ProtoInfo> {
+    match request.protocol.map(|Protocol { number, .. }| number)? {
+        6 => request.state.map(|state| {
+            // IP_CT_TCP_FLAG_BE_LIBERAL and _SACK_PERM: the windows of a connection that was not seen from its first
+            // packet are not known.
+            let flags = Some(TcpFlags { flags: 10, mask: 10 });
+            ProtoInfo::Tcp(TcpInfo { state: Some(state), flags: [flags, flags], ..TcpInfo::default() })
+        }),
+        132 if request.state.is_some() || request.vtags != [None; 2] => Some(ProtoInfo::Sctp(SctpInfo {
+            state: request.state,
+            vtags: request.vtags,
+            ..SctpInfo::default()
+        })),
+        33 => request.state.map(|state| {
+            ProtoInfo::Dccp(DccpInfo { state: Some(state), role: request.role, ..DccpInfo::default() })
+        }),
+        _ => None,
+    }
+}
+
+/// Bytes of the labels that Linux keeps.
+const LABELS: usize = 16;
+
+/// What changes a connection as `-U` asks; `None` if that is how it is.
+pub fn update(request: &Request, flow: &Flow) -> Option<Flow> {
+    let given = |option| request.given.has(option);
+    let mut change = Flow { original: flow.original.clone(), zone: flow.zone, ..Flow::default() };
+    if given(Opt::Mark) {
+        let before = flow.mark.unwrap_or(0);
+        let (value, mask) = request.mark;
+        change.mark = Some((before & !mask) ^ value).filter(|mark| *mark != before);
+    }
+    if given(Opt::Status) {
+        let before = flow.status.unwrap_or_default();
+        change.status = Some(before | request.status).filter(|status| *status != before);
+    }
+    if given(Opt::Timeout) {
+        change.timeout = Some(request.timeout);
+    }
+    change.protoinfo = protoinfo(request).filter(|info| !says(flow.protoinfo.as_ref(), info));
+    change.labels = labels(request, flow);
+    let is_change = change.mark.is_some()
+        || change.status.is_some()
+        || change.timeout.is_some()
+        || change.protoinfo.is_some()
+        || change.labels.is_some();
+    is_change.then_some(change)
+}
+
+/// Whether a connection's state is what a change would make it.
+fn says(there: Option<&ProtoInfo>, wanted: &ProtoInfo) -> bool {
+    match (there, wanted) {
+        (Some(ProtoInfo::Tcp(there)), ProtoInfo::Tcp(wanted)) => there.state == wanted.state,
+        (Some(ProtoInfo::Sctp(there)), ProtoInfo::Sctp(wanted)) => {
+            let same = |(wanted, there)| Option::is_none(&wanted) || wanted == there;
+            (wanted.state.is_none() || there.state == wanted.state)
+                && wanted.vtags.into_iter().zip(there.vtags).all(same)
+        }
+        _ => false,
+    }
+}
+
+/// The labels after `--label-add` and `--label-del`; `None` if they stay.
+fn labels(request: &Request, flow: &Flow) -> Option<Labels> {
+    let before = flow.labels.unwrap_or(Labels::empty(LABELS));
+    let mut after = Labels::empty(LABELS);
+    let cleared = match request.label_delete {
+        Some(None) => return (!before.is_empty()).then_some(after),
+        Some(Some(labels)) => labels,
+        None => Labels::empty(0),
+    };
+    before.bits().filter(|bit| !cleared.contains(*bit)).for_each(|bit| {
+        after.insert(bit);
+    });
+    for bit in request.label_add.iter().flat_map(Labels::bits) {
+        after.insert(bit);
+    }
+    (!after.bits().eq(before.bits())).then_some(after)
+}
+
+/// What deletes this connection and no other that has its tuple by then.
+pub fn delete(flow: &Flow) -> Flow {
+    Flow { original: flow.original.clone(), zone: flow.zone, id: flow.id, ..Flow::default() }
+}
+
+/// The connection that `-G` asks for.
+pub fn key(request: &Request) -> Flow {
+    let given = |option| request.given.has(option);
+    let [original, reply] = tuples(request);
+    let original_is_given = given(Opt::Source) && given(Opt::Destination);
+    match original_is_given {
+        true => Flow { original, ..Flow::default() },
+        false => Flow { reply, ..Flow::default() },
+    }
+}
+
+/// The expectation that `-I expect` makes.
+pub fn new_expectation(request: &Request) -> Expectation {
+    let protocol = request.original.protocol;
+    Expectation {
+        master: Some(request.original.clone()),
+        tuple: Some(Tuple { protocol, ..request.expected.clone() }),
+        mask: Some(Tuple {
+            source: request.mask.source,
+            destination: request.mask.destination,
+            protocol,
+            source_port: request.mask_ports[0],
+            destination_port: request.mask_ports[1],
+            ..Tuple::default()
+        }),
+        timeout: Some(request.timeout),
+        ..Expectation::default()
+    }
+}
+
+/// The expectation that `-G expect` and `-D expect` name by its tuple.
+pub fn expectation_key(request: &Request) -> Expectation {
+    Expectation { tuple: Some(request.original.clone()), ..Expectation::default() }
+}
+
+fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
