@@ -160,6 +160,8 @@ pub(super) enum Phase {
 pub(super) enum Answer {
     /// The state of that generation is kept.
     Ready(u64),
+    /// From now on a confirmation is waited for.
+    Waiting,
     /// All stays as it is now.
     Confirmed,
     /// The old state is back.
@@ -173,6 +175,7 @@ impl Answer {
     pub(super) fn line(&self) -> String {
         match self {
             Answer::Ready(generation) => format!("ready {generation}"),
+            Answer::Waiting => "waiting".to_owned(),
             Answer::Confirmed => "confirmed".to_owned(),
             Answer::RolledBack => "rolled back".to_owned(),
             Answer::Failed(why) => format!("failed {}", why.replace('\n', " ")),
@@ -184,6 +187,7 @@ impl Answer {
         let ready = line.strip_prefix("ready ").and_then(|number| number.parse().ok());
         match (ready, line) {
             (Some(generation), _) => Answer::Ready(generation),
+            (None, "waiting") => Answer::Waiting,
             (None, "confirmed") => Answer::Confirmed,
             (None, "rolled back") => Answer::RolledBack,
             (None, line) => Answer::Failed(line.strip_prefix("failed ").unwrap_or(line).to_owned()),
@@ -231,7 +235,7 @@ impl Guardian {
             }
             (Phase::During, Event::Committed) => {
                 self.phase = Phase::Pending;
-                None
+                Some(Answer::Waiting)
             }
             // The change was refused or overtaken; another try may follow.
             (Phase::During, Event::Snapshot) => {

@@ -61,8 +61,10 @@ pub enum ApplyError {
     Overtaken,
     #[error("the guardian cannot keep the old state, so nothing is changed: {0}")]
     Guardian(String),
-    #[error("the guardian has ended without a word")]
+    #[error("the guardian has ended without a word; nothing is changed")]
     GuardianGone,
+    #[error("the guardian has ended without a word: the new ruleset stays, and nobody will roll it back")]
+    Unguarded,
     #[error("{0}")]
     Told(String),
     #[error(transparent)]
@@ -106,7 +108,7 @@ fn control(request: Request) -> Result<Ended, ApplyError> {
         guardian::Answer::Confirmed => complain("confirmed\n"),
         guardian::Answer::RolledBack => complain("rolled back\n"),
         guardian::Answer::Failed(why) => return Err(ApplyError::Told(why)),
-        guardian::Answer::Ready(_) => return Err(ApplyError::Told(answer)),
+        guardian::Answer::Ready(_) | guardian::Answer::Waiting => return Err(ApplyError::Told(answer)),
     }
     Ok(Ended::Applied)
 }

@@ -67,6 +67,10 @@ pub(super) fn run(options: &Options, open: Open<'_>) -> Result<Ended, ApplyError
     }
     // What the guardian does from here on it does without us; that it cannot be told is no reason to fail.
     let _ = guardian.tell(Event::Committed);
+    // Who confirms before the guardian has heard of the change would be told that there is none.
+    if guardian.outcome() != Some(Answer::Waiting) {
+        return Err(ApplyError::Unguarded);
+    }
     confirmation(rendezvous, &name, time, on_terminal, &mut guardian)
 }
 
@@ -233,8 +237,8 @@ fn confirmation(
                     "weir apply: the old ruleset could not be loaded, which is tried again: {why}\n"
                 ));
             }
-            Some(Answer::Ready(_)) => {}
-            None => return Err(ApplyError::GuardianGone),
+            Some(Answer::Ready(_) | Answer::Waiting) => {}
+            None => return Err(ApplyError::Unguarded),
         }
     }
 }

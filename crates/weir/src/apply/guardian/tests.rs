@@ -48,7 +48,7 @@ fn a_lost_confirmation_restores_counters_quotas_and_elements() {
     let (mut backend, mut guardian, before) = guarded();
     guardian.on(Event::Committing, &mut backend);
     change(&mut backend);
-    assert_eq!(guardian.on(Event::Committed, &mut backend), None);
+    assert_eq!(guardian.on(Event::Committed, &mut backend), Some(Answer::Waiting));
     assert_eq!(guardian.phase(), Phase::Pending);
     assert_eq!(guardian.on(Event::TimeOver, &mut backend), Some(Answer::RolledBack));
     let after = run(&mut backend, "list ruleset");
@@ -116,7 +116,13 @@ fn rules_that_stayed_go_on_counting_through_a_rollback() {
 
 #[test]
 fn answers_are_lines() {
-    for answer in [Answer::Ready(7), Answer::Confirmed, Answer::RolledBack, Answer::Failed("no".into())] {
+    for answer in [
+        Answer::Ready(7),
+        Answer::Waiting,
+        Answer::Confirmed,
+        Answer::RolledBack,
+        Answer::Failed("no".into()),
+    ] {
         assert_eq!(Answer::from_line(&answer.line()), answer);
     }
 }
