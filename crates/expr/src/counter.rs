@@ -80,8 +80,10 @@ impl Expression for Counter {
 
     fn encode(&self, writer: &mut Writer<'_>) {
         let (packets, bytes) = self.totals();
-        writer.put_u64_be(BYTES, bytes);
-        writer.put_u64_be(PACKETS, packets);
+        if (packets, bytes) != (0, 0) {
+            writer.put_u64_be(BYTES, bytes);
+            writer.put_u64_be(PACKETS, packets);
+        }
     }
 
     fn decode(given: &Given<'_>) -> Result<Counter, Fault> {

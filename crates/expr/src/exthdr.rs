@@ -173,8 +173,11 @@ impl Expression for Exthdr {
             writer.put_u32_be(OFFSET, self.offset);
             writer.put_u32_be(LEN, self.len);
         }
-        if let Action::Present(_) = self.action {
-            writer.put_u32_be(FLAGS, PRESENT);
+        match self.action {
+            Action::Load(_) => writer.put_u32_be(FLAGS, 0),
+            Action::Present(_) => writer.put_u32_be(FLAGS, PRESENT),
+            // Refused beside these (`nft_exthdr_tcp_set_init`, `nft_exthdr_tcp_strip_init`).
+            Action::Write(_) | Action::Strip => {}
         }
         writer.put_u32_be(OP, self.kind as u32);
     }

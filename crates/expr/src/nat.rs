@@ -59,11 +59,11 @@ bitflags::bitflags! {
 }
 
 impl Flags {
-    /// The flags that a rule gives. That there are addresses or ports is told by their registers, and the kernel adds
-    /// these two flags to what it tells (`nft_nat_init`, `nft_redir_init`).
+    /// The flags that a rule gives. That there are addresses is told by their registers, and the kernel adds a flag for
+    /// it to what it tells (`nft_nat_init`).
     pub(crate) fn decode(given: &Given<'_>, kind: u16) -> Result<Flags, Fault> {
         let flags = given.flags(kind, Flags::all().bits())?;
-        Ok(Flags::from_bits_truncate(flags).difference(Flags::MAP_IPS | Flags::PROTO_SPECIFIED))
+        Ok(Flags::from_bits_truncate(flags).difference(Flags::MAP_IPS))
     }
 }
 

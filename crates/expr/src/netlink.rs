@@ -187,11 +187,12 @@ impl Expr {
     /// Puts `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
     pub fn encode(&self, writer: &mut Writer<'_>) {
         writer.put_str(EXPR_NAME, self.name());
-        let start = writer.begin_nest(EXPR_DATA);
-        let empty = writer.len();
-        self.encode_data(writer);
-        // As the kernel and libnftnl, which send no nest for an expression that has nothing to say (`notrack`).
-        if writer.len() == empty { writer.cancel_nest(start) } else { writer.end_nest(start) }
+        // As the kernel and libnftnl, which send no nest for an expression that never has anything to say (`notrack`).
+        if self.has_data() {
+            let start = writer.begin_nest(EXPR_DATA);
+            self.encode_data(writer);
+            writer.end_nest(start);
+        }
     }
 
     /// Reads `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.

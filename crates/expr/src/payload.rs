@@ -8,7 +8,7 @@ use ironweir_wire::crc32c::Crc32c;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{LinkType, Packet, PacketInfo};
 
-use crate::given::{Fault, Given, put_register};
+use crate::given::{Fault, Given, put_flags, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register, when};
@@ -216,9 +216,11 @@ impl Expression for Write {
         writer.put_u32_be(BASE, self.base as u32);
         writer.put_u32_be(OFFSET, self.offset);
         writer.put_u32_be(LEN, self.len);
-        writer.put_u32_be(CSUM_TYPE, self.checksum.kind as u32);
-        writer.put_u32_be(CSUM_OFFSET, self.checksum.offset);
-        writer.put_u32_be(CSUM_FLAGS, if self.checksum.pseudo_header { PSEUDO_HEADER } else { 0 });
+        if self.checksum.kind != ChecksumKind::None || self.checksum.offset != 0 {
+            writer.put_u32_be(CSUM_TYPE, self.checksum.kind as u32);
+            writer.put_u32_be(CSUM_OFFSET, self.checksum.offset);
+        }
+        put_flags(writer, CSUM_FLAGS, if self.checksum.pseudo_header { PSEUDO_HEADER } else { 0 });
     }
 
     fn is_given(given: &Given<'_>) -> bool {

@@ -139,6 +139,15 @@ macro_rules! expressions {
                 }
             }
 
+            /// Whether it has attributes at all.
+            pub(crate) fn has_data(&self) -> bool {
+                match self {
+                    $(Expr::$variant(_) => <$expression>::HIGHEST != 0,)*
+                    Expr::Extended(_) => true,
+                    Expr::Unknown(expr) => !expr.attributes.is_empty(),
+                }
+            }
+
             /// Puts the attributes of `NFTA_EXPR_DATA`.
             pub fn encode_data(&self, writer: &mut Writer<'_>) {
                 match self {

@@ -69,12 +69,12 @@ impl Expression for Reject {
 
     fn encode(&self, writer: &mut Writer<'_>) {
         let (kind, code) = match self {
-            Reject::IcmpUnreach { code } => (0, Some(*code)),
-            Reject::TcpReset => (1, None),
-            Reject::IcmpxUnreach { code } => (2, Some(*code)),
+            Reject::IcmpUnreach { code } => (0, *code),
+            Reject::TcpReset => (1, 0),
+            Reject::IcmpxUnreach { code } => (2, *code),
         };
         writer.put_u32_be(TYPE, kind);
-        code.iter().for_each(|code| writer.put_u8(ICMP_CODE, *code));
+        writer.put_u8(ICMP_CODE, code);
     }
 
     fn decode(given: &Given<'_>) -> Result<Reject, Fault> {

@@ -54,8 +54,7 @@ fn registers() -> impl Strategy<Value = Option<(Register, Option<Register>)>> {
 }
 
 fn nat_flags() -> impl Strategy<Value = nat::Flags> {
-    let told_by_registers = nat::Flags::MAP_IPS | nat::Flags::PROTO_SPECIFIED;
-    (0u32..128).prop_map(move |bits| nat::Flags::from_bits_truncate(bits).difference(told_by_registers))
+    (0u32..128).prop_map(|bits| nat::Flags::from_bits_truncate(bits).difference(nat::Flags::MAP_IPS))
 }
 
 fn direction() -> impl Strategy<Value = Option<ct::Direction>> {
