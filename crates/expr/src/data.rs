@@ -208,6 +208,9 @@ impl fmt::Display for Verdict {
             Verdict::Continue => "continue",
             Verdict::Break => "break",
             Verdict::Return => "return",
+            // A chain that the transaction is yet to name has none in the message.
+            Verdict::Jump(chain) if chain.name.contains('%') => "jump",
+            Verdict::Goto(chain) if chain.name.contains('%') => "goto",
             Verdict::Jump(chain) => return write!(f, "jump -> {}", chain.name),
             Verdict::Goto(chain) => return write!(f, "goto -> {}", chain.name),
         })

@@ -102,6 +102,9 @@ pub fn write_element(f: &mut impl Write, set: Option<&Set>, element: &Element) -
 }
 
 fn write_key(f: &mut impl Write, set: Option<&Set>, key: &[u8]) -> fmt::Result {
+    if key.is_empty() {
+        return Ok(()); // all others
+    }
     let Some(set) = set else { return write_value(f, key, Order::Network) };
     let fields = set.fields.len().max(1);
     // Intervals are kept in network order whatever the type: sets compare bytes.

@@ -172,6 +172,16 @@ impl<'a> Lower<'a> {
         self.out.splice(0..0, exprs);
     }
 
+    /// Puts the matches that `imply` makes before everything else of the rule.
+    pub(crate) fn before_all(&mut self, imply: impl FnOnce(&mut Self) -> Parsed<()>) -> Parsed<()> {
+        let rest = (std::mem::take(&mut self.out), std::mem::take(&mut self.pending));
+        let result = imply(self);
+        self.flush();
+        self.out.extend(rest.0);
+        self.pending = rest.1;
+        result
+    }
+
     /// Says which objects an anonymous map of this batch holds.
     pub(crate) fn type_objects(&mut self, map: &SetRef, kind: ObjectType) {
         let Some(id) = map.id else { return };

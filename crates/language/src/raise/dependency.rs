@@ -169,6 +169,8 @@ impl Raise<'_> {
             Family::Ip6 => (10, 0x86dd),
             Family::Arp if told == layer(Base::Transport) => return true,
             Family::Arp => (3, 0x0806),
+            // ARP is no protocol of this family: nothing implies it again
+            Family::Inet => return told == layer(Base::Network) && value == 0x0806,
             _ => return false,
         };
         let nfproto = matches!(left.kind, Kind::Meta(meta::Key::Nfproto, _));

@@ -138,7 +138,7 @@ fn string_key(first: &Value, last: &Value, shape: Shape) -> Typed {
 }
 
 /// One value, a prefix where the type is written so, or a range.
-fn interval_of(first: Typed, last: Typed, even_alone: bool) -> Typed {
+pub(crate) fn interval_of(first: Typed, last: Typed, even_alone: bool) -> Typed {
     let shape = first.shape;
     let (Some(from), Some(to)) = (first.value(), last.value()) else { return first };
     let prefixes = matches!(shape.datatype, Type::Ipv4Addr | Type::Ipv6Addr);

@@ -47,6 +47,7 @@ use crate::typed::{Kind, Shape, Typed};
 use dependency::Dependencies;
 use registers::RegisterFile;
 
+pub(crate) use elements::interval_of;
 pub use elements::{RaisedElement, raise_elements, sort_key};
 pub(crate) use relational::verdict_syntax;
 pub use value::datum_of;

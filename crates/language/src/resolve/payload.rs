@@ -158,7 +158,8 @@ impl Lower<'_> {
                 }
             },
         };
-        self.imply_upper(below, proto, inner, span)
+        let by_packet = matches!(proto, Proto::Ip | Proto::Ip6);
+        self.imply_upper(below, proto, inner, by_packet, span)
     }
 
     /// ICMP belongs to IPv4, ICMPv6 to IPv6: where neither is known, that is implied too.
@@ -174,14 +175,25 @@ impl Lower<'_> {
             (None, None, Family::Bridge) => Proto::Ether,
             (None, None, family) => Proto::of_family(family).1,
         };
-        self.imply_upper(below, network, inner, span)
+        self.imply_upper(below, network, inner, false, span)
     }
 
-    fn imply_upper(&mut self, below: Proto, upper: Proto, inner: Option<Proto>, span: Span) -> Parsed<()> {
+    /// Emits the match by which `below` tells that `upper` follows. On a bridge, where both could be asked, `by_packet`
+    /// asks the packet, which sees through VLAN tags, and not the Ethernet header: nft does so for fields of `ip` and
+    /// `ip6` alone.
+    fn imply_upper(
+        &mut self,
+        below: Proto,
+        upper: Proto,
+        inner: Option<Proto>,
+        by_packet: bool,
+        span: Span,
+    ) -> Parsed<()> {
         let Some(number) = below.number_of(upper) else { return Err(conflict(below, upper, span)) };
         let meta_key = match below {
             Proto::Inet => Some(meta::Key::Nfproto),
-            // Once Ethernet is known to be there its own field tells; a bridge has nothing else, and asks the packet
+            // Once Ethernet is known to be there its own field tells
+            Proto::Ether if inner.is_none() && self.protocols.family == Family::Bridge && !by_packet => None,
             Proto::Ether if self.knows_ether(inner) => None,
             Proto::Netdev | Proto::Ether => Some(meta::Key::Protocol),
             Proto::Ip | Proto::Ip6 | Proto::InetService => Some(meta::Key::L4proto),
@@ -268,10 +280,20 @@ impl Lower<'_> {
 }
 
 impl Lower<'_> {
-    /// Emits what an expression implies that needs a network protocol.
+    /// Puts what an optional header implies, a network protocol, before all of the rule (`expr_evaluate_exthdr`).
     pub(crate) fn network_dependency(&mut self, proto: Proto, span: Span) -> Parsed<()> {
         match self.protocols.at(Base::Network) {
             Some(known) if known == proto => Ok(()),
+            _ => self.before_all(|to| to.imply_network(proto, span)),
+        }
+    }
+
+    fn imply_network(&mut self, proto: Proto, span: Span) -> Parsed<()> {
+        match self.protocols.at(Base::Network) {
+            None if self.protocols.family == Family::Bridge => {
+                let below = self.protocols.at(Base::Link).unwrap_or(Proto::Ether);
+                self.imply_upper(below, proto, None, false, span)
+            }
             _ => {
                 let field = if proto == Proto::Ip { "version" } else { "nexthdr" };
                 let field = proto.field(field).ok_or_else(|| unknown(span, "field", field))?;

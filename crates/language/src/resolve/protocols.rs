@@ -112,17 +112,24 @@ impl Protocols {
                 meta::Key::L4proto => {
                     self.set(Base::Transport, Proto::InetService.upper(value).unwrap_or(Proto::Unknown));
                 }
+                // Where `meta nfproto` tells the protocol, this tells nothing (`meta_expr_pctx_update`)
+                meta::Key::Protocol if self.family == Family::Inet && !left.is_inner() => {}
                 meta::Key::Protocol if family_base == Base::Link || left.is_inner() => {
                     let below = if family_proto == Proto::Netdev { Proto::Netdev } else { Proto::Ether };
                     self.set(Base::Network, below.upper(value).unwrap_or(Proto::Unknown));
                 }
                 _ => {}
             },
+            // Only where the layer below is known (`ct_expr_pctx_update`)
             Kind::Ct(ct::Key::Protocol, _) => {
-                self.set(Base::Transport, Proto::InetService.upper(value).unwrap_or(Proto::Unknown));
+                if let Some(upper) = self.at(Base::Network).and_then(|below| below.upper(value)) {
+                    self.set(Base::Transport, upper);
+                }
             }
             Kind::Ct(ct::Key::L3Protocol, _) => {
-                self.set(Base::Network, Proto::Inet.upper(value).unwrap_or(Proto::Unknown));
+                if let Some(upper) = self.at(Base::Link).and_then(|below| below.upper(value)) {
+                    self.set(Base::Network, upper);
+                }
             }
             Kind::Payload(payload) => {
                 let Some((proto, field)) = payload.field else { return };

@@ -100,8 +100,10 @@ impl Statement for Meter {
     /// Makes the set, unless the table has one of that name, and fills it.
     fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         let set = SetName { name: self.name.clone() };
+        // Elements that time out are renewed (`netlink_gen_meter_stmt`)
+        let op = if self.element.timeout.is_some() { Op::Update } else { Op::Add };
         if to.scope.sets.set(&self.name).is_some() {
-            return SetUpdate { op: Op::Add, set, element: self.element.clone() }.lower(to, span);
+            return SetUpdate { op, set, element: self.element.clone() }.lower(to, span);
         }
         let key = to.expression(&self.element.key)?;
         let set = self.declared(&key, to.new_id());
@@ -110,7 +112,7 @@ impl Statement for Meter {
         let register = to.load(&key)?;
         to.emit(Code::Dynset(Dynset {
             set: SetRef::new(self.name.clone()),
-            op: Op::Add,
+            op,
             key: register,
             data: None,
             timeout: self.element.timeout.unwrap_or(0),

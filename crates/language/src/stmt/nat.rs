@@ -17,7 +17,7 @@ use crate::lower::Lower;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::proto::Proto;
-use crate::raise::Raise;
+use crate::raise::{Raise, interval_of};
 use crate::source::Span;
 use crate::typed::{self, Shape, Typed};
 
@@ -74,8 +74,12 @@ impl Nat {
         let mut nat =
             Nat { kind, family: None, prefix: false, address: None, port: None, flags: Flags::empty() };
         if kind.takes_address() {
-            nat.parse_address_family(p)?;
-            p.expect_word("to")?;
+            // `snat 192.0.2.1` is an older way to write it
+            let leads = |word| matches!(word, "to" | "interval" | "prefix" | "addr");
+            if leads(p.word()) || leads(p.word_at(1)) || p.peek().ends_statement() {
+                nat.parse_address_family(p)?;
+                p.expect_word("to")?;
+            }
             nat.parse_target(p)?;
         } else if p.eat_word("to") {
             // `redirect to 8080` without the colon is an older way to write it.
@@ -301,7 +305,7 @@ fn raise_bounds((first, last): Bounds, shape: Shape, from: &mut Raise<'_>) -> Ex
     let low = from.operand_typed(first, &[shape]);
     let Some(last) = last.filter(|last| *last != first) else { return from.syntax(&low) };
     let high = from.operand_typed(last, &[shape]);
-    from.syntax(&Typed::new(typed::Kind::Range(low.into(), high.into()), shape))
+    from.syntax(&interval_of(low, high, false))
 }
 
 impl Statement for Nat {

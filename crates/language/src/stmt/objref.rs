@@ -5,9 +5,11 @@ use ironweir_expr::objref::{self, ObjectType};
 use ironweir_ruleset::set::SetData;
 use serde_json::Value;
 
+use super::assign::Assign;
 use super::registry::{Statement, Worded};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed};
+use crate::expr::meta::Meta;
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
@@ -127,6 +129,11 @@ impl Statement for Objref {
                 };
                 let (set, key) = to.object_reference(key, map, self.kind)?;
                 objref::Objref::Map { set, source: to.load(&key)? }
+            }
+            // `meta secmark set ct secmark` begins as an object does, and sets a value
+            ExprKind::Ct(_) if self.kind == ObjectType::Secmark => {
+                let target = Expr::raised(ExprKind::Meta(Meta { key: "secmark".into() }));
+                return Assign { target, value: self.name.clone() }.lower(to, span);
             }
             _ => {
                 return Err(Diagnostic::error(

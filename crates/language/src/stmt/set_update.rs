@@ -87,8 +87,8 @@ impl Entry {
                     p.time()?;
                 }
                 "comment" => {
-                    p.next();
-                    p.string()?;
+                    let message = "Key expression comments are not supported";
+                    return Err(Diagnostic::error(p.peek().span, message));
                 }
                 _ => break,
             }
