@@ -13,8 +13,10 @@ pub struct DiskFiles {
 
 /// Where nft looks when no `-I` says otherwise.
 const DEFAULT_INCLUDE_PATH: &str = "/etc";
-/// The longest source text that is read.
-const MAX_FILE: u64 = 1 << 30;
+/// The longest source text that is read: some ten million addresses. What is longer is no ruleset.
+const MAX_FILE: u64 = 256 << 20;
+/// How many files a pattern can stand for; more cannot be included.
+const MAX_MATCHES: usize = 5_000;
 
 impl Files for DiskFiles {
     fn read(&self, path: &str) -> Result<String, FileError> {
@@ -33,6 +35,7 @@ impl Files for DiskFiles {
         paths
             .flatten()
             .filter(|path| path.is_file())
+            .take(MAX_MATCHES)
             .map(|path| path.to_string_lossy().into_owned())
             .collect()
     }
@@ -52,6 +55,9 @@ pub fn read_text(path: &std::path::Path) -> Result<String, FileError> {
         _ => FileError::Unreadable(error.to_string()),
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().is_ok_and(|found| found.len() > MAX_FILE) {
+        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+    }
     text_of(file).map_err(unreadable)
 }
 

@@ -12,6 +12,8 @@ use crate::source::{SourceId, Span};
 const MAX_INCLUDES: usize = 16;
 /// How many files one text may include in all: a loop through patterns is cut here.
 const MAX_FILES: usize = 4096;
+/// How many bytes the files of one run may have together.
+const MAX_TEXT: usize = 512 << 20;
 
 impl Parser<'_> {
     /// Takes a directive if one stands next. They may stand wherever a command or an item of a block may.
@@ -143,6 +145,10 @@ impl Parser<'_> {
     fn read(&mut self, path: &str, span: Span) -> Parsed<Option<SourceId>> {
         if self.sources.iter().count() >= MAX_FILES {
             return Err(Diagnostic::error(span, format!("more than {MAX_FILES} files are included")));
+        }
+        if self.sources.iter().map(|source| source.text.len()).sum::<usize>() > MAX_TEXT {
+            let message = format!("included files have more than {} MiB together", MAX_TEXT >> 20);
+            return Err(Diagnostic::error(span, message));
         }
         // A file that includes itself, directly or not, would only end at the depth limit.
         if self.including(span).any(|source| *source.name == *path) {

@@ -90,13 +90,23 @@ impl Expr {
         out.finish()
     }
 
-    /// Roughly how many nodes it has; what counts are elements of sets.
+    /// How many nodes it has, verdicts and options of elements aside.
     pub fn size(&self) -> usize {
-        match &self.kind {
-            ExprKind::Set(set) => 1 + set.elements.len(),
-            ExprKind::List(list) => 1 + list.0.len(),
-            ExprKind::Binary(binary) => 1 + binary.left.size() + binary.right.size(),
-            _ => 1,
+        let all = |parts: &[Expr]| parts.iter().map(Expr::size).sum::<usize>();
+        1 + match &self.kind {
+            ExprKind::Set(set) => {
+                let data = |element: &set::Element| element.data.as_ref().map_or(0, Expr::size);
+                set.elements.iter().map(|element| element.key.size() + data(element)).sum()
+            }
+            ExprKind::List(list) => all(&list.0),
+            ExprKind::Concat(concat) => all(&concat.0),
+            ExprKind::Binary(binary) => binary.left.size() + binary.right.size(),
+            ExprKind::Range(range) => range.from.size() + range.to.size(),
+            ExprKind::Masked(masked) => masked.value.size() + masked.mask.size(),
+            ExprKind::Map(map) => map.key.size() + map.map.size(),
+            ExprKind::Prefix(prefix) => prefix.base.size(),
+            ExprKind::Jhash(hash) => hash.expr.size(),
+            _ => 0,
         }
     }
 }
