@@ -61,7 +61,7 @@ struct Redundant {
     same: &'static [(u16, u16)],
 }
 
-const REDUNDANT: [Redundant; 9] = [
+const REDUNDANT: [Redundant; 12] = [
     // That there are addresses and ports is told by their registers too (NF_NAT_RANGE_MAP_IPS, PROTO_SPECIFIED).
     Redundant { name: b"nat\0", zero: &[(7, 3)], same: &[(4, 3), (6, 5)] },
     Redundant { name: b"masq\0", zero: &[(1, 3)], same: &[(3, 2)] },
@@ -73,6 +73,11 @@ const REDUNDANT: [Redundant; 9] = [
     // NFT_QUOTA_F_DEPLETED: that the kernel has told that it is used up.
     Redundant { name: b"quota\0", zero: &[(2, 2)], same: &[] },
     Redundant { name: b"last\0", zero: &[(2, 0)], same: &[] },
+    Redundant { name: b"counter\0", zero: &[(1, 0), (2, 0)], same: &[] },
+    // NFT_BITWISE_MASK_XOR, which nft 1.0.6 does not say.
+    Redundant { name: b"bitwise\0", zero: &[(6, 0)], same: &[] },
+    // Of a reset, which has no code.
+    Redundant { name: b"reject\0", zero: &[(2, 0)], same: &[] },
     Redundant { name: b"osf\0", zero: &[(3, 0)], same: &[] },
 ];
 
