@@ -1,9 +1,9 @@
 //! Changing the kernel's ruleset: a batch in one message, and its verdict.
 
 use ironweir_netlink::{EncodeError, Flags};
-use ironweir_ruleset::Batch;
 use ironweir_ruleset::netlink::Transaction;
-use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind};
+use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind, Thing};
+use ironweir_ruleset::{Batch, Change, Selector, TableId};
 
 use super::Kernel;
 use crate::connection::{AskError, Refusal};
@@ -86,12 +86,38 @@ impl Kernel {
         let mut transaction =
             Transaction::begin(first, self.generation, Flags::empty()).map_err(|error| cannot(0, error))?;
         for (index, change) in (0..).zip(&batch.changes) {
-            transaction.push(index, change).map_err(|error| cannot(index, error))?;
+            match change {
+                Change::RenameChain { table, chain: Selector::Name(old), name } => {
+                    let chain = self.chain_handle(index, table, old)?;
+                    let by_handle =
+                        Change::RenameChain { table: table.clone(), chain, name: name.clone() };
+                    transaction.push(index, &by_handle)
+                }
+                _ => transaction.push(index, change),
+            }
+            .map_err(|error| cannot(index, error))?;
         }
         if purpose == Purpose::Commit {
             transaction.end().map_err(|error| cannot(0, error))?;
         }
         Ok(transaction)
+    }
+}
+
+impl Kernel {
+    /// The kernel takes a new name for a chain that is named by its handle alone (`nf_tables_newchain`).
+    fn chain_handle(&self, change: u32, table: &TableId, name: &str) -> Result<Selector, CommitError> {
+        let missing = |kind| CommitError::Refused(vec![ChangeError { change: change as usize, kind }]);
+        let Some(known) = self.ruleset().table(table) else {
+            return Err(missing(ErrorKind::NoTable(table.clone())));
+        };
+        match known.chain(name) {
+            Some(chain) => Ok(Selector::Handle(chain.handle)),
+            None => {
+                let (table, name) = (table.clone(), name.into());
+                Err(missing(ErrorKind::NoSuch { what: Thing::Chain, table, name }))
+            }
+        }
     }
 }
 
