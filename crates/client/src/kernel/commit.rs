@@ -89,8 +89,7 @@ impl Kernel {
             match change {
                 Change::RenameChain { table, chain: Selector::Name(old), name } => {
                     let chain = self.chain_handle(index, table, old)?;
-                    let by_handle =
-                        Change::RenameChain { table: table.clone(), chain, name: name.clone() };
+                    let by_handle = Change::RenameChain { table: table.clone(), chain, name: name.clone() };
                     transaction.push(index, &by_handle)
                 }
                 _ => transaction.push(index, change),

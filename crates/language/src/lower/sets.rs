@@ -131,15 +131,17 @@ impl Lower<'_> {
                 flags |= SetFlags::CONCAT;
             }
         }
-        let mut user = Userdata::default();
-        let order = fields.first().map_or(Order::None, |shape| shape.order);
-        let mut fits = user.push_u32(userdata::SET_KEY_BYTEORDER, order_number(order));
         let mut data = None;
+        // What user data says of the data: its byte order, whether it is ranges, how `typeof` writes it.
+        let (mut data_order, mut ranges, mut data_typeof) = (None, 0, None);
         if is_map {
             flags |= SetFlags::MAP;
             let first = literal.elements.iter().find_map(|element| element.data.as_ref());
             data = first.map(|first| match &first.kind {
-                Kind::Verdict(_) => SetData::Verdict,
+                Kind::Verdict(_) => {
+                    (data_order, data_typeof) = (Some(0), Some(typeof_data::verdict()));
+                    SetData::Verdict
+                }
                 Kind::Object(_) => SetData::Object(ironweir_expr::objref::ObjectType::Counter),
                 _ => {
                     let shapes = match &first.kind {
@@ -153,12 +155,9 @@ impl Lower<'_> {
                     };
                     if has_ranges(&literal.elements) {
                         len = ranges_len(len);
-                        fits &= user.push_u32(userdata::SET_DATA_INTERVAL, 1);
+                        ranges = 1;
                     }
-                    fits &= user.push_u32(
-                        userdata::SET_DATA_BYTEORDER,
-                        order_number(shapes.first().map_or(Order::None, |shape| shape.order)),
-                    );
+                    data_order = Some(order_number(&shapes));
                     SetData::Value { kind: concat_number(&types), len }
                 }
             });
@@ -166,8 +165,23 @@ impl Lower<'_> {
                 flags = (flags - SetFlags::MAP) | SetFlags::OBJECT;
             }
         }
-        if let Some(bytes) = typeof_data::encode(key) {
+        let mut user = Userdata::default();
+        let mut fits = user.push_u32(userdata::SET_KEY_BYTEORDER, order_number(&fields));
+        if let Some(order) = data_order {
+            fits &= user.push_u32(userdata::SET_DATA_BYTEORDER, order);
+        }
+        if literal.interval && !is_map {
+            fits &= user.push_u32(userdata::SET_MERGE_ELEMENTS, 1);
+        }
+        // nft keeps the key of a map only where it is a concatenation (`expr_evaluate_map`).
+        if let Some(bytes) = typeof_data::encode(key).filter(|_| !is_map || fields.len() > 1) {
             fits &= user.push(userdata::SET_KEY_TYPEOF, &bytes);
+        }
+        if let Some(bytes) = data_typeof {
+            fits &= user.push(userdata::SET_DATA_TYPEOF, &bytes);
+        }
+        if is_map {
+            fits &= user.push_u32(userdata::SET_DATA_INTERVAL, ranges);
         }
         if !fits {
             user = Userdata::default();
@@ -178,7 +192,11 @@ impl Lower<'_> {
             parts => parts.iter().map(|shape| shape.words() * 4).sum(),
         };
         let set = Set {
-            name: if is_map { "__map%d".into() } else { "__set%d".into() },
+            name: match data {
+                None => "__set%d".into(),
+                Some(SetData::Object(_)) => "__objmap%d".into(),
+                Some(_) => "__map%d".into(),
+            },
             id: 0,
             flags,
             key_type: concat_number(&types),
@@ -212,11 +230,12 @@ impl Lower<'_> {
     }
 }
 
-fn order_number(order: Order) -> u32 {
-    match order {
-        Order::None => 0,
-        Order::Host => 1,
-        Order::Big => 2,
+/// Byte order as user data has it: of one field, for a concatenation has none.
+fn order_number(fields: &[Shape]) -> u32 {
+    match fields {
+        [Shape { order: Order::Host, .. }] => 1,
+        [Shape { order: Order::Big, .. }] => 2,
+        _ => 0,
     }
 }
 

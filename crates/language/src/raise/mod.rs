@@ -28,7 +28,8 @@ mod syntax;
 mod value;
 
 use ironweir_expr::immediate::Immediate;
-use ironweir_expr::{Expr, Register, Value};
+use ironweir_expr::range::Range;
+use ironweir_expr::{Expr, Register, Value, cmp};
 use ironweir_ruleset::Rule;
 use ironweir_ruleset::userdata::RULE_COMMENT;
 use ironweir_wire::Instant;
@@ -110,12 +111,23 @@ pub fn raise_rule(
     rule: &Rule,
 ) -> ast::Rule {
     let mut raise = Raise::new(scope, options, chains, now);
-    rule.exprs.iter().for_each(|expr| raise.expr(expr));
+    raise.exprs(&rule.exprs);
     ast::Rule {
         stmts: raise.stmts.into_iter().flatten().collect(),
         comment: rule.userdata.get_str(RULE_COMMENT).map(Into::into),
         span: Span::NONE,
     }
+}
+
+/// The range that two comparisons of one load are: nft before 1.0.9 writes ranges so.
+fn two_comparisons(exprs: &[Expr]) -> Option<Range> {
+    let [first, second, ..] = exprs else { return None };
+    let (Expr::Cmp(from), Expr::Cmp(to)) = (first.known(), second.known()) else { return None };
+    let both = (from.op, to.op) == (cmp::Op::Gte, cmp::Op::Lte)
+        && from.source == to.source
+        && from.data.len() == to.data.len();
+    let (source, from, to) = (from.source, from.data.clone(), to.data.clone());
+    both.then_some(Range { source, negated: false, from, to })
 }
 
 /// Raises one stateful expression, as it stands in sets and elements.
@@ -136,6 +148,21 @@ impl<'a> Raise<'a> {
             registers: RegisterFile::default(),
             dependencies: Dependencies::default(),
             stmts: Vec::new(),
+        }
+    }
+
+    fn exprs(&mut self, mut exprs: &[Expr]) {
+        while let [expr, rest @ ..] = exprs {
+            exprs = match two_comparisons(exprs) {
+                Some(range) => {
+                    self.range(&range);
+                    rest.get(1..).unwrap_or_default()
+                }
+                None => {
+                    self.expr(expr);
+                    rest
+                }
+            };
         }
     }
 
