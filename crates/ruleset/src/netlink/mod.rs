@@ -10,6 +10,8 @@
 //! Each kind of thing has its file: its attributes, written and read. Attributes of a newer peer are kept as they came
 //! ([`Unknown`]) with what a message told, and written again.
 
+#[cfg(test)]
+mod captured;
 mod chain;
 mod element;
 mod flowtable;
