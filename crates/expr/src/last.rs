@@ -37,6 +37,15 @@ impl Last {
         Some(self.at.load(Ordering::Relaxed)).filter(|at| at & AGO != 0).map(|at| at & !AGO)
     }
 
+    /// As it is told at a moment, on the wire and in rules: how many milliseconds before it. What was never evaluated, or
+    /// is told so already, stays as it is.
+    pub fn told_at(&self, now: Instant) -> Last {
+        match self.at() {
+            Some(at) => Last::before(now.nanos().saturating_sub(at.nanos()) / 1_000_000),
+            None => self.clone(),
+        }
+    }
+
     /// Evaluated now.
     pub fn touch(&self, now: Instant) {
         self.at.store(now.nanos(), Ordering::Relaxed);
@@ -93,6 +102,7 @@ impl Expression for Last {
         }
     }
 
+    /// A time of the clock has no form here: [`Last::told_at`] makes it one that has.
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.put_u32_be(SET, u32::from(self.at.load(Ordering::Relaxed) != 0));
         self.ago().iter().for_each(|ago| writer.put_u64_be(MSECS, *ago));
@@ -110,3 +120,17 @@ const SET: u16 = 1;
 const MSECS: u16 = 2;
 /// `NFTA_LAST_PAD`.
 const PAD: u16 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_told_as_the_milliseconds_since() {
+        let last = Last::new(Some(Instant::from_millis(1_000)));
+        assert_eq!(last.told_at(Instant::from_millis(3_500)), Last::before(2_500));
+        assert_eq!(last.told_at(Instant::from_millis(999)), Last::before(0));
+        let never = Last::new(None);
+        assert_eq!(never.told_at(Instant::from_millis(3_500)), never);
+    }
+}

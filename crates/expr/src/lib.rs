@@ -1,5 +1,5 @@
-//! nf_tables expressions: one file per expression, holding its definition, validation, text form (as
-//! `nft --debug=netlink` prints it) and reference evaluation.
+//! nf_tables expressions: one file per expression, holding its definition, validation, netlink form (both ways), text form
+//! (as `nft --debug=netlink` prints it) and reference evaluation.
 //!
 //! A rule is a list of [`Expr`]. Evaluation runs them in order over a [`register file`](Registers): loads write
 //! registers, comparisons read them and end the rule ([`Verdict::Break`]) when they do not hold, statements act, and an
