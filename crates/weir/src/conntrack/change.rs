@@ -84,6 +84,15 @@ fn turn(tuple: &Tuple) -> Tuple {
 /// A connection to make.
 pub fn new_flow(request: &Request) -> Flow {
     let [mut original, reply] = tuples(request);
+    // `-o save` writes translated ports as the reply's only; without this they would be lost.
+    let to = |to: NatAddress, translated: Option<u16>, before: Option<u16>| {
+        nat(NatAddress { port: to.port.or(translated.filter(|port| Some(*port) != before)), ..to })
+    };
+    let (given_original, given_reply) = (&request.original, &request.reply);
+    let nat_source =
+        request.nat[0].map(|nat| to(nat, given_reply.destination_port, given_original.source_port));
+    let nat_destination =
+        request.nat[1].map(|nat| to(nat, given_reply.source_port, given_original.destination_port));
     if let Some(original) = &mut original
         && matches!(original.protocol, Some(1 | 58))
     {
@@ -98,8 +107,8 @@ pub fn new_flow(request: &Request) -> Flow {
         mark: given(Opt::Mark).then_some(request.mark.0),
         zone: given(Opt::Zone).then_some(request.zone),
         protoinfo: protoinfo(request),
-        nat_source: request.nat[0].map(nat),
-        nat_destination: request.nat[1].map(nat),
+        nat_source,
+        nat_destination,
         labels: request.label_add,
         ..Flow::default()
     }
@@ -149,7 +158,8 @@ pub fn update(request: &Request, flow: &Flow) -> Option<Flow> {
     if given(Opt::Timeout) {
         change.timeout = Some(request.timeout);
     }
-    change.protoinfo = protoinfo(request).filter(|info| !says(flow.protoinfo.as_ref(), info));
+    change.protoinfo = protoinfo(request).map(|info| complete(info, flow.protoinfo.as_ref()));
+    change.protoinfo.take_if(|info| says(flow.protoinfo.as_ref(), info));
     change.labels = labels(request, flow);
     let is_change = change.mark.is_some()
         || change.status.is_some()
@@ -159,14 +169,28 @@ pub fn update(request: &Request, flow: &Flow) -> Option<Flow> {
     is_change.then_some(change)
 }
 
+/// What a change leaves open stays as it is: SCTP's state and tags can only be set together
+/// (`net/netfilter/nf_conntrack_proto_sctp.c, nlattr_to_sctp`).
+fn complete(wanted: ProtoInfo, there: Option<&ProtoInfo>) -> ProtoInfo {
+    match (wanted, there) {
+        (ProtoInfo::Sctp(wanted), Some(ProtoInfo::Sctp(there))) => {
+            let [original, reply] = wanted.vtags;
+            ProtoInfo::Sctp(SctpInfo {
+                state: wanted.state.or(there.state),
+                vtags: [original.or(there.vtags[0]), reply.or(there.vtags[1])],
+                ..wanted
+            })
+        }
+        (wanted, _) => wanted,
+    }
+}
+
 /// Whether a connection's state is what a change would make it.
 fn says(there: Option<&ProtoInfo>, wanted: &ProtoInfo) -> bool {
     match (there, wanted) {
         (Some(ProtoInfo::Tcp(there)), ProtoInfo::Tcp(wanted)) => there.state == wanted.state,
         (Some(ProtoInfo::Sctp(there)), ProtoInfo::Sctp(wanted)) => {
-            let same = |(wanted, there)| Option::is_none(&wanted) || wanted == there;
-            (wanted.state.is_none() || there.state == wanted.state)
-                && wanted.vtags.into_iter().zip(there.vtags).all(same)
+            there.state == wanted.state && there.vtags == wanted.vtags
         }
         _ => false,
     }

@@ -30,7 +30,7 @@ pub fn run(request: Request) -> Result<bool, Failure> {
         complain(&format!("NOTICE: Netlink socket buffer size has been set to {room} bytes.\n"));
     }
     let labels = request.label_map.clone().unwrap_or_default();
-    let mut printer = Printer::new(request.output, request.table, labels);
+    let mut printer = Printer::new(request.output, request.table, labels, None);
     let mut count: u64 = 0;
     let mut losses: u64 = 0;
     let mut written = Ok(());

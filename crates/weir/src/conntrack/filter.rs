@@ -2,7 +2,7 @@
 
 use ironweir_netlink::ctnetlink::{Flow, ProtoInfo, Status, Tuple, TupleFilter};
 
-use super::address::{NatAddress, within};
+use super::address::{Family, NatAddress, within};
 use super::options::{Command, Opt, Table};
 use super::parse::Request;
 
@@ -24,9 +24,10 @@ pub fn for_kernel(request: &Request) -> Flow {
     filter
 }
 
-/// Adds the fields of the tuples (Linux 5.8, `ctnetlink_parse_tuple_filter`), which needs the family of the addresses.
+/// Adds the fields of the tuples (Linux 5.8, `ctnetlink_parse_tuple_filter`). For IPv4 only: with IPv6 addresses Linux 6.18
+/// leaves out what is the same and sends the rest (`ctnetlink_filter_match_tuple`), and it wants to know the family.
 pub fn with_tuples(request: &Request, mut filter: Flow) -> Option<Flow> {
-    request.family?;
+    request.family.filter(|family| *family == Family::Ipv4)?;
     let masked = [request.mask.source.is_some(), request.mask.destination.is_some()];
     let fields = |tuple: &Tuple, masked: [bool; 2]| {
         [

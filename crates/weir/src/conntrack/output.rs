@@ -82,16 +82,26 @@ pub struct Printer {
     buffer: String,
     stdout: io::Stdout,
     begun: bool,
+    /// What `save` says was done to a connection, where no event says it.
+    done: Option<EventKind>,
 }
 
 /// Bytes that are gathered before they are written, while nobody waits for them.
 const ENOUGH: usize = 1 << 16;
 
 impl Printer {
-    /// For a table, in a form.
-    pub fn new(output: Output, table: Table, labels: LabelMap) -> Printer {
-        let clock = Clock::system();
-        Printer { output, table, labels, clock, buffer: String::new(), stdout: io::stdout(), begun: false }
+    /// For a table, in a form. `done` is what was done to the connections that are shown.
+    pub fn new(output: Output, table: Table, labels: LabelMap, done: Option<EventKind>) -> Printer {
+        Printer {
+            output,
+            table,
+            labels,
+            clock: Clock::system(),
+            buffer: String::new(),
+            stdout: io::stdout(),
+            begun: false,
+            done,
+        }
     }
 
     /// Writes a connection on a line of its own.
@@ -107,7 +117,7 @@ impl Printer {
         } else if output.xml {
             xml::flow(buffer, output, family, flow, event, &self.labels, &self.clock);
         } else if output.save {
-            save::flow(buffer, flow, event.map(|event| event.kind));
+            save::flow(buffer, flow, event.map(|event| event.kind).or(self.done));
         } else {
             text::flow(
                 buffer,
@@ -168,6 +178,8 @@ impl Printer {
     }
 
     /// Ends the output.
+    ///
+    /// DIVERGES: conntrack leaves the document of `-G` open, and writes elements without one for `-D` and `-U`.
     pub fn finish(mut self) -> io::Result<()> {
         if self.output.xml && self.begun {
             self.buffer.push_str(if self.table == Table::Expect { "</expect>\n" } else { "</conntrack>\n" });

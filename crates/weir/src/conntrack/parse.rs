@@ -10,6 +10,7 @@ use super::labels::LabelMap;
 use super::options::{self, COMMANDS, Command, Given, OPTIONS, Opt, Table};
 use super::output::Output;
 use super::protocol::{self, Field, Protocol};
+use super::save::vtag_as_written;
 use super::words::{Which, Words};
 
 /// What is asked for.
@@ -103,6 +104,7 @@ pub fn parse(line: &[String]) -> Result<Request, Usage> {
             Which::Command(command) => request.set_command(command, value, &mut words)?,
             Which::Option(option) => {
                 let value = match option {
+                    // DIVERGES: conntrack passes over an address that is joined to the option (`--src-nat=ADDRESS`).
                     Opt::SourceNat | Opt::DestinationNat | Opt::AnyNat | Opt::LabelDelete => {
                         value.filter(|value| !value.is_empty()).or_else(|| words.value())
                     }
@@ -310,8 +312,8 @@ impl Request {
             Field::TupleSourcePort => self.expected.source_port = port()?,
             Field::TupleDestinationPort => self.expected.destination_port = port()?,
             Field::State => self.state = Some(protocol.state(value)?),
-            Field::OriginalVtag => self.vtags[0] = Some(number32(name, value)?),
-            Field::ReplyVtag => self.vtags[1] = Some(number32(name, value)?),
+            Field::OriginalVtag => self.vtags[0] = Some(vtag_as_written(number32(name, value)?)),
+            Field::ReplyVtag => self.vtags[1] = Some(vtag_as_written(number32(name, value)?)),
             Field::Role => {
                 let roles = [("client", 0), ("server", 1)];
                 let role = roles.iter().find(|(name, _)| name.eq_ignore_ascii_case(value));

@@ -237,6 +237,11 @@ pub fn name(number: u8) -> &'static str {
     PROTOCOLS.iter().find(|p| p.number == number).map_or("unknown", |p| p.name)
 }
 
+/// Whether tuples of a protocol have ports: TCP, UDP, DCCP, SCTP and UDP-Lite.
+pub fn has_ports(number: Option<u8>) -> bool {
+    matches!(number, Some(6 | 17 | 33 | 132 | 136))
+}
+
 /// A protocol by name or number: its number, and its options if it has any. Other names are looked up in
 /// `/etc/protocols`.
 pub fn of(word: &str) -> Result<(u8, Option<&'static Protocol>), Usage> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use ironweir_client::conntrack::{Conntrack, ConntrackError, Listing};
+use ironweir_client::conntrack::{Conntrack, ConntrackError, EventKind, Listing};
 use ironweir_netlink::ctnetlink::{CpuStats, Flow};
 
 use super::address::Family;
@@ -26,6 +26,9 @@ pub fn run(mut request: Request) -> Result<bool, Failure> {
     if request.output.save_is_not_alone() {
         return Err(Failure::SaveAlone);
     }
+    // Who asks for labels sees them.
+    request.output.labels |= command != Command::Delete
+        && [Opt::Label, Opt::LabelAdd, Opt::LabelDelete].iter().any(|option| request.given.has(*option));
     if (request.output.labels || request.output.json) && request.label_map.is_none() {
         // Without the file, no name is known and none is shown.
         request.label_map = Some(super::labels::LabelMap::load().unwrap_or_default());
@@ -85,7 +88,8 @@ fn family(request: &Request) -> u8 {
 }
 
 fn printer(request: &Request) -> Printer {
-    Printer::new(request.output, request.table, request.label_map.clone().unwrap_or_default())
+    let done = (request.command == Some(Command::Delete)).then_some(EventKind::Destroy);
+    Printer::new(request.output, request.table, request.label_map.clone().unwrap_or_default(), done)
 }
 
 /// Hands over every connection that a request is about.
@@ -270,7 +274,7 @@ fn expectations(command: Command, request: &Request) -> Result<bool, Failure> {
             let mut printer = printer(request);
             printer.expectation(family, &found, None)?;
             printer.finish()?;
-            (1, "shown")
+            return Ok(true);
         }
         _ => {
             let mut printer = printer(request);

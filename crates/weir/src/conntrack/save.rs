@@ -55,8 +55,9 @@ pub fn flow(out: &mut String, flow: &Flow, event: Option<EventKind>) {
     }
     match known {
         Some(ProtoInfo::Sctp(sctp)) => {
-            option(out, "--orig-vtag", sctp.vtags[0]);
-            option(out, "--reply-vtag", sctp.vtags[1]);
+            let [original, reply] = sctp.vtags.map(|vtag| vtag.map(vtag_as_written));
+            option(out, "--orig-vtag", original);
+            option(out, "--reply-vtag", reply);
         }
         Some(ProtoInfo::Dccp(dccp)) => match dccp.role {
             Some(0) => out.push_str("--role client "),
@@ -68,6 +69,12 @@ pub fn flow(out: &mut String, flow: &Flow, event: Option<EventKind>) {
     if out.ends_with(' ') {
         out.pop();
     }
+}
+
+/// A verification tag as options write it: conntrack reads the tag's bytes in the order of the machine, not of the network,
+/// and what one program saves the other must load.
+pub fn vtag_as_written(vtag: u32) -> u32 {
+    vtag.to_be()
 }
 
 /// Whether source and destination are translated to other addresses.

@@ -138,9 +138,11 @@ pub fn ports(out: &mut String, tuple: &Tuple) {
             field(out, "code=", tuple.icmp_code.map(u32::from));
             field(out, "id=", tuple.icmp_id.map(u32::from));
         }
-        _ => {
-            field(out, "sport=", tuple.source_port.map(u32::from));
-            field(out, "dport=", tuple.destination_port.map(u32::from));
+        protocol => {
+            // A kernel without a tracker for such a protocol tells no ports; they are shown all the same.
+            let none = protocol::has_ports(protocol).then_some(0);
+            field(out, "sport=", tuple.source_port.map(u32::from).or(none));
+            field(out, "dport=", tuple.destination_port.map(u32::from).or(none));
         }
     }
 }

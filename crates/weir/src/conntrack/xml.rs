@@ -155,9 +155,10 @@ pub fn ports(out: &mut String, tuple: &Tuple) {
                 }
             }
         }
-        _ => {
+        protocol => {
+            let none = protocol::has_ports(protocol).then_some(0);
             for (name, port) in ["sport", "dport"].into_iter().zip(ports) {
-                if let Some(port) = port {
+                if let Some(port) = port.or(none) {
                     let _ = write!(out, "<{name}>{port}</{name}>");
                 }
             }
