@@ -101,13 +101,28 @@ pub fn distinct(mut members: Vec<Member>, merge: bool) -> Parsed<Vec<Member>> {
 }
 
 /// The error that two intervals of a set overlap; the place that is told is the later one.
-fn overlap(one: Span, other: Span) -> Box<Diagnostic> {
+pub(crate) fn overlap(one: Span, other: Span) -> Box<Diagnostic> {
     // What is committed has no place, and sorts behind every place.
     let (earlier, later) = if one < other && other.is_some() { (one, other) } else { (other, one) };
     let (earlier, later) = if later.is_some() { (earlier, later) } else { (later, earlier) };
     Diagnostic::error(later, "conflicting intervals specified")
         .code(Code::Overlap)
         .and(earlier, "it overlaps with this one")
+}
+
+/// Whether an element of a concatenation of intervals begins or ends inside of an earlier one: only that the kernel takes
+/// for an overlap (`nft_pipapo_insert`).
+pub(crate) fn meets(fields: &[u32], earlier: &Member, later: &Member) -> bool {
+    let inside = |key: &[u8]| {
+        let mut at = 0;
+        fields.iter().all(|len| {
+            let field = at..at + *len as usize;
+            at += len.next_multiple_of(4) as usize;
+            let key = key.get(field.clone());
+            earlier.first.get(field.clone()) <= key && key <= earlier.last.get(field)
+        })
+    };
+    inside(&later.first) || inside(&later.last)
 }
 
 /// Starts and ends of intervals in order.

@@ -34,6 +34,8 @@ pub struct Text {
     pub commands: Vec<Command>,
     /// Every error and warning in it and its includes, by place.
     pub found: Vec<Diagnostic>,
+    /// Whether reading stopped at so many errors.
+    pub gave_up: bool,
     /// The stretches that were skipped behind errors.
     pub lost: Vec<Span>,
 }
@@ -68,9 +70,10 @@ pub fn parse(sources: &mut Sources, source: SourceId, files: &dyn Files, scopes:
             }
         }
     }
+    let gave_up = p.gave_up();
     let (left, found, lost) = p.finish();
     *scopes = left;
-    Text { commands, found, lost }
+    Text { commands, found, gave_up, lost }
 }
 
 fn command(p: &mut Parser<'_>) -> Parsed<CommandKind> {

@@ -272,15 +272,16 @@ impl Compiler<'_> {
 
 impl Compiler<'_> {
     /// Which two intervals overlap that commands, compiled before, add to a set one after another. The backend tells only
-    /// that some do.
+    /// that some do, and that the one `at` a place was refused.
     pub(crate) fn overlap(
         &self,
         table: &TableId,
         name: &str,
         commands: &[Command],
+        at: Span,
     ) -> Option<Box<Diagnostic>> {
         let set = self.cache.set(self.ruleset, table, name)?;
-        if !set.flags.contains(SetFlags::INTERVAL) || set.flags.contains(SetFlags::CONCAT) {
+        if !set.flags.contains(SetFlags::INTERVAL) {
             return None;
         }
         let is_it = |decl: &&SetDecl| decl.table.id == *table && &*decl.name.text == name;
@@ -305,7 +306,13 @@ impl Compiler<'_> {
             members.extend(self.members(table, set, &literal.literal(), &mut errors));
         }
         members.retain(|member| !member.element.flags.contains(ElementFlags::CATCHALL));
-        interval::distinct(members, false).err()
+        if !set.flags.contains(SetFlags::CONCAT) {
+            return interval::distinct(members, false).err();
+        }
+        let later = members.iter().position(|member| member.span == at)?;
+        let (before, rest) = members.split_at(later);
+        let earlier = before.iter().find(|member| interval::meets(&set.fields, member, &rest[0]))?;
+        Some(interval::overlap(at, earlier.span))
     }
 }
 

@@ -20,10 +20,15 @@ impl Lower<'_> {
     /// Refuses a family that earlier matches exclude.
     pub(crate) fn agrees_with_network(&self, proto: Proto, span: Span) -> Parsed<()> {
         match self.protocols.at(Base::Network) {
-            Some(known) if known != proto && known != Proto::Unknown => Err(Diagnostic::error(
-                span,
-                format!("conflicting dependencies: {} vs. {}", proto.name(), known.name()),
-            )),
+            Some(known) if known != proto && known != Proto::Unknown => {
+                let message = format!("conflicting dependencies: {} vs. {}", proto.name(), known.name());
+                let error = Diagnostic::error(span, message);
+                let told = self.protocols.told(Base::Network);
+                Err(match told.is_some() {
+                    true => error.and(told, format!("this tells that the packet is {}", known.name())),
+                    false => error,
+                })
+            }
             _ => Ok(()),
         }
     }

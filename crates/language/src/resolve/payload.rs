@@ -56,7 +56,7 @@ impl Lower<'_> {
         }
         let Some(known) = self.protocols.at(base) else { return self.imply_protocol(proto, inner, span) };
         if let Some(other) = self.protocols.conflict(base, proto) {
-            return Err(conflict(other, proto, span));
+            return Err(self.conflict(other, proto, span));
         }
         if known == proto {
             if base == Base::Link {
@@ -65,7 +65,7 @@ impl Lower<'_> {
             return Ok(());
         }
         if base != Base::Link {
-            return Err(conflict(known, proto, span));
+            return Err(self.conflict(known, proto, span));
         }
         let mut below = known;
         if matches!(known, Proto::Inet | Proto::Netdev) {
@@ -80,12 +80,12 @@ impl Lower<'_> {
             return Ok(());
         }
         if self.protocols.learned(Base::Network) {
-            return Err(conflict(known, proto, span));
+            return Err(self.conflict(known, proto, span));
         }
-        let Some(number) = below.number_of(proto) else { return Err(conflict(known, proto, span)) };
+        let Some(number) = below.number_of(proto) else { return Err(self.conflict(known, proto, span)) };
         let offset = self.protocols.stacked_bits(None);
         let Some(key) = below.header().key.and_then(|key| below.field(key)) else {
-            return Err(conflict(known, proto, span));
+            return Err(self.conflict(known, proto, span));
         };
         let left = Typed::new(
             Kind::Payload(Payload {
@@ -189,7 +189,7 @@ impl Lower<'_> {
         by_packet: bool,
         span: Span,
     ) -> Parsed<()> {
-        let Some(number) = below.number_of(upper) else { return Err(conflict(below, upper, span)) };
+        let Some(number) = below.number_of(upper) else { return Err(self.conflict(below, upper, span)) };
         let meta_key = match below {
             Proto::Inet => Some(meta::Key::Nfproto),
             // Once Ethernet is known to be there its own field tells
@@ -203,7 +203,7 @@ impl Lower<'_> {
             Some(key) => Typed::new(Kind::Meta(key, inner), meta_shape(key)),
             None => {
                 let Some(key) = below.header().key.and_then(|key| below.field(key)) else {
-                    return Err(conflict(below, upper, span));
+                    return Err(self.conflict(below, upper, span));
                 };
                 let stacked =
                     if below.header().base == Base::Link { self.protocols.stacked_bits(None) } else { 0 };
@@ -227,6 +227,28 @@ impl Lower<'_> {
     fn knows_ether(&self, inner: Option<Proto>) -> bool {
         self.protocols.at(Base::Link) == Some(Proto::Ether)
             && (inner.is_some() || self.protocols.family != Family::Bridge)
+    }
+
+    /// The error that a layer has another protocol already; where a match told so, that is shown.
+    fn conflict(&self, known: Proto, wanted: Proto, span: Span) -> Box<Diagnostic> {
+        let name = |proto: Proto| match proto {
+            Proto::Inet => "inet",
+            Proto::Netdev => "netdev",
+            Proto::InetService => "transport layer",
+            other => other.name(),
+        };
+        let message = format!("conflicting protocols specified: {} vs. {}", name(known), name(wanted));
+        let error = Diagnostic::error(span, message);
+        let base = known.header().base;
+        let told = self.protocols.told(base);
+        let within = told.source == span.source && told.start <= span.start && span.end <= told.end;
+        if !told.is_some() || within {
+            let known = name(known);
+            return error.note(format!(
+                "'{known}' is known already, from the table's family or an earlier match of the rule"
+            ));
+        }
+        error.and(told, format!("this tells that the packet is {}", name(known)))
     }
 
     /// Emits an equality and learns from it.
@@ -359,19 +381,6 @@ impl Typed {
 /// So many one bits.
 pub(crate) fn ones(bits: u32) -> u128 {
     if bits >= 128 { u128::MAX } else { (1 << bits) - 1 }
-}
-
-fn conflict(known: Proto, wanted: Proto, span: Span) -> Box<Diagnostic> {
-    let name = |proto: Proto| match proto {
-        Proto::Inet => "inet",
-        Proto::Netdev => "netdev",
-        Proto::InetService => "transport layer",
-        other => other.name(),
-    };
-    let message = format!("conflicting protocols specified: {} vs. {}", name(known), name(wanted));
-    let known = name(known);
-    Diagnostic::error(span, message)
-        .note(format!("'{known}' is known already, from the table's family or an earlier match of the rule"))
 }
 
 fn name_of(base: Base) -> &'static str {

@@ -5,6 +5,7 @@ use ironweir_expr::{Family, ct, meta};
 
 use crate::datatype::Datum;
 use crate::proto::Proto;
+use crate::source::Span;
 use crate::typed::{Kind, Typed};
 
 /// What matches have told of a packet's layers.
@@ -14,6 +15,10 @@ pub struct Protocols {
     pub family: Family,
     layers: [Option<Proto>; 5],
     learned: [bool; 5],
+    /// Where the match was written that told the protocol of a layer.
+    told: [Span; 5],
+    /// Where the statement is that is looked at now.
+    pub(crate) place: Span,
     transports: Vec<Proto>,
     /// Link-layer headers that lie below the one known now: Ethernet below a VLAN tag.
     pub stacked: Vec<Proto>,
@@ -38,6 +43,8 @@ impl Protocols {
             family,
             layers: [None; 5],
             learned: [false; 5],
+            told: [Span::NONE; 5],
+            place: Span::NONE,
             transports: Vec::new(),
             stacked: Vec::new(),
             some_transport: false,
@@ -50,10 +57,18 @@ impl Protocols {
         self.layers[base as usize]
     }
 
+    /// Where a match was written that told the protocol of a layer, or implied it; no place where the family did.
+    pub fn told(&self, base: Base) -> Span {
+        self.told[base as usize]
+    }
+
     /// Notes a protocol at its layer.
     pub fn set(&mut self, base: Base, proto: Proto) {
         if base == Base::Transport && !self.transports.contains(&proto) {
             self.transports.push(proto);
+        }
+        if self.layers[base as usize] != Some(proto) {
+            self.told[base as usize] = self.place;
         }
         self.layers[base as usize] = Some(proto);
         self.learned[base as usize] = true;

@@ -86,6 +86,16 @@ impl Outcome {
     }
 }
 
+/// What is said of texts with more errors than are told.
+const NOT_READ: &str = "so many errors are told, what follows is not looked at";
+
+/// Adds to what is told last.
+fn last_note(errors: &mut [Diagnostic], note: impl Into<String>) {
+    if let Some(last) = errors.iter_mut().max_by_key(|error| error.span) {
+        last.notes.push(note.into());
+    }
+}
+
 impl Session {
     /// Defines a name, as `-D name=value` does.
     ///
@@ -116,6 +126,9 @@ impl Session {
         let mut outcome = Outcome::default();
         let text = cmd::parse(sources, source, files, &mut self.scopes);
         outcome.diagnostics = text.found;
+        if text.gave_up {
+            last_note(&mut outcome.diagnostics, NOT_READ);
+        }
         if outcome.ok() {
             self.execute(&text.commands, backend, sources, &mut outcome);
         } else {
@@ -219,6 +232,9 @@ impl Session {
         let compiled = self.compile(commands, backend, &mut errors);
         // What lies behind so many errors is not read, and seems to be missing.
         let whole = errors.len() < MAX_ERRORS;
+        if !whole {
+            last_note(&mut errors, NOT_READ);
+        }
         if whole && let Err(Rejection::Changes(refused)) = backend.check(&compiled.batch) {
             self.refusals(commands, &compiled, refused, backend, sources, &mut errors);
         }
@@ -242,17 +258,24 @@ impl Session {
         errors: &mut Vec<Diagnostic>,
     ) {
         explain(&mut refused, compiled, backend);
+        let more = refused.len().saturating_sub(MAX_ERRORS);
         refused.truncate(MAX_ERRORS);
         let (ruleset, now) = (backend.ruleset(), backend.now());
         let refusals = refusal::Refusals { commands, compiled, ruleset, sources };
         let own = refused.iter().filter(|error| !refusal::follows(error, &refused, compiled));
         errors.extend(own.map(|error| {
+            let told = refusals.diagnostic(error);
             let overlap = match &error.kind {
-                ErrorKind::Overlap { table, set, .. } => self.overlap(table, set, commands, ruleset, now),
+                ErrorKind::Overlap { table, set, .. } => {
+                    self.overlap(table, set, commands, told.span, ruleset, now)
+                }
                 _ => None,
             };
-            overlap.map_or_else(|| refusals.diagnostic(error), |overlap| *overlap)
+            overlap.map_or(told, |overlap| *overlap)
         }));
+        if more > 0 {
+            last_note(errors, format!("and {more} more errors"));
+        }
     }
 
     /// Which two intervals of one text overlap in a set.
@@ -261,13 +284,14 @@ impl Session {
         table: &TableId,
         set: &str,
         commands: &[Command],
+        at: Span,
         ruleset: &Ruleset,
         now: Instant,
     ) -> Option<Box<Diagnostic>> {
         let mut compiler = Compiler::new(ruleset, &self.names, now);
         let mut errors = Vec::new();
         commands.iter().for_each(|command| compiler.command(command, &mut errors));
-        compiler.overlap(table, set, commands)
+        compiler.overlap(table, set, commands, at)
     }
 
     /// Commits commands as one batch. Where the ruleset changes between reading it and the commit, both are done again.

@@ -75,6 +75,7 @@ impl Stmt {
 
     /// Emits what the statement consists of.
     pub(crate) fn lower(&self, to: &mut Lower<'_>) -> Parsed<()> {
+        to.protocols.place = self.span;
         self.kind.lower(to, self.span)?;
         to.end_statement();
         Ok(())
