@@ -12,7 +12,8 @@ pub struct PrintOptions {
     pub numeric: bool,
     /// `-S`: ports by their service's name.
     pub service: bool,
-    /// `-N`: addresses by name. Names are not looked up; kept for the sake of the option.
+    /// `-N`: addresses by name.
+    // DIVERGES: no name server is asked, addresses are printed as they are.
     pub reversedns: bool,
     /// `-u`: users and groups by name.
     pub guid: bool,

@@ -175,7 +175,7 @@ const OPTIONS: &[Known] = &[
     known(Opt::Stateless, 's', "stateless", None, "print no state (counters, used quota ...)"),
     known(Opt::Terse, 't', "terse", None, "print no set elements"),
     known(Opt::Service, 'S', "service", None, "print ports as service names"),
-    known(Opt::ReverseDns, 'N', "reversedns", None, "print addresses as names (not there yet)"),
+    known(Opt::ReverseDns, 'N', "reversedns", None, "taken, and without effect: no name server is asked"),
     known(Opt::Guid, 'u', "guid", None, "print user and group names"),
     known(Opt::Numeric, 'n', "numeric", None, "print everything in numbers"),
     known(Opt::NumericPriority, 'y', "numeric-priority", None, "print chain priorities in numbers"),
