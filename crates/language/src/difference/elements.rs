@@ -103,6 +103,12 @@ impl Comparison<'_> {
             if !self.new.set.flags.contains(SetFlags::TIMEOUT) {
                 (more.timeout, more.expiration) = (None, None);
             }
+            // Time that is left is told with a time to live, the element's own or the set's.
+            match (&mut more.expiration, more.timeout.or(self.new.set.timeout)) {
+                (Some(left), Some(timeout)) => *left = timeout.min(*left),
+                (Some(left), None) => more.timeout = Some(*left),
+                (None, _) => {}
+            }
         }
         element
     }

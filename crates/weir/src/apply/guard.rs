@@ -30,7 +30,6 @@ enum Message {
 pub(super) fn main(guard: &Guard, open: Open<'_>) -> ExitCode {
     // A leader of a group cannot begin a session; then somebody else has made one.
     let _ = rustix::process::setsid();
-    let _ = std::env::set_current_dir("/");
     match run(guard, open) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -42,6 +41,8 @@ pub(super) fn main(guard: &Guard, open: Open<'_>) -> ExitCode {
 
 fn run(guard: &Guard, open: Open<'_>) -> Result<(), ApplyError> {
     let rendezvous = Rendezvous::open()?;
+    // Whatever is mounted where we were started may be unmounted.
+    let _ = std::env::set_current_dir("/");
     let Some(_lock) = rendezvous.lock_guardian()? else { return Err(ApplyError::Busy) };
     let listener = rendezvous.listen()?;
     let mut backend = open()?;

@@ -78,7 +78,8 @@ impl Rendezvous {
             let message = format!("{} belongs to somebody else", directory.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
-        Ok(Rendezvous { directory })
+        // It is used from another working directory too.
+        Ok(Rendezvous { directory: directory.canonicalize()? })
     }
 
     /// A lock that goes with its file; `None` while another process holds it.

@@ -6,6 +6,7 @@
 //!     nft -f OLD ── weir apply NEW ── nft list ruleset
 //! ```
 
+mod dumps;
 mod kills;
 mod namespace;
 mod state;

@@ -26,11 +26,11 @@ const OLD: &str = "table inet f {
 }
 ";
 
-/// Hook, set types, the map and a rule are others; `ssh` is made anew since its comment changes.
+/// Policy, a set's timeout, elements and a rule are others; `ssh` is made anew since its comment changes.
 const NEW: &str = "table inet f {
 	counter named { }
 	quota volume { 20 mbytes; }
-	set seen { type ipv4_addr; flags dynamic,timeout; timeout 1h; }
+	set seen { type ipv4_addr; flags dynamic,timeout; timeout 30m; }
 	set plain { type ipv4_addr; counter; elements = { 192.0.2.1, 192.0.2.2 } }
 	set ranges { type ipv4_addr; flags interval; elements = { 10.0.0.0/9 } }
 	map verdicts { type inet_service : verdict; elements = { 22 : jump ssh, 443 : accept } }
