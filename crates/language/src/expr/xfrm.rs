@@ -55,7 +55,7 @@ impl Xfrm {
 }
 
 impl Primary for Xfrm {
-    const NAME: &'static str = "ipsec";
+    const NAME: &'static str = "xfrm";
     const JSON: &'static str = "ipsec";
 
     fn at(_: &Parser<'_>, word: &str, second: &str) -> bool {
