@@ -84,6 +84,10 @@ impl Primary for Jhash {
         Ok(Jhash { expr, modulus: inside.need("mod")?.u32()?, seed, offset: offset_from_json(inside)? })
     }
 
+    fn inside(&self) -> Option<&Expr> {
+        Some(&self.expr)
+    }
+
     fn resolve(&self, to: &mut Lower<'_>, inner: Option<Proto>, span: Span) -> Parsed<Typed> {
         let expr = to.resolve_load(&self.expr, inner)?.into();
         check_modulus(self.modulus, self.offset, span)?;

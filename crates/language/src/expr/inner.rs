@@ -90,6 +90,10 @@ impl Primary for Inner {
         Ok(Inner { tunnel: tunnel.into(), expr: Expr::new(kind, inside.span()).into() })
     }
 
+    fn inside(&self) -> Option<&Expr> {
+        Some(&self.expr)
+    }
+
     fn resolve(&self, to: &mut Lower<'_>, _: Option<Proto>, span: Span) -> Parsed<Typed> {
         let tunnel = Proto::from_name(&self.tunnel).ok_or_else(|| unknown(span, "tunnel", &self.tunnel))?;
         to.inside(tunnel, &self.expr, span)

@@ -105,8 +105,7 @@ impl Expr {
             ExprKind::Masked(masked) => masked.value.size() + masked.mask.size(),
             ExprKind::Map(map) => map.key.size() + map.map.size(),
             ExprKind::Prefix(prefix) => prefix.base.size(),
-            ExprKind::Jhash(hash) => hash.expr.size(),
-            _ => 0,
+            primary => primary.inside().map_or(0, Expr::size),
         }
     }
 }

@@ -11,6 +11,7 @@ use ironweir_expr::{Expr as Code, Register};
 use ironweir_ruleset::Userdata;
 use serde_json::Value;
 
+use super::Expr;
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
@@ -106,6 +107,11 @@ pub trait Primary: Sized {
 
     /// From what stands under its key.
     fn from_json(inside: Node<'_>) -> Parsed<Self>;
+
+    /// The expression that it is made of.
+    fn inside(&self) -> Option<&Expr> {
+        None
+    }
 
     /// Its type and what it reads, perhaps inside of a tunnel; matches that it implies are noted in `to`.
     fn resolve(&self, to: &mut Lower<'_>, inner: Option<Proto>, span: Span) -> Parsed<Typed>;
@@ -259,6 +265,15 @@ macro_rules! dispatch {
                 match self {
                     $(ExprKind::$field(node) => Some(node.resolve(to, inner, span)),)*
                     $(ExprKind::$selector(node) => Some(node.resolve(to, inner, span)),)*
+                    ExprKind::Number(_) | ExprKind::Wildcard $(| ExprKind::$literal(_))* => None,
+                }
+            }
+
+            /// The expression that one with a type by itself is made of.
+            pub(super) fn inside(&self) -> Option<&Expr> {
+                match self {
+                    $(ExprKind::$field(node) => node.inside(),)*
+                    $(ExprKind::$selector(node) => node.inside(),)*
                     ExprKind::Number(_) | ExprKind::Wildcard $(| ExprKind::$literal(_))* => None,
                 }
             }
