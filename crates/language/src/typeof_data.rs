@@ -71,7 +71,12 @@ const PROTOS: &[Proto] = &[
 /// What user data says of an expression; `None` for what `typeof` cannot name.
 pub fn encode(typed: &Typed) -> Option<Vec<u8>> {
     let mut out = Userdata::default();
-    let (number, data) = describe(strip(typed))?;
+    let bare = match strip(typed) {
+        // Raw bits have no name that would tell how many were written
+        Typed { kind: Kind::Payload(Payload { field: None, .. }), .. } => typed.clone().into_written(),
+        other => other.clone(),
+    };
+    let (number, data) = describe(&bare)?;
     (out.push_u32(EXPR, number) && out.push(DATA, data.as_bytes())).then(|| out.as_bytes().to_vec())
 }
 

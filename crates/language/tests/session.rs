@@ -187,3 +187,11 @@ fn typeof_keeps_the_words_of_its_expression() {
     let text = "table ip x {\n\tset s {\n\t\ttypeof tcp option mptcp subtype\n\t\telements = { mp-join, dss }\n\t}\n}\nlist ruleset\n";
     assert_eq!(output(text), &text[..text.len() - "list ruleset\n".len()]);
 }
+
+#[test]
+fn definitions_stand_for_themselves_in_a_log_prefix() {
+    let text = "define zone = \"dmz\"\ndefine n = 5\ntable ip t {\n\tchain c {\n\t\tlog prefix \"$zone-$n: \" \
+                comment \"$zone\"\n\t}\n}\nlist ruleset\n";
+    let listed = output(text);
+    assert!(listed.contains("log prefix \"dmz-5: \" comment \"$zone\""), "{listed}");
+}

@@ -77,13 +77,21 @@ impl BinaryOp {
     }
 }
 
+/// Reads an operand.
+type Operand = fn(&mut Parser<'_>) -> Parsed<Expr>;
+
 /// Operands joined by operators, with their strengths; `operand` reads one.
-pub fn parse(p: &mut Parser<'_>, operand: fn(&mut Parser<'_>) -> Parsed<Expr>) -> Parsed<Expr> {
-    climb(p, operand, 1)
+pub fn parse(p: &mut Parser<'_>, operand: Operand) -> Parsed<Expr> {
+    climb(p, operand, operand, 1)
 }
 
-fn climb(p: &mut Parser<'_>, operand: fn(&mut Parser<'_>) -> Parsed<Expr>, least: u8) -> Parsed<Expr> {
-    let mut left = operand(p)?;
+/// The same, where those behind an operator are read otherwise.
+pub(super) fn parse_with(p: &mut Parser<'_>, first: Operand, others: Operand) -> Parsed<Expr> {
+    climb(p, first, others, 1)
+}
+
+fn climb(p: &mut Parser<'_>, first: Operand, others: Operand, least: u8) -> Parsed<Expr> {
+    let mut left = first(p)?;
     let mut chained = 0;
     while let Some(op) = BinaryOp::peek(p).filter(|op| op.strength() >= least) {
         chained += 1;
@@ -92,7 +100,7 @@ fn climb(p: &mut Parser<'_>, operand: fn(&mut Parser<'_>) -> Parsed<Expr>, least
             return Err(crate::diag::Diagnostic::error(p.peek().span, message));
         }
         p.next();
-        let right = p.nested(|p| climb(p, operand, op.strength() + 1))?;
+        let right = p.nested(|p| climb(p, others, others, op.strength() + 1))?;
         let span = left.span.to(right.span);
         left = Expr::new(ExprKind::Binary(Binary { op, left: left.into(), right: right.into() }), span);
     }

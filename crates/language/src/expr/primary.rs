@@ -9,14 +9,14 @@ use super::list::List;
 use super::map::Map;
 use super::{Expr, ExprKind};
 use crate::diag::Parsed;
-use crate::lex::Sign;
+use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
 use crate::proto::Proto;
 
 impl Expr {
     /// A left side: operands joined by bitwise operators and `.`.
     pub fn parse_lhs(p: &mut Parser<'_>) -> Parsed<Expr> {
-        concat(p, |p| binary::parse(p, |p| p.nested(lhs_operand)))
+        concat(p, |p| binary::parse_with(p, |p| p.nested(lhs_operand), |p| p.nested(second_operand)))
     }
 
     /// The value of a statement (`mark set ...`, `snat to ...`): a left side, literals, a list of flags, or one of
@@ -86,7 +86,8 @@ pub(super) fn concat(p: &mut Parser<'_>, part: impl Fn(&mut Parser<'_>) -> Parse
 fn lhs_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
     if p.is(Sign::ParenOpen) {
         p.next();
-        let inner = concat(p, |p| binary::parse(p, |p| p.nested(lhs_operand)))?;
+        let inner =
+            concat(p, |p| binary::parse_with(p, |p| p.nested(lhs_operand), |p| p.nested(second_operand)))?;
         p.expect(Sign::ParenClose)?;
         return Ok(inner);
     }
@@ -94,6 +95,18 @@ fn lhs_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
         return keyword(p);
     }
     super::rhs::literal(p)
+}
+
+/// An operand behind an operator of a left side, where the name of a protocol may be a value: `meta l4proto & tcp == tcp`.
+fn second_operand(p: &mut Parser<'_>) -> Parsed<Expr> {
+    if p.is(Sign::ParenOpen) {
+        p.next();
+        let inner = binary::parse(p, |p| p.nested(second_operand))?;
+        p.expect(Sign::ParenClose)?;
+        return Ok(inner);
+    }
+    let is_value = matches!(p.peek_at(1).kind, TokenKind::Sign(_)) && !Expr::at_keyword(p);
+    if is_value { super::rhs::literal(p) } else { lhs_operand(p) }
 }
 
 /// Whether the next word begins an expression that has a type by itself.

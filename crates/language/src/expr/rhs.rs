@@ -8,6 +8,7 @@ use super::{Expr, ExprKind, binary, primary};
 use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
+use crate::source::Span;
 
 impl Expr {
     /// A right side: a set, a reference to one, a list of flags, flags under a mask, or a value.
@@ -94,27 +95,27 @@ impl Parser<'_> {
     /// Takes `$name` and gives what it stands for.
     pub fn variable(&mut self) -> Parsed<Expr> {
         let token = self.next();
-        let name = self.text(token);
-        match self.scopes.get(name) {
-            Some(value) => {
-                let value = value.clone();
-                self.spend(value.size(), token.span)?;
-                Ok(value)
-            }
-            None => {
-                let error = Diagnostic::error(token.span, format!("unknown identifier '{}'", short(name)))
-                    .code(Code::Missing);
-                Err(match nearest(name, self.scopes.names()) {
-                    Some(near) => {
-                        let error = error.help(format!("did you mean '${near}'?"));
-                        match self.scopes.get(near) {
-                            Some(value) => error.and(value.span, format!("'{near}' is defined here")),
-                            None => error,
-                        }
-                    }
-                    None => error.note("a definition holds from its line to the end of its block"),
-                })
-            }
+        let value = self.definition_of(self.text(token), token.span)?.clone();
+        self.spend(value.size(), token.span)?;
+        Ok(value)
+    }
+
+    /// What a name stands for.
+    pub(crate) fn definition_of(&self, name: &str, span: Span) -> Parsed<&Expr> {
+        if let Some(value) = self.scopes.get(name) {
+            return Ok(value);
         }
+        let error =
+            Diagnostic::error(span, format!("unknown identifier '{}'", short(name))).code(Code::Missing);
+        Err(match nearest(name, self.scopes.names()) {
+            Some(near) => {
+                let error = error.help(format!("did you mean '${near}'?"));
+                match self.scopes.get(near) {
+                    Some(value) => error.and(value.span, format!("'{near}' is defined here")),
+                    None => error,
+                }
+            }
+            None => error.note("a definition holds from its line to the end of its block"),
+        })
     }
 }

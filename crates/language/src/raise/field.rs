@@ -152,6 +152,18 @@ impl Raise<'_> {
         }
     }
 
+    /// The field of an optional header of which a load reads only the beginning.
+    pub(super) fn begun_field(&self, load: &Typed) -> Option<Typed> {
+        let Kind::Exthdr(header) = &load.kind else { return None };
+        let (offset, bits) = (header.offset, load.shape.bits);
+        if header.present || header.name.is_some() || self.exthdr_at(header, offset, bits).is_some() {
+            return None;
+        }
+        let found = (bits + 8..=128).step_by(8).find_map(|bits| self.exthdr_at(header, offset, bits))?;
+        let (name, field) = found;
+        Some(exthdr_typed(*header, name, field, load))
+    }
+
     /// The word for a header or option, and its field that begins at a bit and is so many bits wide.
     pub(super) fn exthdr_at(
         &self,

@@ -35,15 +35,32 @@ impl Raise<'_> {
             Kind::Payload(payload) if matches!(op, RelOp::Implicit | RelOp::Ne) => {
                 self.payload_equality(*payload, left, op, &cmp.data);
             }
-            Kind::Binary(BinaryOp::And, load, mask) => {
+            Kind::Binary(BinaryOp::And, load, mask) if number(mask).is_some() => {
                 let (load, mask) = ((**load).clone(), (**mask).clone());
                 self.masked_equality(left, load, mask, op, &cmp.data);
             }
             _ => {
-                let left = self.resolved(left);
-                self.plain(left, op, &cmp.data);
+                let part = self.begun_field(&left).filter(|_| matches!(op, RelOp::Implicit | RelOp::Ne));
+                match part {
+                    Some(field) => self.begins_with(field, op, &cmp.data),
+                    None => {
+                        let left = self.resolved(left);
+                        self.plain(left, op, &cmp.data);
+                    }
+                }
             }
         }
+    }
+
+    /// The first bytes of a field of an optional header are compared: a prefix.
+    fn begins_with(&mut self, field: Typed, op: RelOp, bytes: &[u8]) {
+        self.kill_for(&field);
+        let mut whole = bytes.to_vec();
+        whole.resize(field.shape.bytes(), 0);
+        let base = self.syntax(&typed_constant(&whole, &[field.shape]));
+        let len = bytes.len() as u32 * 8;
+        let right = Expr::raised(ExprKind::Prefix(prefix::Prefix { base: base.into(), len }));
+        self.relational(&field, op, right);
     }
 
     /// A comparison with a constant of the left side's own type.

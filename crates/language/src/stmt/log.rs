@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::registry::{Statement, Worded};
 use crate::diag::{Diagnostic, Parsed};
+use crate::expr::ExprKind;
 use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
@@ -104,6 +105,7 @@ const FLAG_WORDS: [(&str, u32); 5] = [
 fn prefix(p: &mut Parser<'_>) -> Parsed<Box<str>> {
     let at = p.peek();
     let text = p.string()?;
+    let text = if text.contains('$') { with_variables(p, &text, at.span)? } else { text };
     if text.len() > MAX_PREFIX {
         return Err(Diagnostic::error(
             at.span,
@@ -111,6 +113,31 @@ fn prefix(p: &mut Parser<'_>) -> Parsed<Box<str>> {
         ));
     }
     Ok(text)
+}
+
+/// `"in $zone: "` with what is defined as `zone`. A prefix is the one text in which definitions are looked for.
+fn with_variables(p: &Parser<'_>, text: &str, span: Span) -> Parsed<Box<str>> {
+    let mut parts = text.split('$');
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        let value = p.definition_of(name, span)?;
+        match &value.kind {
+            ExprKind::Symbol(symbol) => out.push_str(&symbol.text),
+            ExprKind::Number(number) => out.push_str(&number.to_string()),
+            _ => {
+                return Err(
+                    Diagnostic::error(span, format!("'{name}' is no text")).and(value.span, "this is")
+                );
+            }
+        }
+        out.push_str(rest);
+        if out.len() > MAX_PREFIX {
+            break; // refused by its length; many definitions could make it huge
+        }
+    }
+    Ok(out.into())
 }
 
 fn level(p: &mut Parser<'_>) -> Parsed<u32> {
