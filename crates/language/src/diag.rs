@@ -83,6 +83,9 @@ pub struct Diagnostic {
 /// Result of parsing or a pass. The error is boxed since results are passed through many frames.
 pub type Parsed<T> = Result<T, Box<Diagnostic>>;
 
+/// What the text that a command line consists of is called.
+pub const COMMAND_LINE: &str = "<cmdline>";
+
 impl Diagnostic {
     /// An error at a place.
     pub fn error(span: Span, message: impl Into<String>) -> Box<Diagnostic> {
@@ -149,6 +152,11 @@ impl Diagnostic {
                 let _ = writeln!(out, "{severity}: {message}");
             }
             Some(place) => {
+                // What stands on the command line is seen whole; nft tells no place in it.
+                let place_of = |place: &Place<'_>| match place.name {
+                    COMMAND_LINE => String::new(),
+                    name => format!("{name}:{}:{}-{}: ", place.line, place.column, place.last_column),
+                };
                 let mut from = sources.get(self.span.source).and_then(|source| source.included_from);
                 let mut frames = Vec::new();
                 while let Some(span) = from.filter(|_| frames.len() < MAX_FRAMES) {
@@ -163,8 +171,7 @@ impl Diagnostic {
                     let word = if at == 0 { "In file included from " } else { "                 from " };
                     let _ = writeln!(out, "{word}{frame}");
                 }
-                let (name, line, first, last) = (place.name, place.line, place.column, place.last_column);
-                let _ = writeln!(out, "{name}:{line}:{first}-{last}: {severity}: {message}");
+                let _ = writeln!(out, "{}{severity}: {message}", place_of(&place));
                 let same_line: Vec<Place<'_>> = self
                     .further
                     .iter()

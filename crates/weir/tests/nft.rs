@@ -51,7 +51,7 @@ fn with_j_rulesets_are_listed_as_json_and_read_from_it() {
     let text = directory.file("a.nft", format!("{FILE}list ruleset\n"));
     let (listed, json) = (nft(["-f", &text]), nft(["-j", "-f", &text]));
     assert_eq!((json.code, json.err.as_str()), (Some(0), ""));
-    assert!(json.out.contains(r#""prio":5"#) && json.out.contains(r#""right":22"#), "{}", json.out);
+    assert!(json.out.contains(r#""prio": 5"#) && json.out.contains(r#""right": 22"#), "{}", json.out);
     // What is listed, and then asked for again: once as JSON, once as text
     let document = json.out.trim_end().strip_suffix("]}").expect("a document").to_owned();
     let again = directory.file("b.json", format!("{document},{{\"list\":{{\"ruleset\":null}}}}]}}"));
@@ -99,9 +99,15 @@ fn errors_are_all_told_with_their_places() {
     let run = nft(["-f", &directory.path("none")]);
     assert_eq!(run.code, Some(1));
     assert!(run.err.contains("No such file or directory"), "{}", run.err);
-    let run = weir(["nft", "list", "ruleset"]);
-    assert_eq!(run.code, Some(1));
-    assert!(run.err.contains("--engine new"), "{}", run.err);
+}
+
+/// As stock nft: what stands on the command line is seen whole.
+#[test]
+fn errors_on_the_command_line_have_no_places_but_marks() {
+    let run = nft(["add table ip x; add rule ip x y accept"]);
+    let wanted = "Error: Could not process rule: No such file or directory\n\
+                  add table ip x; add rule ip x y accept\n                              ^\n";
+    assert!(run.err.starts_with(wanted), "{}", run.err);
 }
 
 #[cfg(unix)]

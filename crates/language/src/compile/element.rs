@@ -4,7 +4,7 @@ use ironweir_ruleset::{Change, Creation, Element, ElementFlags, Set, SetFlags, S
 
 use super::Compiler;
 use super::cache::TableSets;
-use crate::cmd::{Command, CommandKind, Declaration};
+use crate::cmd::{Command, CommandKind, Declaration, Target};
 use crate::decl::element::{Elements, ElementsDecl};
 use crate::decl::set::SetDecl;
 use crate::diag::{Code, Diagnostic, Parsed, short};
@@ -284,14 +284,53 @@ impl Compiler<'_> {
         if !set.flags.contains(SetFlags::INTERVAL) {
             return None;
         }
-        let is_it = |decl: &&SetDecl| decl.table.id == *table && &*decl.name.text == name;
+        let mut members = self.written(table, set, commands);
+        members.retain(|member| !member.element.flags.contains(ElementFlags::CATCHALL));
+        if !set.flags.contains(SetFlags::CONCAT) {
+            return interval::distinct(members, false).err();
+        }
+        let later = members.iter().position(|member| member.span == at)?;
+        let (before, rest) = members.split_at(later);
+        let earlier = before.iter().find(|member| interval::meets(&set.fields, member, &rest[0]))?;
+        Some(interval::overlap(at, earlier.span))
+    }
+
+    /// Where commands, compiled before, name the element that begins with this key, or ends before it.
+    pub(crate) fn place_of(
+        &self,
+        table: &TableId,
+        name: &str,
+        element: &Element,
+        commands: &[Command],
+    ) -> Option<Span> {
+        let set = self.cache.set(self.ruleset, table, name)?;
+        let end = element.flags.contains(ElementFlags::INTERVAL_END);
+        let is_it = |member: &Member| match end {
+            true => interval::after(&member.last).is_some_and(|end| *end == *element.key),
+            false => *member.first == *element.key,
+        };
+        let deleted = commands.iter().filter_map(|command| match &command.kind {
+            CommandKind::Delete { what: Target::Elements(decl), .. } => Some(decl),
+            _ => None,
+        });
+        let deleted = deleted
+            .filter(|decl| decl.table.id == *table && decl.set.text == set.name)
+            .filter_map(|decl| self.keys(table, set, &decl.elements.literal()).ok())
+            .flatten();
+        let place = self.written(table, set, commands).into_iter().chain(deleted).find(is_it)?.span;
+        place.is_some().then_some(place)
+    }
+
+    /// The elements that commands add to a set, in order.
+    fn written(&self, table: &TableId, set: &Set, commands: &[Command]) -> Vec<Member> {
+        let is_it = |decl: &&SetDecl| decl.table.id == *table && decl.name.text == set.name;
         let mut literals: Vec<&Elements> = Vec::new();
         for command in commands {
             let CommandKind::Declare(_, declared) = &command.kind else { continue };
             let sets = match declared {
                 Declaration::Table(table) => &table.sets[..],
                 Declaration::Set(set) => std::slice::from_ref(set),
-                Declaration::Elements(decl) if decl.table.id == *table && &*decl.set.text == name => {
+                Declaration::Elements(decl) if decl.table.id == *table && decl.set.text == set.name => {
                     literals.push(&decl.elements);
                     continue;
                 }
@@ -305,14 +344,7 @@ impl Compiler<'_> {
         for literal in literals {
             members.extend(self.members(table, set, &literal.literal(), &mut errors));
         }
-        members.retain(|member| !member.element.flags.contains(ElementFlags::CATCHALL));
-        if !set.flags.contains(SetFlags::CONCAT) {
-            return interval::distinct(members, false).err();
-        }
-        let later = members.iter().position(|member| member.span == at)?;
-        let (before, rest) = members.split_at(later);
-        let earlier = before.iter().find(|member| interval::meets(&set.fields, member, &rest[0]))?;
-        Some(interval::overlap(at, earlier.span))
+        members
     }
 }
 

@@ -1,7 +1,11 @@
 //! Listings as JSON: the document, and what of a table goes into it in which order.
 
+use std::io::{self, Write};
+
 use ironweir_ruleset::store::{ChainState, TableState};
 use ironweir_ruleset::{Family, TableId};
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Value, json};
 
 use super::{Lister, chain, flowtable, table};
@@ -14,12 +18,36 @@ pub(super) struct Items {
     text: String,
 }
 
+/// Blanks where nft's own JSON library puts them: behind commas and colons.
+struct AsJansson;
+
+impl Formatter for AsJansson {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+/// JSON as text, as nft spells it.
+pub(crate) fn json_text(value: &Value) -> String {
+    let mut bytes = Vec::new();
+    // A value has no keys but strings, and there is always room in memory.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut bytes, AsJansson));
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 impl Items {
     /// One more.
     pub(super) fn push(&mut self, item: Value) {
-        // A value has no keys but strings, so that this cannot fail
-        self.text.push_str(&serde_json::to_string(&item).unwrap_or_default());
-        self.text.push(',');
+        self.text.push_str(&json_text(&item));
+        self.text.push_str(", ");
     }
 
     /// Some more.
@@ -31,15 +59,15 @@ impl Items {
 impl Lister<'_> {
     /// `{ "nftables": [ ... ] }` on a line.
     pub(super) fn document(&self, fill: impl FnOnce(&mut Items)) -> String {
-        let mut items = Items { text: "{\"nftables\":[".into() };
+        let mut items = Items { text: "{\"nftables\": [".into() };
         items.push(json!({ "metainfo": {
             "version": env!("CARGO_PKG_VERSION"),
             "release_name": RELEASE_NAME,
             "json_schema_version": 1,
         }}));
         fill(&mut items);
-        if items.text.ends_with(',') {
-            items.text.pop();
+        if items.text.ends_with(", ") {
+            items.text.truncate(items.text.len() - 2);
         }
         items.text.push_str("]}\n");
         items.text

@@ -6,6 +6,7 @@
 mod backend;
 mod declare;
 mod describe;
+mod kernel_option;
 mod lost;
 mod needs;
 mod refusal;
@@ -14,8 +15,8 @@ mod show;
 use std::collections::HashMap;
 
 use ironweir_ruleset::debug::print_batch;
-use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind};
-use ironweir_ruleset::{Change, Handle, Part, Ruleset, TableId};
+use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind};
+use ironweir_ruleset::{Change, Family, Handle, Part, Ruleset, Selector, TableId};
 use ironweir_wire::Instant;
 
 use crate::cmd::{self, Command, CommandKind, Listing};
@@ -271,7 +272,16 @@ impl Session {
                 }
                 _ => None,
             };
-            overlap.map_or(told, |overlap| *overlap)
+            if let Some(overlap) = overlap {
+                return *overlap;
+            }
+            let mut diagnostic = told;
+            if let Some((table, set, element)) = refusals.interval(error) {
+                let compiler = self.compiled(commands, ruleset, now);
+                let place = compiler.place_of(table, set, element, commands);
+                diagnostic.span = place.unwrap_or(diagnostic.span);
+            }
+            diagnostic
         }));
         if more > 0 {
             last_note(errors, format!("and {more} more errors"));
@@ -288,10 +298,15 @@ impl Session {
         ruleset: &Ruleset,
         now: Instant,
     ) -> Option<Box<Diagnostic>> {
+        self.compiled(commands, ruleset, now).overlap(table, set, commands, at)
+    }
+
+    /// A compiler that has read these commands before.
+    fn compiled<'c>(&'c self, commands: &[Command], ruleset: &'c Ruleset, now: Instant) -> Compiler<'c> {
         let mut compiler = Compiler::new(ruleset, &self.names, now);
         let mut errors = Vec::new();
         commands.iter().for_each(|command| compiler.command(command, &mut errors));
-        compiler.overlap(table, set, commands, at)
+        compiler
     }
 
     /// Commits commands as one batch. Where the ruleset changes between reading it and the commit, both are done again.
@@ -409,28 +424,39 @@ fn unavailable(error: &BackendError) -> Box<Diagnostic> {
 }
 
 /// A kernel answers with an error number. The same batch applied to what is known of the ruleset tells what it is about.
+/// What the kernel alone refuses is then left out, which tells what follows from it.
 fn explain(refused: &mut [ChangeError], compiled: &Compiled, backend: &mut dyn Backend) {
-    if !refused.iter().any(|error| matches!(error.kind, ErrorKind::Answer { .. })) {
+    let is_answer = |error: &ChangeError| matches!(error.kind, ErrorKind::Answer { .. });
+    if !refused.iter().any(is_answer) {
         return;
     }
     let changes = &compiled.batch.changes;
-    let tables: Vec<TableId> = refused
-        .iter()
-        .filter(|error| error.kind.errno() == Errno::EBUSY)
-        .filter_map(|error| changes.get(error.change)?.table())
-        .collect();
-    if backend.fetch(&needs::reasons(tables.iter())).is_err() {
+    let told = refused.iter().filter_map(|error| Some((changes.get(error.change)?, error.kind.errno())));
+    if backend.fetch(&needs::reasons(told)).is_err() {
         return;
     }
-    let Err(known) = backend.ruleset().clone().apply(&compiled.batch, backend.now()) else { return };
-    for error in refused {
-        let same =
-            |other: &&ChangeError| other.change == error.change && other.kind.errno() == error.kind.errno();
-        if let Some(known) = known.iter().find(same) {
-            error.kind = known.kind.clone();
+    let mut batch = compiled.batch.clone();
+    let mut left_out = 0;
+    for _ in 0..MAX_ROOTS {
+        let known = backend.ruleset().clone().apply(&batch, backend.now()).err().unwrap_or_default();
+        for error in refused.iter_mut().filter(|error| is_answer(error)) {
+            let same = |other: &&ChangeError| {
+                other.change == error.change && other.kind.errno() == error.kind.errno()
+            };
+            if let Some(known) = known.iter().find(same) {
+                error.kind = known.kind.clone();
+            }
         }
+        let root = refused.iter().find(|error| is_answer(error) && error.change >= left_out);
+        let Some(change) = root.and_then(|root| batch.changes.get_mut(root.change)) else { return };
+        left_out = root.map_or(left_out, |root| root.change + 1);
+        let nothing = Selector::Handle(Handle(0));
+        *change = Change::DelTable { family: Family::Ip, which: nothing, missing_ok: true };
     }
 }
+
+/// How many refusals of the kernel's own are looked into for what follows from them.
+const MAX_ROOTS: usize = 16;
 
 impl Command {
     /// Whether it shows something rather than change it.

@@ -4,7 +4,8 @@
 //! know the sets that a table's rules and elements may name, since types come from there, and the elements of sets with
 //! `auto-merge`; `index` needs the rules of its chain. So adding a rule or an element costs no more than that.
 
-use ironweir_ruleset::{Family, Part, TableId, What, Within};
+use ironweir_ruleset::store::Errno;
+use ironweir_ruleset::{Change, Family, Part, SetRef, TableId, What, Within};
 
 use crate::cmd::{Command, CommandKind, Declaration, Listing, Position, RuleCommand, Target};
 use crate::decl::chain::ChainDecl;
@@ -42,11 +43,22 @@ pub(super) fn names() -> Vec<Part> {
         .into()
 }
 
-/// What is needed to tell why a change of these tables was refused: all but elements of named sets.
-pub(super) fn reasons<'a>(tables: impl Iterator<Item = &'a TableId>) -> Vec<Part> {
+/// What is needed to tell why changes were refused with these error numbers: names, and what is in the way.
+pub(super) fn reasons<'a>(refused: impl Iterator<Item = (&'a Change, Errno)>) -> Vec<Part> {
     let mut needs = Needs(names());
-    for table in tables {
-        needs.add(Part::new(What::Rules, Within::Table(table.clone())));
+    for (change, errno) in refused {
+        match (change, errno) {
+            (
+                Change::NewElements { table, set: SetRef { name: set, .. }, .. }
+                | Change::DelElements { table, set, .. },
+                Errno::EEXIST | Errno::ENOENT,
+            ) => needs.add(Part::named(What::Elements, table.clone(), set.clone())),
+            (change, Errno::EBUSY) => {
+                let rules = change.table().map(|table| Part::new(What::Rules, Within::Table(table)));
+                rules.into_iter().for_each(|part| needs.add(part));
+            }
+            _ => {}
+        }
     }
     needs.0
 }

@@ -2,8 +2,9 @@
 
 use ironweir_ruleset::netlink::FaultPart;
 use ironweir_ruleset::store::{ChangeError, Errno, ErrorKind, Thing};
-use ironweir_ruleset::{Change, Family, Ruleset, TableId};
+use ironweir_ruleset::{Change, Element, Family, Ruleset, TableId};
 
+use super::kernel_option;
 use crate::cmd::{Command, CommandKind};
 use crate::compile::{Compiled, Origin};
 use crate::diag::{Code, Diagnostic, nearest, short};
@@ -31,13 +32,35 @@ impl Refusals<'_> {
     pub(super) fn diagnostic(&self, refused: &ChangeError) -> Diagnostic {
         let text = refused.kind.errno().text();
         let span = self.span(refused);
-        let error =
-            Diagnostic::error(span, format!("Could not process rule: {text}")).code(code(&refused.kind));
+        let message = match &refused.kind {
+            ErrorKind::Overlap { .. } => "interval overlaps with an existing one".to_owned(),
+            _ => format!("Could not process rule: {text}"),
+        };
+        let error = Diagnostic::error(span, message).code(code(&refused.kind));
         let error = match &refused.kind {
             ErrorKind::Answer { message: None, .. } => error,
             kind => error.note(kind.to_string()),
         };
         *self.explained(error, refused)
+    }
+
+    /// The element that a refusal is about, of a set of intervals: those are not in the order they were written in.
+    pub(super) fn interval(&self, refused: &ChangeError) -> Option<(&TableId, &str, &Element)> {
+        let at = match &refused.kind {
+            ErrorKind::ElementExists { element, .. }
+            | ErrorKind::Overlap { element, .. }
+            | ErrorKind::NoElement { element, .. }
+            | ErrorKind::BadElement { element, .. } => *element,
+            ErrorKind::Answer { part: Some(FaultPart::Element(element)), .. } => *element as usize,
+            _ => return None,
+        };
+        let (table, set, elements) = match self.compiled.batch.changes.get(refused.change)? {
+            Change::NewElements { table, set, elements, .. } => (table, &set.name, elements),
+            Change::DelElements { table, set, elements: Some(elements), .. } => (table, set, elements),
+            _ => return None,
+        };
+        let placed = self.compiled.origins.get(refused.change).is_some_and(|it| !it.elements.is_empty());
+        elements.get(at).filter(|_| !placed).map(|element| (table, &**set, element))
     }
 
     /// The thing itself, within what the change comes from.
@@ -107,6 +130,23 @@ impl Refusals<'_> {
                 error.help(format!("say which: hook {hook} device \"eth0\" priority ..."))
             }
             ErrorKind::BadRule { .. } => self.base_of(error, refused.change),
+            ErrorKind::Answer { errno, .. } => self.answered(error, *errno, refused),
+            _ => error,
+        }
+    }
+
+    /// What a kernel may mean by an error number where nothing is wrong with the change in itself.
+    fn answered(&self, error: Box<Diagnostic>, errno: Errno, refused: &ChangeError) -> Box<Diagnostic> {
+        let Some(change) = self.compiled.batch.changes.get(refused.change) else { return error };
+        if let Some(option) = kernel_option::missing(change, &refused.kind) {
+            return error.help(format!("this kernel may be built without {option}"));
+        }
+        match (errno, change.table()) {
+            (Errno::EPERM, Some(table)) => error.note(format!(
+                "table {table} belongs to another program (flag 'owner'): it alone may change it"
+            )),
+            (Errno::ENODEV, _) => error.note("there is no such network device"),
+            (Errno::ENOMEM, _) => error.note("the kernel has no memory left for it"),
             _ => error,
         }
     }
