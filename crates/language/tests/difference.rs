@@ -299,6 +299,23 @@ fn tables_that_are_not_named_stay() {
     assert_eq!(result.table(&other).map(|table| table.chains().count()), Some(1));
 }
 
+#[test]
+fn a_long_chain_of_which_most_changes_is_made_anew_with_its_counters() {
+    let text = |changed: bool| {
+        let rule =
+            |n: u32| format!("tcp dport {} counter\n", if changed && n % 3 > 0 { 30_000 + n } else { n });
+        format!("table inet f {{ chain c {{\n{}}} }}", (0..16_000).map(rule).collect::<String>())
+    };
+    let (old, new) = (loaded(&text(false)), loaded(&text(true)));
+    count(&old, 10);
+    let (result, found) = apply(&old, &new);
+    // Emptied once, and no rule deleted or placed by a handle, each of which would be a search through the chain.
+    assert_eq!(found.batch.changes.len(), 16_001);
+    for (at, (_, _, totals)) in rules(&result, &filter(), "c").into_iter().enumerate() {
+        assert_eq!(totals, if at % 3 > 0 { (0, 0) } else { (1, 10) }, "rule {at}");
+    }
+}
+
 const RULES: [&str; 12] = [
     "counter",
     "tcp dport 22 counter accept",

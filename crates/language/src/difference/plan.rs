@@ -362,6 +362,13 @@ impl<'a> Planner<'_, 'a> {
             }
             (at, next) = (old_end + 1, new_end + 1);
         }
+        if hops(&steps) > MOST_HOPS {
+            for step in &mut steps {
+                if let Step::Keep { again, .. } = step {
+                    *again = true;
+                }
+            }
+        }
         left.values_mut().for_each(|rules| rules.reverse());
         for step in &mut steps {
             if let Step::New { moved, text, .. } = step
@@ -372,6 +379,24 @@ impl<'a> Planner<'_, 'a> {
         }
         steps
     }
+}
+
+/// How many rules the kernel may walk past in one chain before the whole chain is made anew: it finds a rule by its handle
+/// in a list (`__nft_rule_lookup`), some 10 ns for each rule before it (Linux 6.18). Of 40,000 rules in one chain two
+/// thirds were changed one by one in 18 s of the kernel's time, and in 1.4 s by emptying the chain; then no rule keeps its
+/// handle, and all keep what they have counted.
+const MOST_HOPS: usize = 100_000_000;
+
+/// How many rules the kernel walks past to make each change of a chain.
+fn hops(steps: &[Step<'_>]) -> usize {
+    let last = steps.iter().rposition(|step| matches!(step, Step::Keep { .. })).unwrap_or(0);
+    let costs = steps.iter().enumerate().map(|(at, step)| match step {
+        Step::Gone { .. } => at,
+        // What comes behind all that stays goes to the end, which is no search.
+        Step::New { .. } if at < last => at,
+        Step::New { .. } | Step::Keep { .. } => 0,
+    });
+    costs.sum()
 }
 
 /// Whether elements of one set may be compared with those of another: their keys are of the same type.
