@@ -114,13 +114,18 @@ impl NetlinkSocket {
     /// Asks for room for answers, in bytes; beyond the system's limit where privilege allows (`SO_RCVBUFFORCE`).
     pub fn make_receive_room(&mut self, bytes: usize) {
         if bytes > self.receive_room {
-            let fd = self.socket.as_fd();
-            let grown = sockopt::set_socket_recv_buffer_size_force(fd, bytes)
-                .or_else(|_| sockopt::set_socket_recv_buffer_size(fd, bytes));
-            // Without it answers may be lost, which reading tells.
-            if grown.is_ok() {
-                self.receive_room = bytes;
-            }
+            self.set_receive_room(bytes);
+        }
+    }
+
+    /// Asks for just so much room for answers, in bytes, be it more or less than there is.
+    pub fn set_receive_room(&mut self, bytes: usize) {
+        let fd = self.socket.as_fd();
+        let set = sockopt::set_socket_recv_buffer_size_force(fd, bytes)
+            .or_else(|_| sockopt::set_socket_recv_buffer_size(fd, bytes));
+        // Where there is less than wanted answers may be lost, which reading tells.
+        if set.is_ok() {
+            self.receive_room = bytes;
         }
     }
 

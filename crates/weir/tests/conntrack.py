@@ -6,7 +6,7 @@ The connections are made in a network namespace of their own (this script must b
 programs. Standard output, standard error and exit code must be the same; the program's name in messages is not compared.
 What lies in the seconds between two runs (timeouts, ages) is the only thing that is masked.
 """
-import difflib, os, re, socket, subprocess, sys, tempfile, time
+import difflib, os, re, signal, socket, subprocess, sys, tempfile, time
 
 OURS = sys.argv[1]
 NAMES = re.compile(r"conntrack v1\.4\.7 \((?:conntrack-tools|ironweir [0-9.]+)\)")
@@ -319,7 +319,7 @@ for program in ("conntrack", OURS):
         differs(f"-R of what {program} saved", str(done), strip(before), strip(listing()))
 
 # Events: both listen, packets and requests happen.
-for form in ["", "-o extended,id,labels", "-o xml", "-o save", "-e NEW", "-e DESTROY,UPD", "-p udp", "-o ktimestamp", "-w 3", "expect"]:
+for form in ["", "-o extended,id,labels", "-o xml", "-o save", "-e NEW", "-e DESTROY,UPD", "-p udp", "-o ktimestamp", "-w 3", "-b 100000", "expect"]:
     listeners = [
         subprocess.Popen([program, "-E", *form.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for program in ("conntrack", OURS)
@@ -346,6 +346,31 @@ for form in ["", "-o extended,id,labels", "-o xml", "-o save", "-e NEW", "-e DES
     if outs[0] != outs[1]:
         differing = [pair for pair in zip(outs[0][0].split("\n"), outs[1][0].split("\n")) if pair[0] != pair[1]][:3]
         failures.append(f"-E {form}: {differing} {[out[1:] for out in outs]}")
+
+# Without privilege.
+def nobody(program, line):
+    done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all", program, *line.split()],
+                          capture_output=True, text=True)
+    return done.stdout, NAMES.sub("NAME", done.stderr), done.returncode
+
+
+for line in ["-L", f"-I {PAIR} -p udp --sport 1 --dport 2", "-D -p udp", "-U -s 1.1.1.1 -m 4", "-L expect"]:
+    compare(line, stock=nobody("conntrack", line), ours=nobody(OURS, line))
+
+# A listener that does not read: what is lost is told, and listening goes on.
+slow = subprocess.Popen([OURS, "-E", "-b", "4096"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+time.sleep(0.4)
+slow.send_signal(signal.SIGSTOP)
+run(OURS, "-R -", text="".join(f"-A {PAIR} -p udp --sport 7 --dport {port}\n" for port in range(1000, 3000)))
+slow.send_signal(signal.SIGCONT)
+time.sleep(0.4)
+run(OURS, f"-I {PAIR} -p udp --sport 8 --dport 4242")
+time.sleep(0.4)
+slow.terminate()
+out, err = slow.communicate(timeout=10)
+compared += 1
+if "WARNING: We have hit ENOBUFS! We are losing events." not in err or "dport=4242" not in out:
+    failures.append(f"lost events are not told: {err}")
 
 quiet("umount", "-l", folder)
 os.rmdir(folder)

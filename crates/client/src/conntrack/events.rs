@@ -65,7 +65,7 @@ impl Events {
     pub fn open(groups: Groups, room: Option<usize>) -> Result<Events, ConntrackError> {
         let mut socket = NetlinkSocket::open()?;
         if let Some(room) = room {
-            socket.make_receive_room(room);
+            socket.set_receive_room(room);
         }
         let numbers = match groups.expectations {
             false => [group::NEW, group::UPDATE, group::DESTROY],

@@ -260,3 +260,54 @@ fn unspecified(like: IpAddr) -> IpAddr {
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+
+    fn of(line: &str) -> Request {
+        parse(&line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn ports(tuple: &Option<Tuple>) -> [Option<u16>; 2] {
+        tuple.as_ref().map_or([None; 2], |tuple| [tuple.source_port, tuple.destination_port])
+    }
+
+    #[test]
+    fn a_direction_that_is_not_said_is_the_other_one_turned() {
+        let flow = new_flow(&of("-I -t 100 -s 1.1.1.1 -d 1.1.1.2 -p udp --sport 1 --dport 2"));
+        assert_eq!(ports(&flow.reply), [Some(2), Some(1)]);
+        let flow =
+            new_flow(&of("-I -t 100 -r 1.1.1.2 -q 1.1.1.1 -p udp --reply-port-src 2 --reply-port-dst 1"));
+        assert_eq!(ports(&flow.original), [Some(1), Some(2)]);
+        assert_eq!(flow.original.unwrap().source, "1.1.1.1".parse().ok());
+        let ping =
+            new_flow(&of("-I -t 9 -s 1.1.1.1 -d 1.1.1.2 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 77"))
+                .reply
+                .unwrap();
+        assert_eq!((ping.icmp_type, ping.icmp_id), (Some(0), Some(77)));
+    }
+
+    #[test]
+    fn translated_ports_of_a_saved_connection_come_back() {
+        let line = "-A -t 98 -u UNSET -s 1.1.1.1 -d 1.1.1.2 -g 5.5.5.5 -n 6.6.6.6 -p udp --sport 1 --dport 7 \
+                    --reply-port-src 99 --reply-port-dst 1000";
+        let flow = new_flow(&of(line));
+        assert_eq!(flow.nat_source.unwrap().ports, Some((1000, 1000)));
+        assert_eq!(flow.nat_destination.unwrap().ports, Some((99, 99)));
+        // IPS_CONFIRMED, as conntrack 1.4.7 sends it with every status.
+        assert_eq!(flow.status, Some(Status(8)));
+    }
+
+    #[test]
+    fn an_update_changes_the_bits_of_the_mask_and_nothing_that_is_so_already() {
+        let flow = Flow { mark: Some(255), status: Some(Status(8)), ..Flow::default() };
+        // As conntrack 1.4.7 does: (255 & !15) ^ 16.
+        assert_eq!(update(&of("-U -m 16/15"), &flow).unwrap().mark, Some(224));
+        assert_eq!(update(&of("-U -m 255"), &flow), None);
+        assert_eq!(update(&of("-U -u UNSET"), &flow), None);
+        assert_eq!(update(&of("-U -u ASSURED"), &flow).unwrap().status, Some(Status(12)));
+        assert_eq!(update(&of("-U --label-del"), &flow), None);
+    }
+}

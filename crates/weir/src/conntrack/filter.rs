@@ -10,6 +10,7 @@ use super::parse::Request;
 /// it, so [`matches`] looks at all of it again.
 pub fn for_kernel(request: &Request) -> Flow {
     let mut filter = Flow::default();
+    with_zone(request, &mut filter);
     if !compares_values(request) {
         return filter;
     }
@@ -22,6 +23,13 @@ pub fn for_kernel(request: &Request) -> Flow {
         filter.status_mask = Some(request.status);
     }
     filter
+}
+
+/// Adds the zone (Linux 6.8). Zone 0 is compared here: connections that have another zone in one direction only are in it.
+fn with_zone(request: &Request, filter: &mut Flow) {
+    if request.given.has(Opt::Zone) && request.zone != 0 {
+        filter.zone = Some(request.zone);
+    }
 }
 
 /// Adds the fields of the tuples (Linux 5.8, `ctnetlink_parse_tuple_filter`). For IPv4 only: with IPv6 addresses Linux 6.18

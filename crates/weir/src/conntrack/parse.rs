@@ -449,3 +449,71 @@ fn merge(before: Option<Labels>, mut labels: Labels) -> Labels {
     }
     labels
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Request, Usage> {
+        parse(&line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_command_line_is_read() {
+        let request =
+            of("-D -s 1.1.0.0/16 -p tcp --dport 80 -m 0x10/0xff --state ESTABLISHED -n 5.5.5.5:99").unwrap();
+        assert_eq!(request.command, Some(Command::Delete));
+        assert_eq!(request.family, Some(Family::Ipv4));
+        assert_eq!(request.mask.source, "255.255.0.0".parse().ok());
+        assert_eq!(request.original.destination_port, Some(80));
+        assert_eq!((request.mark, request.state), ((16, 255), Some(3)));
+        assert_eq!(request.nat[0].map(|nat| nat.port), Some(Some(99)));
+        assert_eq!(of("").unwrap().command, Some(Command::Help));
+    }
+
+    /// The messages are those of conntrack 1.4.7.
+    #[test]
+    fn what_cannot_be_meant_is_refused_in_the_stock_tools_words() {
+        let cases = [
+            ("-L -D", "Invalid commands combination"),
+            ("-L foo", "unknown type `foo'"),
+            ("-L dying -D", "Invalid commands combination"),
+            ("-D dying", "Can't do that command with tables `dying' and `unconfirmed'"),
+            ("-U expect", "Can't do --update on expectations"),
+            ("-L -t 5", "Illegal option `--timeout' with this command"),
+            ("-I", "You need to supply the `--protonum' option for this command"),
+            ("-I -p tcp -t 5", "you have to specify `--src' and `--dst'"),
+            ("-I -p tcp -t 5 -r 1.1.1.1", "you have to specify `--reply-src' and `--reply-dst'"),
+            (
+                "-I -t 5 -s 1.1.1.1 -d 1.1.1.2 -p tcp",
+                "You need to supply the `--state' option for this command",
+            ),
+            ("-I -t 5 -s 1.1.1.1 -d 1.1.1.2 -p gre", "you have to specify `--srckey' and `--dstkey'"),
+            ("-L -s 1.1.1.1 -d fe80::1", "mismatched address family"),
+            ("-L --mask-src 255.0.0.0", "Can't use --mask-src without --src"),
+            ("-L -z -p udp", "Can't use -z with filtering parameters"),
+            ("-L -p tcp --state foo", "unknown TCP state `foo'"),
+            ("-L --sport 1", "unknown option `--sport'"),
+            ("-L -o foo", "Bad parameter `foo'"),
+        ];
+        for (line, message) in cases {
+            assert_eq!(of(line).unwrap_err().to_string(), message, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused() {
+        for line in [
+            "-L -m x",
+            "-L -m 5/",
+            "-L -w 70000",
+            "-L -p udp --dport 70000",
+            "-L -p udp --dport +1",
+            "-L -w -1",
+        ] {
+            assert!(matches!(of(line), Err(Usage::BadNumber(..))), "{line}");
+        }
+        assert_eq!(of("-L -m 0x4D").unwrap().mark, (77, u32::MAX));
+        assert_eq!(of("-L -p udp --dport 02").unwrap().original.destination_port, Some(2));
+    }
+}

@@ -136,3 +136,47 @@ fn option(out: &mut String, name: &str, value: Option<u32>) {
         out.push(' ');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ironweir_netlink::ctnetlink::SctpInfo;
+
+    use super::*;
+
+    /// The line is that of conntrack 1.4.7 for the same connection.
+    #[test]
+    fn an_address_that_nat_changes_is_saved_as_nat() {
+        let tuple = |addresses: [&str; 2], ports: [u16; 2]| {
+            let [source, destination] = addresses.map(|address| address.parse().ok());
+            let [source_port, destination_port] = ports.map(Some);
+            Some(Tuple {
+                source,
+                destination,
+                protocol: Some(132),
+                source_port,
+                destination_port,
+                ..Tuple::default()
+            })
+        };
+        let of = Flow {
+            original: tuple(["1.1.1.1", "1.1.1.2"], [1, 5]),
+            reply: tuple(["1.1.1.2", "5.5.5.5"], [5, 1]),
+            status: Some(Status::ASSURED | Status::CONFIRMED | Status::SRC_NAT | Status::SRC_NAT_DONE),
+            timeout: Some(98),
+            // As the machine's memory has 5 and 6, read in the network's order.
+            protoinfo: Some(ProtoInfo::Sctp(SctpInfo {
+                state: Some(2),
+                vtags: [Some(vtag_as_written(5)), Some(vtag_as_written(6))],
+                ..SctpInfo::default()
+            })),
+            ..Flow::default()
+        };
+        let mut out = String::new();
+        flow(&mut out, &of, None);
+        assert_eq!(
+            out,
+            "-A -t 98 -u ASSURED -s 1.1.1.1 -d 1.1.1.2 -r 1.1.1.2 -n 5.5.5.5 -p sctp --sport 1 --dport 5 \
+             --reply-port-src 5 --reply-port-dst 1 --state COOKIE_WAIT --orig-vtag 5 --reply-vtag 6"
+        );
+    }
+}

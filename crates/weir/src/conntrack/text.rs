@@ -247,3 +247,103 @@ pub fn state(info: &ProtoInfo) -> Option<&'static str> {
     };
     Some(states.get(usize::from(state)).copied().unwrap_or("UNKNOWN"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use ironweir_netlink::ctnetlink::{Help, Labels, SctpInfo, TcpInfo};
+
+    use super::*;
+
+    fn tuple(addresses: [&str; 2], protocol: u8, ports: Option<[u16; 2]>) -> Option<Tuple> {
+        let [source, destination] = addresses.map(|address| address.parse::<IpAddr>().ok());
+        let [source_port, destination_port] = [0, 1].map(|at| ports.map(|ports| ports[at]));
+        Some(Tuple {
+            source,
+            destination,
+            protocol: Some(protocol),
+            source_port,
+            destination_port,
+            ..Tuple::default()
+        })
+    }
+
+    fn line(output: Output, of: &Flow, event: Option<EventKind>) -> String {
+        let mut out = String::new();
+        flow(&mut out, output, 2, of, event, &LabelMap::of("1 one\n64 far"), &Clock::system());
+        out
+    }
+
+    /// The lines are those of conntrack 1.4.7 for the same connections.
+    #[test]
+    fn lines_are_those_of_the_stock_tool() {
+        let zero = Some(Counters::default());
+        let mut labels = Labels::empty(16);
+        labels.insert(1);
+        labels.insert(64);
+        let tcp = Flow {
+            original: tuple(["1.1.1.1", "1.1.1.2"], 6, Some([1, 2])),
+            reply: tuple(["1.1.1.2", "1.1.1.1"], 6, Some([2, 1])),
+            protoinfo: Some(ProtoInfo::Tcp(TcpInfo { state: Some(3), ..TcpInfo::default() })),
+            status: Some(Status::SEEN_REPLY | Status::ASSURED | Status::CONFIRMED),
+            counters: [zero, zero],
+            timeout: Some(98),
+            mark: Some(77),
+            uses: Some(1),
+            id: Some(3_706_846_878),
+            labels: Some(labels),
+            help: Some(Help { name: "ftp".into(), ..Help::default() }),
+            ..Flow::default()
+        };
+        let plain = "tcp      6 98 ESTABLISHED src=1.1.1.1 dst=1.1.1.2 sport=1 dport=2 packets=0 bytes=0 src=1.1.1.2 \
+                     dst=1.1.1.1 sport=2 dport=1 packets=0 bytes=0 [ASSURED] mark=77 helper=ftp use=1";
+        assert_eq!(line(Output::default(), &tcp, None), plain);
+        let output = Output { extended: true, id: true, labels: true, ..Output::default() };
+        assert_eq!(line(output, &tcp, None), format!("ipv4     2 {plain} id=3706846878 labels=one,far"));
+        assert_eq!(line(Output::default(), &tcp, Some(EventKind::New)), format!("    [NEW] {plain}"));
+
+        let sctp = Flow {
+            original: tuple(["1.1.1.1", "1.1.1.2"], 132, Some([1, 2])),
+            reply: tuple(["1.1.1.2", "1.1.1.1"], 132, Some([2, 1])),
+            protoinfo: Some(ProtoInfo::Sctp(SctpInfo { state: Some(4), ..SctpInfo::default() })),
+            status: Some(Status::CONFIRMED),
+            timeout: Some(98),
+            ..Flow::default()
+        };
+        assert_eq!(
+            line(Output::default(), &sctp, Some(EventKind::Destroy)),
+            "[DESTROY] sctp     132 98 ESTABLISHED src=1.1.1.1 dst=1.1.1.2 sport=1 dport=2 [UNREPLIED] src=1.1.1.2 \
+             dst=1.1.1.1 sport=2 dport=1"
+        );
+        let gre = Flow {
+            original: tuple(["1.1.1.1", "1.1.1.2"], 47, Some([16, 17])),
+            reply: tuple(["1.1.1.2", "1.1.1.1"], 47, Some([17, 16])),
+            ..Flow::default()
+        };
+        assert_eq!(
+            line(Output::default(), &gre, None),
+            "gre      47 src=1.1.1.1 dst=1.1.1.2 srckey=0x10 dstkey=0x11 src=1.1.1.2 dst=1.1.1.1 srckey=0x11 dstkey=0x10"
+        );
+        let esp = Flow {
+            original: tuple(["fe80::1", "fe80::2"], 50, None),
+            reply: tuple(["fe80::2", "fe80::1"], 50, None),
+            zone: Some(7),
+            mark: Some(0),
+            ..Flow::default()
+        };
+        assert_eq!(
+            line(Output::default(), &esp, None),
+            "unknown  50 src=fe80::1 dst=fe80::2 src=fe80::2 dst=fe80::1 mark=0 zone=7"
+        );
+    }
+
+    #[test]
+    fn numbers_of_any_size_are_written() {
+        for value in [0, 7, 10, 99_999, u64::MAX] {
+            let mut out = String::new();
+            number(&mut out, value);
+            assert_eq!(out, value.to_string());
+        }
+    }
+}
