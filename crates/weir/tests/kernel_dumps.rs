@@ -8,6 +8,8 @@
 //! by stock   = stock's own      -
 //! ```
 //!
+//! So are the dumps that are there as JSON: listed from what the text made, and loaded to be listed as text.
+//!
 //! Needs root, `unshare` and `nft` (Debian's 1.0.6, whose other words `versions` levels out); says so and skips
 //! elsewhere. `KERNEL_FAILS=FILE` writes every difference there.
 
@@ -20,6 +22,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use versions::normal;
 
 /// For every `N.nft` of folder `$1`, with `$2` ours: what loads and lists it. A file is there where the program succeeded.
@@ -34,6 +37,11 @@ for file in *.nft; do
 	if timeout 20 $ours -f "$file" >/dev/null 2>"$n.ours-err"; then
 		timeout 20 $ours list ruleset >"$n.ours-ours" 2>>"$n.ours-err" || rm "$n.ours-ours"
 		timeout 20 nft list ruleset >"$n.ours-stock" 2>>"$n.ours-err"
+		timeout 20 $ours -j list ruleset >"$n.ours-json" 2>>"$n.ours-err"
+	fi
+	$ours flush ruleset
+	if [ -f "$n.json" ] && timeout 20 $ours -j -f "$n.json" >/dev/null 2>"$n.json-err"; then
+		timeout 20 $ours list ruleset >"$n.json-ours" 2>>"$n.json-err"
 	fi
 	nft flush ruleset
 	if timeout 20 nft -f "$file" >/dev/null 2>"$n.stock-err"; then
@@ -90,7 +98,7 @@ fn corpus() -> Option<PathBuf> {
 }
 
 /// Dumps by name (`sets/0001named_interval_0`), those of zero bytes left out.
-fn dumps(corpus: &Path) -> Vec<(String, String)> {
+fn dumps(corpus: &Path) -> Vec<(String, String, Option<String>)> {
     let mut found = Vec::new();
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path());
     for category in entries(corpus).filter(|path| path.is_dir()) {
@@ -99,12 +107,52 @@ fn dumps(corpus: &Path) -> Vec<(String, String)> {
             let name = file.strip_prefix(corpus).unwrap().with_extension("").display().to_string();
             // What is there beside listings is an input.
             if !text.is_empty() && !name.starts_with("nft-f/") {
-                found.push((name, text));
+                found.push((name, text, fs::read_to_string(file.with_extension("json-nft")).ok()));
             }
         }
     }
     found.sort();
     found
+}
+
+/// A document without what is another each time: handles, versions, what is left of times; sets in some fixed order.
+fn normal_json(text: &str) -> Option<Value> {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                for key in ["handle", "metainfo", "expires"] {
+                    map.remove(key);
+                }
+                map.values_mut().for_each(strip);
+                for key in ["elem", "set"] {
+                    if let Some(Value::Array(members)) = map.get_mut(key) {
+                        members.sort_by_key(Value::to_string);
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    strip(&mut value);
+    let items = value.get_mut("nftables")?.as_array_mut()?;
+    items.retain(|item| item.as_object().is_some_and(|item| !item.is_empty()));
+    // The kernel tells chains before sets or after them as a listing pleases.
+    items.sort_by_key(Value::to_string);
+    Some(value)
+}
+
+/// The first item that differs between two documents.
+fn difference_json(want: &str, got: &str) -> Option<String> {
+    let (Some(want), Some(got)) = (normal_json(want), normal_json(got)) else {
+        return Some("\n  no document".into());
+    };
+    let items = |value: &Value| value["nftables"].as_array().cloned().unwrap_or_default();
+    let (want, got) = (items(&want), items(&got));
+    let missing = want.iter().find(|item| !got.contains(item))?;
+    let more = got.iter().find(|item| !want.contains(item)).cloned().unwrap_or_default();
+    Some(format!("\n  wanted {missing}\n  got    {more}"))
 }
 
 /// The first line that differs.
@@ -129,8 +177,9 @@ fn dumps_are_loaded_and_listed_as_stock_nft_does() {
     let folder = Folder(std::env::temp_dir().join(format!("ironweir-kernel-{}", std::process::id())));
     fs::create_dir_all(&folder.0).unwrap();
     let dumps = dumps(&corpus);
-    for (at, (_, text)) in dumps.iter().enumerate() {
+    for (at, (_, text, json)) in dumps.iter().enumerate() {
         fs::write(folder.0.join(format!("{at}.nft")), text).unwrap();
+        json.iter().for_each(|json| fs::write(folder.0.join(format!("{at}.json")), json).unwrap());
     }
     let mut command = Command::new("unshare");
     command.args(["-n", "sh", "-c", DRIVER, "sh"]).arg(&folder.0).arg(env!("CARGO_BIN_EXE_weir"));
@@ -138,10 +187,10 @@ fn dumps_are_loaded_and_listed_as_stock_nft_does() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let read = |at: usize, what: &str| fs::read_to_string(folder.0.join(format!("{at}.{what}"))).ok();
 
-    let (mut held, mut refused_by_both, mut newer) = (0, 0, 0);
+    let (mut held, mut refused_by_both, mut newer, mut documents) = (0, 0, 0, 0);
     let mut skipped: BTreeMap<&str, usize> = BTreeMap::new();
     let mut failed: Vec<(String, String)> = Vec::new();
-    for (at, (name, text)) in dumps.iter().enumerate() {
+    for (at, (name, text, json)) in dumps.iter().enumerate() {
         if let Some((_, why)) = MISSING.iter().find(|(word, _)| text.contains(word)) {
             *skipped.entry(why).or_default() += 1;
             continue;
@@ -171,13 +220,25 @@ fn dumps_are_loaded_and_listed_as_stock_nft_does() {
             (Some(_), None) => wrong.push_str(&format!("ours did not list it: {}\n", error("stock-err"))),
             (None, _) => newer += 1,
         }
+        if let Some(json) = json {
+            documents += 1;
+            let listed = read(at, "ours-json").unwrap_or_default();
+            wrong.extend(difference_json(json, &listed).map(|d| format!("json of ours:{d}\n")));
+            match read(at, "json-ours") {
+                Some(listed) => {
+                    wrong.extend(difference(text, &listed).map(|d| format!("ours of json:{d}\n")));
+                }
+                None => wrong.push_str(&format!("ours did not load its json: {}\n", error("json-err"))),
+            }
+        }
         match wrong.is_empty() {
             true => held += 1,
             false => failed.push((name.clone(), wrong)),
         }
     }
     eprintln!(
-        "{} dumps: {held} held both ways ({newer} of them newer than stock nft), {refused_by_both} refused by the kernel",
+        "{} dumps, {documents} of them as JSON too: {held} held both ways ({newer} of them newer than stock nft), \
+         {refused_by_both} refused by the kernel",
         dumps.len()
     );
     skipped.iter().for_each(|(why, count)| eprintln!("  {count} skipped: {why}"));
