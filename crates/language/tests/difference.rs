@@ -45,7 +45,7 @@ fn tables(rulesets: [&Ruleset; 2]) -> BTreeSet<TableId> {
 
 fn difference(current: &Ruleset, desired: &Ruleset) -> Difference {
     let names = names();
-    between(&Sides { current, desired, names: &names, now: NOW }, &tables([current, desired]))
+    between(&Sides { current, desired, names: &names, now: NOW, added: None }, &tables([current, desired]))
 }
 
 /// A listing without state, tables and what they hold in order of their names: of these the order is kept by nobody.
@@ -291,7 +291,7 @@ fn tables_that_are_not_named_stay() {
     let old = loaded("table ip other { chain c { accept } }\ntable inet f { chain c { drop } }");
     let new = loaded("table inet f { chain c { accept } }");
     let names = names();
-    let sides = Sides { current: &old, desired: &new, names: &names, now: NOW };
+    let sides = Sides { current: &old, desired: &new, names: &names, now: NOW, added: None };
     let found = between(&sides, &BTreeSet::from([filter()]));
     let mut result = old.clone();
     result.apply(&found.batch, NOW).expect("it is possible");

@@ -1,7 +1,7 @@
 //! Elements of one set: which come, which go, which stay.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ironweir_expr::objref::ObjectType;
 use ironweir_ruleset::set::{ElementMore, SetData};
@@ -10,6 +10,7 @@ use ironweir_ruleset::userdata::ELEMENT_COMMENT;
 use ironweir_ruleset::{Data, Element, ElementData, ElementFlags, Expr, Set, SetFlags, Value, Verdict};
 use ironweir_wire::Instant;
 
+use super::added::Key;
 use super::reach::Things;
 use crate::interval::{self, Member};
 use crate::source::Span;
@@ -40,6 +41,8 @@ pub(super) struct Comparison<'a> {
     pub(super) new: &'a SetState,
     /// Rules of the table as it shall be add elements to it.
     pub(super) filled_by_packets: bool,
+    /// What does not stay even so.
+    pub(super) added: Option<&'a HashSet<Key>>,
     /// What is made anew.
     pub(super) replaced: &'a Things,
     /// Whether [`ElementPlan::same`] is wanted.
@@ -85,12 +88,18 @@ fn by_name(mut element: Element) -> Element {
 
 impl Comparison<'_> {
     /// Whether an element that is not in the new set stays: packets may have added it.
-    fn stays(&self, more: Option<&ElementMore>) -> bool {
-        let flags = self.new.set.flags;
+    fn stays(&self, key: &Value, more: Option<&ElementMore>) -> bool {
+        let end = more.and_then(|more| more.key_end.clone());
+        if self.added.is_some_and(|added| added.contains(&(key.clone(), end))) {
+            return false;
+        }
         let expires = more.is_some_and(|more| more.expiration.is_some() || more.timeout.is_some());
-        self.filled_by_packets
-            || flags.contains(SetFlags::EVAL)
-            || flags.contains(SetFlags::TIMEOUT) && expires
+        self.is_filled() || self.new.set.flags.contains(SetFlags::TIMEOUT) && expires
+    }
+
+    /// Whether packets add elements to the set.
+    fn is_filled(&self) -> bool {
+        self.filled_by_packets || self.new.set.flags.contains(SetFlags::EVAL)
     }
 
     /// An element of the old set as the new one takes it.
@@ -121,7 +130,7 @@ impl Comparison<'_> {
         let timeout = |more: &ElementMore, set: &Set| more.timeout.or(set.timeout).unwrap_or(0);
         same_data(a.data.as_ref(), b.data.as_ref())
             && comment(a) == comment(b)
-            && (timeout(a, &self.old.set) == timeout(b, &self.new.set) || self.stays(None))
+            && (timeout(a, &self.old.set) == timeout(b, &self.new.set) || self.is_filled())
             && same_exprs(&a.exprs, &b.exprs)
     }
 
@@ -131,10 +140,15 @@ impl Comparison<'_> {
     }
 
     /// What becomes of an element of the old set, beside the one of the same key in the new set.
-    fn judge(&self, known: Option<&ElementMore>, wanted: Option<Option<&ElementMore>>) -> Judged {
+    fn judge(
+        &self,
+        key: &Value,
+        known: Option<&ElementMore>,
+        wanted: Option<Option<&ElementMore>>,
+    ) -> Judged {
         let keeps = match wanted {
             Some(wanted) => self.equal(known, wanted),
-            None => self.stays(known),
+            None => self.stays(key, known),
         };
         match keeps {
             false => Judged::Gone,
@@ -163,7 +177,7 @@ impl Comparison<'_> {
                 plan.new.push(by_name(new.to_element(self.now)));
                 continue;
             };
-            match self.judge(known.more, Some(new.more)) {
+            match self.judge(known.key, known.more, Some(new.more)) {
                 Judged::Gone => {
                     plan.gone.push(by_name(known.to_element(self.now)));
                     plan.new.push(by_name(new.to_element(self.now)));
@@ -178,7 +192,7 @@ impl Comparison<'_> {
         left.sort_by(|a, b| (&a.key, a.key_end()).cmp(&(&b.key, b.key_end())));
         let concatenations = self.new.set.flags.contains(SetFlags::INTERVAL);
         for element in left {
-            match self.judge(element.more.as_deref(), None) {
+            match self.judge(&element.key, element.more.as_deref(), None) {
                 Judged::Gone => plan.gone.push(element),
                 _ if concatenations
                     && plan.new.iter().any(|new| overlap(&self.new.set.fields, &element, new)) =>
@@ -212,8 +226,11 @@ impl Comparison<'_> {
                 wanted.into_iter().for_each(|wanted| push(&mut plan.new, wanted.clone()));
                 continue;
             };
-            let judged = self
-                .judge(known.element.more.as_deref(), wanted.map(|wanted| wanted.element.more.as_deref()));
+            let judged = self.judge(
+                &known.element.key,
+                known.element.more.as_deref(),
+                wanted.map(|wanted| wanted.element.more.as_deref()),
+            );
             match judged {
                 Judged::Gone => {
                     push(&mut plan.gone, known);

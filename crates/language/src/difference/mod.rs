@@ -7,6 +7,7 @@
 //! place (a base chain's hook, a set's type) is deleted and made anew in the same batch, and so are the rules and
 //! elements that refer to it; they take what they have counted with them.
 
+mod added;
 mod changes;
 mod elements;
 mod plan;
@@ -21,6 +22,7 @@ use ironweir_wire::Instant;
 
 use crate::datatype::Names;
 
+pub use added::Added;
 pub use text::{Line, Sign, Text};
 
 /// What is compared.
@@ -34,6 +36,9 @@ pub struct Sides<'a> {
     pub names: &'a Names,
     /// The time: which elements have expired, and how long others live.
     pub now: Instant,
+    /// Elements that go if `desired` does not have them, also where elements of packets would stay: those that a change
+    /// added which is now undone.
+    pub added: Option<&'a Added>,
 }
 
 /// A difference.

@@ -156,6 +156,7 @@ pub(super) fn table<'a>(sides: &Sides<'a>, id: &'a TableId) -> Option<TablePlan<
         }
     });
     let mut planner = Planner {
+        id,
         old: old.map(|table| (lister(sides.current, sides), table)),
         new: new.map(|table| (lister(sides.desired, sides), table)),
         anew: part.fate == Fate::Replace,
@@ -171,6 +172,7 @@ pub(super) fn table<'a>(sides: &Sides<'a>, id: &'a TableId) -> Option<TablePlan<
 }
 
 struct Planner<'p, 'a> {
+    id: &'a TableId,
     old: Option<(Lister<'a>, &'a TableState)>,
     new: Option<(Lister<'a>, &'a TableState)>,
     /// The whole table is made anew.
@@ -278,6 +280,7 @@ impl<'a> Planner<'_, 'a> {
                     old,
                     new,
                     filled_by_packets: filled.contains(&old.set.name),
+                    added: self.sides.added.and_then(|added| added.to(self.id, &old.set.name)),
                     replaced: &self.replaced,
                     with_same: part.fate == Fate::Replace,
                     now: self.sides.now,

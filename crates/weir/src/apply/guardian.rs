@@ -14,8 +14,10 @@
 
 use std::collections::BTreeSet;
 
+use ironweir_language::difference::Added;
 use ironweir_language::session::{Backend, BackendError, Rejection};
 use ironweir_ruleset::{Batch, Change, Ruleset, Selector, TableId};
+use ironweir_wire::Instant;
 
 use super::wanted::{fetch, restoring};
 
@@ -27,6 +29,8 @@ const MAX_ATTEMPTS: usize = 20;
 pub(super) struct Snapshot {
     ruleset: Ruleset,
     tables: BTreeSet<TableId>,
+    /// Elements that the change added to sets; what packets add later stays.
+    added: Added,
 }
 
 /// Why the old state could not be brought back.
@@ -47,7 +51,8 @@ impl Snapshot {
         tables: &BTreeSet<TableId>,
     ) -> Result<Snapshot, BackendError> {
         fetch(backend, tables)?;
-        Ok(Snapshot { ruleset: backend.ruleset().clone(), tables: tables.clone() })
+        let (ruleset, tables) = (backend.ruleset().clone(), tables.clone());
+        Ok(Snapshot { ruleset, tables, added: Added::default() })
     }
 
     /// Which generation it shows.
@@ -58,7 +63,19 @@ impl Snapshot {
     /// What brings them back, and nothing where they are as they were.
     fn difference(&self, backend: &mut dyn Backend) -> Result<Batch, BackendError> {
         fetch(backend, &self.tables)?;
-        Ok(restoring(backend.ruleset(), &self.ruleset, &self.tables, backend.now()).batch)
+        Ok(self.to(backend.ruleset(), backend.now()))
+    }
+
+    fn to(&self, current: &Ruleset, now: Instant) -> Batch {
+        restoring(current, &self.ruleset, &self.tables, Some(&self.added), now).batch
+    }
+
+    /// Notes what the change that was just made has added.
+    fn changed(&mut self, backend: &mut dyn Backend) {
+        // Without it, elements in sets that packets fill are taken for theirs and stay.
+        if fetch(backend, &self.tables).is_ok() {
+            self.added = Added::between(&self.ruleset, backend.ruleset(), &self.tables);
+        }
     }
 
     /// Brings them back: what differs now, so that all else stays. Where that is refused, the tables as a whole.
@@ -94,7 +111,7 @@ impl Snapshot {
             missing_ok: false,
         });
         let mut batch = Batch { changes: gone.collect() };
-        let made = restoring(&Ruleset::new(0), &self.ruleset, &self.tables, backend.now()).batch;
+        let made = self.to(&Ruleset::new(0), backend.now());
         batch.changes.extend(made.changes);
         batch
     }
@@ -235,6 +252,7 @@ impl Guardian {
             }
             (Phase::During, Event::Committed) => {
                 self.phase = Phase::Pending;
+                self.snapshot.iter_mut().for_each(|snapshot| snapshot.changed(backend));
                 Some(Answer::Waiting)
             }
             // The change was refused or overtaken; another try may follow.
@@ -254,6 +272,9 @@ impl Guardian {
                     snapshot.difference(backend).map_or(true, |batch| !batch.changes.is_empty())
                 });
                 self.phase = if made { Phase::Pending } else { Phase::Ended };
+                if made {
+                    self.snapshot.iter_mut().for_each(|snapshot| snapshot.changed(backend));
+                }
                 None
             }
             (Phase::Pending, Event::Confirm) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ironweir_language::datatype::Names;
-use ironweir_language::difference::{Difference, Sides, between};
+use ironweir_language::difference::{Added, Difference, Sides, between};
 use ironweir_language::session::{Backend, BackendError, Declared};
 use ironweir_ruleset::store::{ChainState, TableState};
 use ironweir_ruleset::{Expr, Family, Part, Ruleset, TableFlags, TableId, What, Within};
@@ -40,7 +40,8 @@ impl Wanted {
 
     fn difference(&self, backend: &dyn Backend, tables: &BTreeSet<TableId>) -> Difference {
         let (current, desired) = (backend.ruleset(), &self.declared.ruleset);
-        between(&Sides { current, desired, names: &self.names, now: backend.now() }, tables)
+        let (names, now) = (&self.names, backend.now());
+        between(&Sides { current, desired, names, now, added: None }, tables)
     }
 }
 
@@ -63,16 +64,17 @@ pub(super) fn fetch(backend: &mut dyn Backend, tables: &BTreeSet<TableId>) -> Re
     backend.fetch(&parts(tables.iter().cloned().map(Within::Table).collect()))
 }
 
-/// Tables of a ruleset, which in it and in another may differ.
+/// What brings tables of an old ruleset back. `added` is what a change added to their sets.
 pub(super) fn restoring(
     current: &Ruleset,
     old: &Ruleset,
     tables: &BTreeSet<TableId>,
+    added: Option<&Added>,
     now: ironweir_wire::Instant,
 ) -> Difference {
     // Whatever a number is called, it is called the same on both sides.
     let names = Names::default();
-    between(&Sides { current, desired: old, names: &names, now }, tables)
+    between(&Sides { current, desired: old, names: &names, now, added }, tables)
 }
 
 /// Whether a table belongs to a program that is running, or to iptables-nft.

@@ -1,7 +1,9 @@
 //! Rulesets of nftables' own tests, one applied after the other: what the kernel then tells of each differs in nothing from
-//! its file. Every fifth; all with `WEIR_ALL_DUMPS=1`.
+//! its file, and the next one rolled back leaves it as it was. Every fifth; all with `WEIR_ALL_DUMPS=1`.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::namespace::Namespace;
 
@@ -63,4 +65,52 @@ fn what_is_applied_differs_in_nothing() {
     println!("{applied} applied; this kernel refuses {}: {refused:#?}", refused.len());
     assert!(report.is_empty(), "{report}");
     assert!(applied > 250 / step, "only {applied} were applied");
+}
+
+/// Every word of a listing, sorted: what was made anew is listed in another order. Time that is left is left out.
+fn words(listing: &str) -> Vec<String> {
+    let mut words: Vec<&str> = listing.split_whitespace().map(|word| word.trim_end_matches(',')).collect();
+    while let Some(at) = words.iter().position(|word| *word == "expires") {
+        words.drain(at..(at + 2).min(words.len()));
+    }
+    words.retain(|word| !word.is_empty());
+    words.sort();
+    words.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_rolled_back_is_what_was() {
+    let (Some(shared), Some(ns)) = (shared(), Namespace::new()) else { return };
+    let step = if std::env::var_os("WEIR_ALL_DUMPS").is_some() { 1 } else { 5 };
+    let paths: Vec<PathBuf> = dumps(&shared.join("corpus/dumps")).into_iter().step_by(step).collect();
+    let weir = env!("CARGO_BIN_EXE_weir");
+    let (mut rolled_back, mut report) = (0, String::new());
+    for (old, new) in paths.iter().zip(paths.iter().cycle().skip(1)) {
+        let (old, new) = (old.display().to_string(), new.display().to_string());
+        ns.run("nft", &["flush", "ruleset"]);
+        if !ns.command(weir, &["nft", "-f", &old]).output().is_ok_and(|nft| nft.status.success()) {
+            continue;
+        }
+        let list = || ns.run(weir, &["nft", "list", "ruleset"]);
+        let before = list();
+        let mut apply = ns.apply(&[&new, "--prune", "--confirm", "60s"]);
+        let mut apply = apply.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("weir runs");
+        let told = BufReader::new(apply.stderr.take().expect("it is piped")).lines();
+        if told.map_while(Result::ok).any(|line| line.contains("rolled back in")) {
+            let (code, _, told) = ns.applied(&["rollback"]);
+            if code != 0 {
+                report.push_str(&format!("{old} is not restored from {new}: {told}\n"));
+                assert_eq!(ns.applied(&["confirm"]).0, 0);
+            }
+            rolled_back += 1;
+        }
+        apply.wait().expect("it ends");
+        let after = list();
+        if words(&before) != words(&after) {
+            report.push_str(&format!("{old} is another after {new}: {before}{after}\n"));
+        }
+    }
+    println!("{rolled_back} of {} rolled back", paths.len());
+    assert!(report.is_empty(), "{report}");
+    assert!(rolled_back > 200 / step, "only {rolled_back} were rolled back");
 }

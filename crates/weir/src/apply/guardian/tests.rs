@@ -115,6 +115,19 @@ fn rules_that_stayed_go_on_counting_through_a_rollback() {
 }
 
 #[test]
+fn elements_that_the_change_added_go_and_those_that_packets_added_since_stay() {
+    let (mut backend, mut guardian, _) = guarded();
+    guardian.on(Event::Committing, &mut backend);
+    run(&mut backend, "add element inet f s { 2.2.2.2 timeout 1h }; add rule inet f c accept");
+    guardian.on(Event::Committed, &mut backend);
+    run(&mut backend, "add element inet f s { 3.3.3.3 timeout 1h }");
+    assert_eq!(guardian.on(Event::TimeOver, &mut backend), Some(Answer::RolledBack));
+    let listed = run(&mut backend, "list set inet f s");
+    assert!(listed.contains("1.1.1.1") && listed.contains("3.3.3.3"), "{listed}");
+    assert!(!listed.contains("2.2.2.2"), "{listed}");
+}
+
+#[test]
 fn answers_are_lines() {
     for answer in [
         Answer::Ready(7),
