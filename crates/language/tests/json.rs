@@ -311,3 +311,15 @@ fn a_rule_finds_its_place_by_handle_or_index() {
     let listed = world.text("list ruleset\n");
     assert!(listed.contains("\t\taccept\n\t\treturn\n\t\tcounter packets 0 bytes 0\n"), "{listed}");
 }
+
+#[test]
+fn types_joined_in_one_string_as_an_older_nft_lists_them_are_read() {
+    let mut world = World::new();
+    world.json(json!([
+        { "add": { "table": { "family": "ip", "name": "t" } } },
+        { "add": { "map": { "family": "ip", "table": "t", "name": "m", "type": ["ipv4_addr", "inet_service"],
+                            "map": "ipv4_addr . inet_service" } } },
+    ]));
+    let listed = world.text("list ruleset\n");
+    assert!(listed.contains("type ipv4_addr . inet_service : ipv4_addr . inet_service"), "{listed}");
+}

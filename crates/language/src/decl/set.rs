@@ -358,14 +358,16 @@ impl KeySpec {
         }
         let mut types = Vec::new();
         for name in node.one_or_more() {
-            let word = name.string()?;
-            let Some(datatype) = Type::from_name(word) else {
-                let names: Vec<&str> = Type::ALL.iter().map(|known| known.name()).collect();
-                return Err(name.unknown("datatype", word, &names));
-            };
-            types.push(datatype);
-            if types.len() > crate::datatype::MAX_CONCAT {
-                return Err(node.error("Concatenation too long"));
+            // nft 1.0.6 writes the data of maps in one string: `ipv4_addr . inet_service`
+            for word in name.string()?.split(" . ") {
+                let Some(datatype) = Type::from_name(word) else {
+                    let names: Vec<&str> = Type::ALL.iter().map(|known| known.name()).collect();
+                    return Err(name.unknown("datatype", word, &names));
+                };
+                types.push(datatype);
+                if types.len() > crate::datatype::MAX_CONCAT {
+                    return Err(node.error("Concatenation too long"));
+                }
             }
         }
         if types.is_empty() {

@@ -1,5 +1,6 @@
 //! Debian's nft over this machine's kernel, in a network namespace of its own.
 
+pub(crate) mod bytecode;
 pub(crate) mod ours;
 pub(crate) mod versions;
 
@@ -11,14 +12,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What stock nft makes of a text: its listing afterwards, or its refusal.
 pub(crate) type Answer = Result<String, String>;
 
-/// For every `N.nft` of a folder: load it into an empty ruleset, and list that. `N.out` is there if it was loaded.
+/// For every `N.nft` of a folder: load it into an empty ruleset, and list that. `N.out` is there if it was loaded,
+/// `N.code` holds the bytecode.
 /// `timeout` bounds what a text could cost.
 const DRIVER: &str = r#"
 cd "$1" || exit 1
 ip link set lo up
 for file in *.nft; do
 	n=${file%.nft}
-	timeout 20 nft -f "$file" >"$n.err" 2>&1 && timeout 20 nft list ruleset >"$n.out" 2>>"$n.err"
+	timeout 20 nft --debug=netlink -f "$file" >"$n.code" 2>"$n.err" && timeout 20 nft list ruleset >"$n.out" 2>>"$n.err"
 done
 exit 0
 "#;
@@ -38,6 +40,11 @@ pub(crate) fn obstacle() -> Option<String> {
 
 /// What stock nft says to each text, each loaded into an empty ruleset.
 pub(crate) fn load_and_list(texts: &[String]) -> Vec<Answer> {
+    load_list_and_code(texts).into_iter().map(|(answer, _)| answer).collect()
+}
+
+/// The same, and the bytecode of each.
+pub(crate) fn load_list_and_code(texts: &[String]) -> Vec<(Answer, String)> {
     let folder = Folder::new();
     for (at, text) in texts.iter().enumerate() {
         let text = format!("flush ruleset\n{text}");
@@ -53,7 +60,7 @@ pub(crate) fn load_and_list(texts: &[String]) -> Vec<Answer> {
         Some(listing) => Ok(text(listing)),
         None => Err(text(read(at, "err").unwrap_or_default())),
     };
-    (0..texts.len()).map(answer).collect()
+    (0..texts.len()).map(|at| (answer(at), read(at, "code").map(text).unwrap_or_default())).collect()
 }
 
 /// The user data, in hexadecimal, that stock nft stores with the set `s` of each text. Needs python3 as well.
