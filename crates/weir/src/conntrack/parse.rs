@@ -95,7 +95,7 @@ pub struct Events {
 }
 
 /// Reads a command line without the program's name.
-pub fn parse(line: &[String]) -> Result<Request, Usage> {
+pub fn parse(line: &[&str]) -> Result<Request, Usage> {
     let mut request = Request::default();
     let mut words = Words::new(line);
     let mut fields = Vec::new();
@@ -455,7 +455,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> Result<Request, Usage> {
-        parse(&line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        parse(&line.split_ascii_whitespace().collect::<Vec<_>>())
     }
 
     #[test]

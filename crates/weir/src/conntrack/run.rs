@@ -345,11 +345,11 @@ fn load(request: &Request) -> Result<bool, Failure> {
 
 /// A line of a file, with or without the program's name; an empty one and a comment are none.
 fn line_request(line: &str) -> Result<Option<Request>, Usage> {
-    let words: Vec<String> = line.split_ascii_whitespace().map(str::to_owned).collect();
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let words = match words.split_first() {
         None => return Ok(None),
         Some((word, _)) if word.starts_with('#') => return Ok(None),
-        Some((word, rest)) if word == "conntrack" => rest,
+        Some((&"conntrack", rest)) => rest,
         Some(_) => &words,
     };
     let request = parse(words)?;
@@ -358,6 +358,6 @@ fn line_request(line: &str) -> Result<Option<Request>, Usage> {
             Some(Command::Create | Command::Add | Command::Update | Command::Delete | Command::Flush),
             Table::Conntrack,
         ) => Ok(Some(request)),
-        _ => Err(Usage::NotInFile(words.first().cloned().unwrap_or_default())),
+        _ => Err(Usage::NotInFile(words.first().copied().unwrap_or_default().to_owned())),
     }
 }

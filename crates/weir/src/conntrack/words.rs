@@ -19,7 +19,7 @@ pub enum Which {
 /// Reads options one by one.
 #[derive(Debug)]
 pub struct Words<'a> {
-    words: &'a [String],
+    words: &'a [&'a str],
     at: usize,
     /// Letters of the word before that are still to be read.
     letters: &'a str,
@@ -29,7 +29,7 @@ pub struct Words<'a> {
 
 impl<'a> Words<'a> {
     /// Of a command line without the program's name.
-    pub fn new(words: &'a [String]) -> Words<'a> {
+    pub fn new(words: &'a [&'a str]) -> Words<'a> {
         Words { words, at: 0, letters: "", protocol: None }
     }
 
@@ -40,7 +40,7 @@ impl<'a> Words<'a> {
             self.letters = letters.as_str();
             return self.letter(letter).map(Some);
         }
-        while let Some(word) = self.words.get(self.at) {
+        while let Some(&word) = self.words.get(self.at) {
             self.at += 1;
             if word == "--" {
                 self.at = self.words.len();
@@ -65,7 +65,7 @@ impl<'a> Words<'a> {
         if !self.letters.is_empty() {
             return None;
         }
-        let word = self.words.get(self.at)?;
+        let word = *self.words.get(self.at)?;
         if word.starts_with(['-', '!']) {
             return None;
         }
@@ -97,9 +97,9 @@ impl<'a> Words<'a> {
         };
         let value = match (takes, rest) {
             (Takes::Value(_), "") => {
-                let value = self.words.get(self.at);
+                let value = self.words.get(self.at).copied();
                 self.at += 1;
-                Some(value.ok_or_else(|| Usage::NeedsValue(format!("-{letter}")))?.as_str())
+                Some(value.ok_or_else(|| Usage::NeedsValue(format!("-{letter}")))?)
             }
             (_, "") => None,
             (_, rest) => Some(rest),
@@ -136,7 +136,7 @@ impl<'a> Words<'a> {
         match (takes, value) {
             (Takes::Nothing, Some(_)) => Err(unknown()),
             (Takes::Value(_), None) => {
-                let value = self.words.get(self.at);
+                let value = self.words.get(self.at).copied();
                 self.at += 1;
                 Ok((which, Some(value.ok_or_else(|| Usage::NeedsValue(word.to_owned()))?)))
             }
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Vec<(Which, Option<String>)>, Usage> {
-        let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let line: Vec<&str> = line.split(' ').collect();
         let mut words = Words::new(&line);
         let mut read = Vec::new();
         while let Some((which, value)) = words.read()? {
