@@ -84,20 +84,29 @@ impl Events {
         self.socket.receive_room()
     }
 
-    /// Waits for events, at most so long, and hands over those of one datagram. Returns whether there were any: no event
-    /// within the time and an interruption by a signal are both `false`.
+    /// Waits for events, at most so long, and hands over all that are there then (of some thousand at most, so that the
+    /// caller can look up). Returns whether there were any: no event within the time and an interruption by a signal are
+    /// both `false`.
     ///
     /// # Errors
-    /// [`ironweir_io::NetlinkError::Lost`] in [`ConntrackError::Socket`]: the room was full and events are gone. Listening goes on.
+    /// [`ironweir_io::NetlinkError::Lost`] in [`ConntrackError::Socket`]: the room was full and events are gone. Listening
+    /// goes on.
     pub fn next(
         &mut self,
         timeout: Option<Duration>,
         mut each: impl FnMut(Event),
     ) -> Result<bool, ConntrackError> {
-        let Some(datagram) = self.socket.receive_within(timeout)? else { return Ok(false) };
-        for message in Messages::new(datagram) {
-            if let Some(event) = event(&message?)? {
-                each(event);
+        /// The kernel sends each event in a datagram of its own.
+        const AT_ONCE: usize = 4096;
+        if !self.socket.wait(timeout)? {
+            return Ok(false);
+        }
+        for count in 0..AT_ONCE {
+            let Some(datagram) = self.socket.receive()? else { return Ok(count > 0) };
+            for message in Messages::new(datagram) {
+                if let Some(event) = event(&message?)? {
+                    each(event);
+                }
             }
         }
         Ok(true)

@@ -40,6 +40,7 @@ pub fn run(request: Request) -> Result<bool, Failure> {
                 written = show(&request, &mut printer, &event, &mut count);
             }
         });
+        written = written.and_then(|()| printer.flush());
         match heard {
             Ok(_) => {}
             Err(ConntrackError::Socket(NetlinkError::Lost)) => {

@@ -173,8 +173,12 @@ impl Printer {
             }
         }
         self.buffer.push('\n');
-        // Whoever watches events wants each at once.
-        if event.is_some() || self.buffer.len() >= ENOUGH { self.write() } else { Ok(()) }
+        if self.buffer.len() >= ENOUGH { self.write() } else { Ok(()) }
+    }
+
+    /// Writes what is gathered: whoever watches events wants them at once.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() { Ok(()) } else { self.write() }
     }
 
     /// Ends the output.
