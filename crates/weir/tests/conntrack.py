@@ -254,7 +254,6 @@ for line in ["-L -l nope"]:
 
 # Changes: the same state before each program, and what stock lists behind it.
 CHANGES = [
-    # One connection at a time: of several that match, stock leaves some as they are.
     "-U -s 1.1.1.1 -p udp --dport 5 -m 7/3", "-U -f ipv4 -p tcp --dport 2 -m 0xf0/0xf", "-U -f ipv4 -p tcp --dport 2 -m 8/8",
     "-U -f ipv4 -p udp --dport 11 -t 77", "-U -f ipv4 -p udp --dport 4 -m 5", "-U -f ipv4 -p udp --dport 10 -m 5 -t 70",
     "-U -f ipv4 -p tcp --dport 3 --state ESTABLISHED", "-U -f ipv4 -p udp --dport 11 -u ASSURED", "-U -f ipv4 -p tcp --dport 3 -u SEEN_REPLY",
@@ -265,14 +264,17 @@ CHANGES = [
     "-D -u ASSURED", "-D -p tcp --state SYN_SENT", "-D --orig-zone 3", "-D -p udp --dport 4711", "-D -p udp -o save",
     "-D", "-F", "-F conntrack", "-F -f ipv6",
 ]
-for line in CHANGES:
+# Of several connections that it updates, stock shows only some; and it cannot update those in a zone.
+MANY = ["-U -f ipv6 -m 9", "-U -f ipv4 -p tcp -u SEEN_REPLY", "-U -f ipv4 -n -m 3", "-U -s 1.1.2.1 -p udp -m 5"]
+for line in CHANGES + MANY:
     results = []
     for program in ("conntrack", OURS):
         quiet("conntrack", "-F")
         for entry in lines:
             stock(entry)
         out, err, code = run(program, line)
-        results.append((settled(re.sub(r"<id>\d+", "", out)), err, code, listing()))
+        out = "" if line in MANY else settled(re.sub(r"<id>\d+", "", out))
+        results.append((out, err, code, listing()))
     compared += 1
     for name, one, other in zip(("stdout", "stderr", "exit code", "what is left"), *results):
         if one != other:

@@ -106,6 +106,9 @@ pub enum Failure {
     /// There is no such connection.
     #[error("Operation failed: such conntrack doesn't exist")]
     NoSuchFlow,
+    /// A timeout that cannot be changed.
+    #[error("Operation failed: this connection's timeout is fixed (FIXED_TIMEOUT)")]
+    FixedTimeout,
     /// There is no connection that could expect this.
     #[error("Operation failed: master conntrack not found")]
     NoMaster,

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use ironweir_client::conntrack::{Conntrack, ConntrackError, EventKind, Listing};
-use ironweir_netlink::ctnetlink::{CpuStats, Flow};
+use ironweir_netlink::ctnetlink::{CpuStats, Flow, Status};
 
 use super::address::Family;
 use super::error::{Failure, NAME, Usage, errno};
@@ -198,7 +198,13 @@ fn update(request: &Request, show: bool) -> Result<u64, Failure> {
             // It has ended meanwhile.
             Err(error) if refused(&error, &[errno::ENOENT]) => return Ok(()),
             Err(error @ ConntrackError::Refused { .. }) => {
-                complain(&format!("{}\n", Failure::Kernel(error)));
+                // net/netfilter/nf_conntrack_netlink.c, ctnetlink_change_timeout
+                let fixed = flow.status.is_some_and(|status| status.contains(Status::FIXED_TIMEOUT));
+                let failure = match fixed && change.timeout.is_some() && refused(&error, &[errno::EPERM]) {
+                    true => Failure::FixedTimeout,
+                    false => Failure::Kernel(error),
+                };
+                complain(&format!("{failure}\n"));
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
