@@ -158,7 +158,9 @@ impl Raise<'_> {
             return;
         }
         let leading = mask.count_ones();
+        // A value with bits outside of the mask is never there: as a prefix it would be.
         if equality
+            && value & !mask == 0
             && is_prefix_type(shape.datatype)
             && mask == ones(shape.bits) & !ones(shape.bits - leading.min(shape.bits))
         {
