@@ -170,7 +170,8 @@ impl Lexer {
             [b'\n', ..] => (TokenKind::Newline, 1),
             [b'\r', b'\n', ..] => (TokenKind::Newline, 2),
             [b';', ..] => (TokenKind::Semicolon, 1),
-            [b'"', ..] => match rest[1..].find(['"', '\n']) {
+            // Names and texts end at a NUL wherever they are kept.
+            [b'"', ..] => match rest[1..].find(['"', '\n', '\0']) {
                 Some(end) if rest.as_bytes()[1 + end] == b'"' => (TokenKind::Quoted, end + 2),
                 _ => (TokenKind::Junk, 1),
             },

@@ -302,8 +302,9 @@ fn tables_that_are_not_named_stay() {
 #[test]
 fn a_long_chain_of_which_most_changes_is_made_anew_with_its_counters() {
     let text = |changed: bool| {
-        let rule =
-            |n: u32| format!("tcp dport {} counter\n", if changed && n % 3 > 0 { 30_000 + n } else { n });
+        let rule = |n: u32| {
+            format!("tcp dport {} counter\n", if changed && !n.is_multiple_of(3) { 30_000 + n } else { n })
+        };
         format!("table inet f {{ chain c {{\n{}}} }}", (0..16_000).map(rule).collect::<String>())
     };
     let (old, new) = (loaded(&text(false)), loaded(&text(true)));

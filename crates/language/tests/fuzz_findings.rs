@@ -90,3 +90,26 @@ fn tunnels_inside_tunnels_are_refused() {
 fn any_of_several_events_comes_back_from_json() {
     assert_eq!(comes_back("ip", "ct event new | destroy"), "ct event new,destroy");
 }
+
+#[test]
+fn texts_with_a_nul_are_refused() {
+    // `iifname "\\0eth0"` was listed as `iifname ""`, which is refused.
+    assert!(refused("inet", "iifname { \"\0eth0\", \"lo\" }").contains("syntax error"));
+    let rule = r#"{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"\u0000eth0"}}"#;
+    let document = format!(
+        r#"{{"nftables":[{{"add":{{"table":{{"family":"ip","name":"t"}}}}}},
+            {{"add":{{"chain":{{"family":"ip","table":"t","name":"c"}}}}}},
+            {{"add":{{"rule":{{"family":"ip","table":"t","chain":"c","expr":[{rule}]}}}}}}]}}"#
+    );
+    let document = serde_json::from_str(&document).expect("it is JSON");
+    let refusal = World::default().run_json(&document).expect_err("it is refused");
+    assert!(refusal.first_line().contains("u0000 is not allowed"), "{}", refusal.first_line());
+}
+
+#[test]
+fn values_outside_of_their_mask_are_no_prefix() {
+    // As a prefix, as nft lists it, it would match: the bits outside are cleared when it comes back.
+    let rule = "ip saddr & 255.255.255.254 == 192.0.2.1";
+    assert_eq!(comes_back("ip", rule), rule);
+    assert_eq!(comes_back("ip", "ip saddr & 255.255.255.254 == 192.0.2.2"), "ip saddr 192.0.2.2/31");
+}

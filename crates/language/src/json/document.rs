@@ -16,6 +16,16 @@ pub struct Document {
 /// At most so many errors of a document are told.
 const MAX_ERRORS: usize = 20;
 
+/// Whether a string in a value, or a key, has a NUL. Values are nested 128 deep at most.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
 impl Document {
     /// Whether a text is meant as JSON: no text of the language begins so.
     pub fn looks_like(text: &str) -> bool {
@@ -28,6 +38,10 @@ impl Document {
     /// Where it is no JSON; the line and column are part of the message.
     pub fn read(text: &str) -> Result<Document, Box<Diagnostic>> {
         match serde_json::from_str(text) {
+            // As jansson, which reads nft's documents: names and texts end at a NUL wherever they are kept.
+            Ok(root) if text.contains("\\u0000") && has_nul(&root) => {
+                Err(Diagnostic::error(Span::NONE, "this is no JSON that nft reads: \\u0000 is not allowed"))
+            }
             Ok(root) => Ok(Document { root, paths: Paths::new() }),
             Err(error) => Err(Diagnostic::error(Span::NONE, format!("this is no JSON: {error}"))),
         }

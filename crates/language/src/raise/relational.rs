@@ -158,7 +158,7 @@ impl Raise<'_> {
             return;
         }
         let leading = mask.count_ones();
-        // A value with bits outside of the mask is never there: as a prefix it would be.
+        // DIVERGES: nft lists a prefix of values with bits outside of the mask too, which are never there.
         if equality
             && value & !mask == 0
             && is_prefix_type(shape.datatype)

@@ -26,7 +26,7 @@ impl Random {
 /// A rule for a place: up to three matches, up to two actions, perhaps what ends it, perhaps a comment.
 pub(crate) fn rule(place: &Place, random: &mut Random) -> String {
     let transport = random.one(&["tcp", "udp", "sctp", "dccp", "icmp", "none"]);
-    let network = random.one(&["ip", "ip6", ""]);
+    let network = random.one(&["ip", "ip6", "l2"]);
     let fits = |template: &&Template| {
         let (families, hooks, layer) = (template.0, template.1, template.2);
         let has = |list: &str, one: &str| list.is_empty() || list.split(' ').any(|word| word == one);
@@ -48,6 +48,19 @@ pub(crate) fn rule(place: &Place, random: &mut Random) -> String {
         parts.push(filled("comment \"%word %word; {}\"", random));
     }
     parts.join(" ")
+}
+
+/// Every template, filled twelve times, with the first place that it is for.
+pub(crate) fn every_template(random: &mut Random) -> Vec<(usize, String)> {
+    let has = |list: &str, one: &str| list.is_empty() || list.split(' ').any(|word| word == one);
+    let mut rules = Vec::new();
+    for template in [MATCHES, ACTIONS, ENDS].into_iter().flatten() {
+        let fits = |place: &Place| has(template.0, place.family) && has(template.1, place.hook);
+        let place = PLACES.iter().position(fits).expect("a template fits somewhere");
+        // As often as choices have texts, and more: nearly every text comes.
+        rules.extend((0..12).map(|_| (place, filled(template.3, random))));
+    }
+    rules
 }
 
 fn filled(template: &str, random: &mut Random) -> String {
