@@ -113,3 +113,15 @@ fn values_outside_of_their_mask_are_no_prefix() {
     assert_eq!(comes_back("ip", rule), rule);
     assert_eq!(comes_back("ip", "ip saddr & 255.255.255.254 == 192.0.2.2"), "ip saddr 192.0.2.2/31");
 }
+
+#[test]
+fn bits_that_lie_in_more_bytes_than_numbers_have_are_refused() {
+    // They were listed with the bits before them: `@ll,0,136 & ...`, which is too long.
+    assert!(refused("ip6", "@ll,2,128 0x1234").contains("within 16 bytes"));
+    assert!(refused("ip6", "tcp option @66,3,126 0x1234").contains("within 16 bytes"));
+    assert_eq!(comes_back("ip6", "@ll,8,128 0x1234"), "@ll,8,128 0x1234");
+    assert_eq!(
+        comes_back("ip6", "@ll,2,126 0x1234"),
+        "@ll,0,128 & 0x3fffffffffffffffffffffffffffffff == 0x1234"
+    );
+}

@@ -108,6 +108,11 @@ impl Primary for RawPayload {
             // DIVERGES: nft takes longer ones too; numbers here have 128 bits
             return Err(Diagnostic::error(span, "raw payload length must be between 1 and 128 bits"));
         }
+        if (self.offset % 8 + self.len).div_ceil(8) > 16 {
+            let message =
+                "raw payload must lie within 16 bytes: fewer bits, or an offset that is a multiple of 8";
+            return Err(Diagnostic::error(span, message));
+        }
         let shape = Shape { hex: true, ..Shape::new(Type::Integer, self.len, Order::Big) };
         let payload = Payload { base, offset: self.offset, field: None, inner: None };
         Ok(whole_bytes(Typed::new(Kind::Payload(payload), shape).at(span)))

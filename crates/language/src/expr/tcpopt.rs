@@ -231,6 +231,10 @@ impl Primary for TcpOption {
                 if *len == 0 || *len > 128 {
                     return Err(Diagnostic::error(span, "TCP option length must be between 1 and 128 bits"));
                 }
+                if (offset % 8 + len).div_ceil(8) > 16 {
+                    let message = "TCP option must lie within 16 bytes: fewer bits, or an offset that is a multiple of 8";
+                    return Err(Diagnostic::error(span, message));
+                }
                 exthdr.offset = *offset;
                 exthdr.name = None;
                 Shape::new(Type::Integer, *len, Order::Big)
