@@ -211,7 +211,8 @@ for key in KEYS:
 WRONG = [
     "-L -L", "-L -D", "-V -L", "-C -C", "-L foo", "-S foo", "-L -p foo", "-L -p 300", "-L -p", "-L -f foo", "-L -f IPV6",
     "-L -f ipv6 -s 1.1.1.1", "-L -s fd00::1 -d 1.1.1.1", "-L -u foo", "-L -u ASSURED,foo", "-L -u ASSUREDX", "-L -o foo",
-    "-L -o id,", "-E -e foo", "-L --frob", "-L --frob=1", "-L -k", "-L -s", "-L --src", "-L -s 300.1.1.1",
+    "-L -o id,", "-L -u ,", "-L -u foo,ASSURED", "-p tcp", "-a x -p tcp", "-L -a x --frob", "-L -n -j", "-L -j -g", "-L -d fe80::1 --mask-dst 255.0.0.0",
+    "-G -G foo", "-L -f ipv6 --mask-src 255.0.0.0", "-U -j -n", "-E -e foo", "-L --frob", "-L --frob=1", "-L -k", "-L -s", "-L --src", "-L -s 300.1.1.1",
     "-L -s 1.1.1.0/33", "-L -s 1.1.1.1/x", "-L -s 1.1.1.0/255.255.255.0", "-L -s localhost", "-L -r 1.1.1.0/24",
     "-L -s 1.1.1.1 --mask-src 1.1.1.7/24", "-L --mask-src 255.0.0.0", "-U --mask-dst 255.0.0.0", "-t 5", "-s 1.1.1.1",
     "-b 5", "-L -b 5", "-L -t 5", "-L -i 5", "-L -e NEW", "-L --reply", "-L --sr 1.1.1.1", "-L --zero=1", "-L --sport 1",

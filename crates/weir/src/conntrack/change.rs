@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> Request {
-        parse(&line.split_ascii_whitespace().collect::<Vec<_>>()).unwrap()
+        parse(&line.split_ascii_whitespace().collect::<Vec<_>>(), |_| {}).unwrap()
     }
 
     fn ports(tuple: &Option<Tuple>) -> [Option<u16>; 2] {

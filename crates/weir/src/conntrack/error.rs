@@ -44,6 +44,9 @@ pub enum Usage {
     /// No such protocol or family.
     #[error("`{0}' unsupported protocol")]
     UnknownProtocol(String),
+    /// `-n` or `-g` with `-j`.
+    #[error("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'")]
+    NatBothWays,
     /// A word of a list is unknown.
     #[error("Bad parameter `{0}'")]
     BadWord(String),

@@ -31,7 +31,7 @@ use crate::cli::complain;
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match parse::parse(&words).map_err(Failure::from).and_then(run::run) {
+    match parse::parse(&words, run::warn).map_err(Failure::from).and_then(run::run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         // Nobody reads on: as with any listing, that is no failure of ours.
@@ -101,7 +101,7 @@ mod tests {
             0..8,
         )) {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let _ = parse::parse(&words);
+            let _ = parse::parse(&words, |_| {});
         }
     }
 }

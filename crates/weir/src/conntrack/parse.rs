@@ -72,8 +72,7 @@ pub struct Request {
     pub file: String,
     /// Names of labels, read when first needed.
     pub label_map: Option<LabelMap>,
-    /// What to tell before anything else.
-    pub warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// `--mask-src`, `--mask-dst`, or the prefix behind `-s`, `-d` and the tuple's addresses.
@@ -94,9 +93,15 @@ pub struct Events {
     pub destroy: bool,
 }
 
-/// Reads a command line without the program's name.
-pub fn parse(line: &[&str]) -> Result<Request, Usage> {
+/// Reads a command line without the program's name. `warn` is told what to tell, in the order of the line.
+pub fn parse(line: &[&str], warn: impl FnMut(&str)) -> Result<Request, Usage> {
     let mut request = Request::default();
+    let read = read(&mut request, line);
+    request.warnings.drain(..).as_slice().iter().map(String::as_str).for_each(warn);
+    read.map(|()| request)
+}
+
+fn read(request: &mut Request, line: &[&str]) -> Result<(), Usage> {
     let mut words = Words::new(line);
     let mut fields = Vec::new();
     while let Some((which, value)) = words.read()? {
@@ -119,8 +124,9 @@ pub fn parse(line: &[&str]) -> Result<Request, Usage> {
             }
         }
     }
+    // Without a command there is help, to which nothing can be said.
+    options::check(request.command.unwrap_or(Command::Version), request.table, request.given)?;
     let command = *request.command.get_or_insert(Command::Help);
-    options::check(command, request.table, request.given)?;
     request.check_addresses(command)?;
     if let Some(protocol) = request.protocol {
         protocol.check(command, request.table, |field| fields.contains(&field))?;
@@ -128,7 +134,7 @@ pub fn parse(line: &[&str]) -> Result<Request, Usage> {
     if request.given.has(Opt::Zero) && request.filters() {
         return Err(Usage::ZeroWithFilter);
     }
-    Ok(request)
+    Ok(())
 }
 
 /// A number up to `most`, decimal, or with `0x` or `0` as C writes it.
@@ -166,6 +172,19 @@ pub fn by_beginning<T: Copy>(names: &[(&str, T)], word: &str) -> Result<T, Usage
     found.map(|(_, value)| *value).ok_or_else(|| Usage::BadWord(word.to_owned()))
 }
 
+/// Reads the words of a list; the message about one that is unknown has what follows it, too.
+fn each_of(list: &str, mut read: impl FnMut(&str) -> Result<(), Usage>) -> Result<(), Usage> {
+    let mut rest = list;
+    loop {
+        let (word, more) = rest.split_once(',').map_or((rest, None), |(word, more)| (word, Some(more)));
+        read(word).map_err(|_| Usage::BadWord(rest.to_owned()))?;
+        match more {
+            Some(more) => rest = more,
+            None => return Ok(()),
+        }
+    }
+}
+
 const STATUS: [(&str, Status); 9] = [
     ("ASSURED", Status::ASSURED),
     ("SEEN_REPLY", Status::SEEN_REPLY),
@@ -192,7 +211,8 @@ impl Request {
         value: Option<&str>,
         words: &mut Words<'_>,
     ) -> Result<(), Usage> {
-        if self.command.replace(command).is_some() {
+        let second = self.command.replace(command).is_some();
+        if second && matches!(command, Command::Version | Command::Help | Command::Load) {
             return Err(Usage::SecondCommand);
         }
         match command {
@@ -208,6 +228,9 @@ impl Request {
             && let Some(word) = words.value()
         {
             self.table = Table::of(word)?;
+        }
+        if second {
+            return Err(Usage::SecondCommand);
         }
         match (self.table, command) {
             (Table::Dying | Table::Unconfirmed, Command::List) | (Table::Conntrack, _) => Ok(()),
@@ -247,8 +270,8 @@ impl Request {
             }
             Opt::ReplySource => self.reply.source = Some(self.address(name, value)?),
             Opt::ReplyDestination => self.reply.destination = Some(self.address(name, value)?),
-            Opt::MaskSource => self.mask.source = Some(mask(name, value)?),
-            Opt::MaskDestination => self.mask.destination = Some(mask(name, value)?),
+            Opt::MaskSource => self.mask.source = Some(self.own_mask(name, value)?),
+            Opt::MaskDestination => self.mask.destination = Some(self.own_mask(name, value)?),
             Opt::Protocol => {
                 let (number, protocol) = protocol::of(value)?;
                 self.original.protocol = Some(number);
@@ -268,17 +291,16 @@ impl Request {
             Opt::BufferSize => self.room = Some(number32(name, value)? as usize),
             Opt::Status => self.set_status(value)?,
             Opt::EventMask => {
-                for word in value.split(',') {
+                each_of(value, |word| {
                     let [new, update, destroy] = by_beginning(&EVENTS, word)?;
                     self.events.new |= new;
                     self.events.update |= update;
                     self.events.destroy |= destroy;
-                }
+                    Ok(())
+                })?;
             }
             Opt::Output => {
-                for word in value.split(',') {
-                    self.output.add(word)?;
-                }
+                each_of(value, |word| self.output.add(word))?;
             }
             Opt::SourceNat => self.set_nat(0, value)?,
             Opt::DestinationNat => self.set_nat(1, value)?,
@@ -348,6 +370,12 @@ impl Request {
         Ok((address, mask))
     }
 
+    fn own_mask(&mut self, name: &'static str, word: &str) -> Result<IpAddr, Usage> {
+        let mask = mask(name, word)?;
+        self.set_family(Family::of_address(mask))?;
+        Ok(mask)
+    }
+
     fn set_mask(&mut self, option: Opt, mask: Option<IpAddr>) {
         let Some(mask) = mask else { return };
         self.given.add(option);
@@ -358,6 +386,10 @@ impl Request {
     }
 
     fn set_nat(&mut self, kind: usize, word: &str) -> Result<(), Usage> {
+        let either = self.given.has(Opt::SourceNat) || self.given.has(Opt::DestinationNat);
+        if either && self.given.has(Opt::AnyNat) {
+            return Err(Usage::NatBothWays);
+        }
         if word.is_empty() {
             return Ok(());
         }
@@ -370,7 +402,7 @@ impl Request {
     }
 
     fn set_status(&mut self, list: &str) -> Result<(), Usage> {
-        for word in list.split(',') {
+        each_of(list, |word| {
             let status = by_beginning(&STATUS, word)?;
             let nat = [(Status::SRC_NAT, "SRC_NAT", "--src-nat"), (Status::DST_NAT, "DST_NAT", "--dst-nat")];
             match nat.iter().find(|(known, ..)| *known == status) {
@@ -379,8 +411,8 @@ impl Request {
                 }
                 None => self.status = self.status | status,
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Names of labels; a file that is not there is told, and then no name is known.
@@ -455,7 +487,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> Result<Request, Usage> {
-        parse(&line.split_ascii_whitespace().collect::<Vec<_>>())
+        parse(&line.split_ascii_whitespace().collect::<Vec<_>>(), |_| {})
     }
 
     #[test]

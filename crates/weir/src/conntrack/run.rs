@@ -16,9 +16,6 @@ use crate::cli::complain;
 
 /// Does it, and tells what was done. Returns whether there was anything to do it to.
 pub fn run(mut request: Request) -> Result<bool, Failure> {
-    for warning in &request.warnings {
-        complain(&format!("{warning}\n"));
-    }
     let command = request.command.unwrap_or(Command::Help);
     if request.label_add.is_some() && request.label_delete.is_some() {
         return Err(Failure::LabelsBothWays);
@@ -74,6 +71,11 @@ pub fn run(mut request: Request) -> Result<bool, Failure> {
     };
     complain(&format!("{NAME}: {count} flow entries have been {done}.\n"));
     Ok(count > 0 || !matches!(command, Command::Update | Command::Delete))
+}
+
+/// Tells what a command line gives cause to.
+pub fn warn(warning: &str) {
+    complain(&format!("{warning}\n"));
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -331,11 +333,11 @@ fn load(request: &Request) -> Result<bool, Failure> {
         file => std::fs::read_to_string(file).map_err(|_| Usage::Unreadable(file.to_owned()))?,
     };
     for line in text.lines() {
-        line_request(line)?;
+        line_request(line, warn)?;
     }
     let mut socket = Conntrack::open()?;
     for line in text.lines() {
-        let Some(request) = line_request(line)? else { continue };
+        let Some(request) = line_request(line, |_| {})? else { continue };
         match request.command {
             Some(Command::Create | Command::Add) => drop(create(&mut socket, &request)?),
             Some(Command::Update) => drop(update(&request, false)?),
@@ -350,7 +352,7 @@ fn load(request: &Request) -> Result<bool, Failure> {
 }
 
 /// A line of a file, with or without the program's name; an empty one and a comment are none.
-fn line_request(line: &str) -> Result<Option<Request>, Usage> {
+fn line_request(line: &str, warn: impl FnMut(&str)) -> Result<Option<Request>, Usage> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let words = match words.split_first() {
         None => return Ok(None),
@@ -358,7 +360,7 @@ fn line_request(line: &str) -> Result<Option<Request>, Usage> {
         Some((&"conntrack", rest)) => rest,
         Some(_) => &words,
     };
-    let request = parse(words)?;
+    let request = parse(words, warn)?;
     match (request.command, request.table) {
         (
             Some(Command::Create | Command::Add | Command::Update | Command::Delete | Command::Flush),
