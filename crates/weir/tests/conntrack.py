@@ -80,6 +80,7 @@ quiet("ip", "link", "set", "lo", "up")
 RULES = """table inet t {
     ct helper ftp { type "ftp" protocol tcp; }
     chain o { type filter hook output priority 0; tcp dport 21 ct helper set "ftp"; ct label set 1; }
+    chain n { type nat hook output priority -100; ip daddr 127.0.0.1 tcp dport 80 redirect to :21; }
     chain i { type filter hook input priority 0; ct state established ct mark set 5; }
 }
 """
@@ -94,6 +95,8 @@ client = socket.create_connection(("127.0.0.1", 21))
 server, _ = listener.accept()
 server.send(b"220 ready\r\n")
 client.recv(20)
+redirected = socket.create_connection(("127.0.0.1", 80))
+listener.accept()[0].close()
 for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
     with socket.socket(family, socket.SOCK_DGRAM) as sender:
         sender.connect((address, 9))
@@ -162,6 +165,8 @@ client.send(b"again\r\n")
 server.recv(20)
 for line in lines:
     stock(line)
+redirected = socket.create_connection(("127.0.0.1", 80))
+held = listener.accept()
 
 # Stock writes SCTP's states with TCP's names in XML.
 states = lambda text: settled(text.replace("<state>COOKIE_WAIT<", "<state>SYN_RECV<"))
@@ -179,7 +184,7 @@ FILTERS = [
     "-m 77", "-m 0x4d", "-m 5/7", "-m 0/1", "-m 13/15", "-m 1", "-u ASSURED", "-u assured", "-u SEEN_REPLY",
     "-u SEEN_REPLY,ASSURED", "-u UNSET", "-u FIXED_TIMEOUT", "-u SRC_NAT", "-w 3", "-w 0", "-w 4", "--orig-zone 3",
     "--reply-zone 3", "--orig-zone 0", "-l one", "-l one,far", "-l one,zero", "-l two -l one", "-n", "-g", "-j",
-    "-n 5.5.5.5", "-g 5.5.5.5", "-j 5.5.5.5", "-g 5.5.5.5:99", "-g 5.5.5.5:98", "-n 1.1.1.1", "-j 6.6.6.6:1000", "--src-nat", "-n fd00::9", "-g [fd00::9]:70", "-c 5", "-a 1.1.1.1",
+    "-n 5.5.5.5", "-g 5.5.5.5", "-j 5.5.5.5", "-g 5.5.5.5:99", "-g 5.5.5.5:98", "-n 1.1.1.1", "-j 6.6.6.6:1000", "-g 127.0.0.1", "-g 127.0.0.1:21", "-j 127.0.0.1", "--src-nat", "-n fd00::9", "-g [fd00::9]:70", "-c 5", "-a 1.1.1.1",
     "-s 1.1.1.1 -s 1.1.2.1", "-p tcp -p udp", "-L", "-Lx", "-- foo", "conntrack", "conn", "c", "conntrack foo", "dying",
     "unconfirmed", "dying -s 1.1.1.1", "--dpo 2", "-p tcp --dpo 2", "-z -f ipv6",
 ]

@@ -1,5 +1,7 @@
 //! Which connections a request is about: what the kernel is asked to leave out, and what is left out here.
 
+use std::net::IpAddr;
+
 use ironweir_netlink::ctnetlink::{Flow, ProtoInfo, Status, Tuple, TupleFilter};
 
 use super::address::{Family, NatAddress, within};
@@ -157,20 +159,31 @@ fn values(request: &Request, flow: &Flow) -> bool {
         })
 }
 
-/// Whether NAT changes source or destination, and to the address that is wanted.
+/// Whether NAT changes source or destination. Where an address is wanted, the address must be changed and be that one; a
+/// port that is changed alone does not count then.
 fn nat(request: &Request, flow: &Flow, original: &Tuple, reply: &Tuple) -> bool {
     let status = flow.status.unwrap_or(Status::SRC_NAT_DONE | Status::DST_NAT_DONE);
-    let source = status.contains(Status::SRC_NAT_DONE)
-        && (reply.destination != original.source || reply.destination_port != original.source_port);
-    let destination = status.contains(Status::DST_NAT_DONE)
-        && (reply.source != original.destination || reply.source_port != original.destination_port);
-    let to = |wanted: Option<NatAddress>, address, port: Option<u16>| {
-        wanted.is_none_or(|wanted| {
-            Some(wanted.address) == address && (wanted.port.is_none() || wanted.port == port)
-        })
+    let side = |done,
+                [was, is]: [Option<IpAddr>; 2],
+                [was_port, port]: [Option<u16>; 2],
+                wanted: Option<NatAddress>| {
+        let done = status.contains(done);
+        match wanted {
+            None => done && (is != was || port != was_port),
+            Some(wanted) => {
+                let right_port = wanted.port.is_none() || wanted.port == port;
+                done && is != was && is == Some(wanted.address) && right_port
+            }
+        }
     };
-    let source = |wanted| source && to(wanted, reply.destination, reply.destination_port);
-    let destination = |wanted| destination && to(wanted, reply.source, reply.source_port);
+    let source = |wanted| {
+        let addresses = [original.source, reply.destination];
+        side(Status::SRC_NAT_DONE, addresses, [original.source_port, reply.destination_port], wanted)
+    };
+    let destination = |wanted| {
+        let addresses = [original.destination, reply.source];
+        side(Status::DST_NAT_DONE, addresses, [original.destination_port, reply.source_port], wanted)
+    };
     let [wanted_source, wanted_destination, wanted_any] = request.nat;
     let given = |option| request.given.has(option) && request.table != Table::Expect;
     (!given(Opt::SourceNat) || source(wanted_source))
