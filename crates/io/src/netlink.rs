@@ -210,6 +210,13 @@ impl AsFd for NetlinkSocket {
     }
 }
 
+/// The name of the program that has a netlink port. A program's first socket has the number of its process as its port
+/// (`netlink_autobind`); of others, and of what is gone, there is none.
+pub fn program_of_port(port: u32) -> Option<Box<str>> {
+    let name = std::fs::read_to_string(format!("/proc/{port}/comm")).ok()?;
+    Some(name.trim_end_matches('\n').into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

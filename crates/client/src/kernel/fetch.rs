@@ -14,6 +14,7 @@ use ironweir_wire::Instant;
 
 use super::{FetchError, Kernel};
 use crate::connection::{AskError, Connection};
+use ironweir_io::netlink::program_of_port;
 
 /// How often reading is tried while others change the ruleset.
 const MAX_ATTEMPTS: usize = 64;
@@ -327,7 +328,10 @@ fn ask_elements(connection: &mut Connection, query: &Query) -> Result<Vec<Elemen
 /// Puts what the kernel told into a mirror. What is of a table that was not asked for is passed over there.
 fn tell(mirror: &mut Mirror, told: Told) {
     match told {
-        Told::Table(told) => mirror.table(told.handle, told.table),
+        Told::Table(told) => {
+            let owner = told.owner.and_then(program_of_port);
+            mirror.table(told.handle, told.table, owner);
+        }
         Told::Chain(told) => mirror.chain(&told.table, told.handle, told.chain, told.counters),
         Told::Set(told) => mirror.set(&told.table, told.handle, told.set, told.count),
         Told::Object(told) => mirror.object(&told.table, told.handle, told.object),

@@ -87,9 +87,7 @@ impl<'a> Lister<'a> {
         }
         let mut out = String::new();
         for table in self.tables_of(family) {
-            let _ = write!(out, "table {}", table.table.id);
-            self.handle(table.handle, &mut out);
-            out.push('\n');
+            let _ = writeln!(out, "table {}", table.table.id);
         }
         out
     }

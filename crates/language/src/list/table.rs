@@ -36,6 +36,9 @@ impl Lister<'_> {
     pub(crate) fn table_head(&self, table: &TableState, out: &mut String) -> bool {
         let _ = write!(out, "table {} {{", table.table.id);
         self.handle(table.handle, out);
+        if let Some(owner) = table.owner.as_ref().filter(|_| table.table.flags.contains(TableFlags::OWNER)) {
+            let _ = write!(out, "{} progname {owner}", if self.options.handles { "" } else { " #" });
+        }
         out.push('\n');
         let head = out.len();
         flags(table.table.flags, out);

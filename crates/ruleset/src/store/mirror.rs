@@ -46,8 +46,8 @@ impl Mirror {
         self.ruleset.generation = generation;
     }
 
-    /// A table. Everything else is told of tables that were told.
-    pub fn table(&mut self, handle: Handle, table: Table) {
+    /// A table, and the name of the program that owns it. Everything else is told of tables that were told.
+    pub fn table(&mut self, handle: Handle, table: Table, owner: Option<Box<str>>) {
         let tables = &mut self.ruleset.tables;
         if tables.find(&table.id).is_some() || tables.find_handle(handle).is_some() {
             return;
@@ -55,6 +55,7 @@ impl Mirror {
         let slot = tables.insert(handle, table.id.clone(), TableState::new(handle, table));
         if let Some(state) = tables.get_mut(slot) {
             state.id = slot;
+            state.owner = owner;
         }
         self.ruleset.next_table_handle = self.ruleset.next_table_handle.max(handle.0.saturating_add(1));
     }
@@ -228,7 +229,7 @@ mod tests {
     fn mirror_with(flags: SetFlags) -> Mirror {
         let mut mirror = Mirror::new(0);
         let table = Table { id: id(), flags: Default::default(), userdata: Default::default() };
-        mirror.table(Handle(4), table);
+        mirror.table(Handle(4), table, None);
         let set = Set {
             name: "s".into(),
             id: 0,

@@ -96,6 +96,8 @@ pub struct TableState {
     pub handle: Handle,
     /// Its attributes.
     pub table: Table,
+    /// The program that owns it, where that is known: a table with [`crate::TableFlags::OWNER`] elsewhere.
+    pub owner: Option<Box<str>>,
     /// Which slot it is in.
     pub id: u32,
     pub(super) chains: Registry<Box<str>, ChainState>,
@@ -111,6 +113,7 @@ impl TableState {
         TableState {
             handle,
             table,
+            owner: None,
             id: 0,
             chains: Registry::default(),
             sets: Registry::default(),
