@@ -48,6 +48,9 @@ impl Kernel {
     }
 }
 
+/// Errors of one batch of which it is told which part of their change is at fault.
+const LOCATED: usize = 256;
+
 /// What a batch is sent for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
@@ -124,7 +127,9 @@ impl Kernel {
 fn verdict(refused: Vec<Refusal>, transaction: &Transaction) -> CommitError {
     let mut changes: Vec<ChangeError> = Vec::new();
     for refusal in refused {
-        let Some(fault) = transaction.fault(refusal.seq, refusal.offset) else {
+        // To find the part, the batch is read from its beginning: not for thousands of errors.
+        let offset = refusal.offset.filter(|_| changes.len() < LOCATED);
+        let Some(fault) = transaction.fault(refusal.seq, offset) else {
             return match refusal.errno {
                 Errno::ERESTART | Errno::EAGAIN => CommitError::Changed,
                 _ => AskError::Answer(refusal).into(),
