@@ -172,7 +172,7 @@ fn only_files_are_included() {
         told(&limited(LITTLE, &["-f", &file], |_| ()), "Not a regular file");
     }
     for (name, reason) in
-        [("", "No such file"), ("/", "Not a regular"), ("/proc/self/mem", "error"), ("/a\0b", "NUL")]
+        [("", "No such file"), ("/", "Not a regular"), ("/proc/self/mem", "error"), ("/a\0b", "syntax error")]
     {
         let file = directory.file("include.nft", format!("include \"{name}\"\n"));
         told(&limited(LITTLE, &["-f", &file], |_| ()), reason);
