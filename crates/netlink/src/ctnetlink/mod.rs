@@ -131,7 +131,11 @@ mod tests {
     fn what_is_unknown_survives_at_every_level() {
         let mut bytes = Vec::new();
         let mut w = Writer::new(&mut bytes);
-        w.nest(1, |w| w.put(77, b"tuple"));
+        w.nest(1, |w| {
+            w.nest(1, |w| w.put(78, b"address"));
+            w.nest(2, |w| w.put(79, b"protocol"));
+            w.put(77, b"tuple");
+        });
         w.nest(4, |w| w.nest(1, |w| w.nest(9, |w| w.put_u8(1, 1))));
         w.nest(6, |w| w.put(99, b"nat"));
         w.put(300, b"top");
@@ -152,13 +156,13 @@ mod tests {
     prop_compose! {
         fn tuple()(
             (source, destination) in (address(), address()),
-            protocol in any::<u8>(),
+            protocol in any::<Option<u8>>(),
             (source_port, destination_port, icmp_id, zone) in any::<(Option<u16>, Option<u16>, Option<u16>, Option<u16>)>(),
             (icmp_type, icmp_code) in any::<(Option<u8>, Option<u8>)>(),
         ) -> Tuple {
             Tuple {
-                source, destination, protocol: Some(protocol), source_port, destination_port, icmp_type, icmp_code,
-                icmp_id, zone, unknown: Unknown::new(),
+                source, destination, protocol, source_port, destination_port, icmp_type, icmp_code,
+                icmp_id, zone, ..Tuple::default()
             }
         }
     }
@@ -224,6 +228,26 @@ mod tests {
         }
     }
 
+    /// Attributes of types that exist, with values of lengths that exist, within one another.
+    fn attributes(depth: u32) -> BoxedStrategy<Vec<u8>> {
+        let bytes = |len: usize| proptest::collection::vec(any::<u8>(), len);
+        let leaf = prop_oneof![bytes(1), bytes(2), bytes(4), bytes(8), bytes(16)].boxed();
+        let value = match depth {
+            0 => leaf,
+            _ => prop_oneof![leaf, attributes(depth - 1)].boxed(),
+        };
+        proptest::collection::vec((1u16..28, value, any::<bool>()), 0..4)
+            .prop_map(|attributes| {
+                let mut bytes = Vec::new();
+                let mut writer = Writer::new(&mut bytes);
+                for (kind, value, nested) in attributes {
+                    writer.put(if nested { kind | 0x8000 } else { kind }, &value);
+                }
+                bytes
+            })
+            .boxed()
+    }
+
     proptest! {
         #[test]
         fn a_flow_is_itself_after_the_wire(flow in flow()) {
@@ -247,6 +271,20 @@ mod tests {
             let mut bytes = Vec::new();
             expectation.encode(&mut Writer::new(&mut bytes));
             prop_assert_eq!(Expectation::decode(Attributes::new(&bytes)), Ok(expectation));
+        }
+
+        #[test]
+        fn what_was_read_is_itself_after_the_wire(bytes in attributes(4)) {
+            if let Ok(flow) = Flow::decode(Attributes::new(&bytes)) {
+                let mut again = Vec::new();
+                flow.encode(&mut Writer::new(&mut again));
+                prop_assert_eq!(Flow::decode(Attributes::new(&again)), Ok(flow));
+            }
+            if let Ok(expectation) = Expectation::decode(Attributes::new(&bytes)) {
+                let mut again = Vec::new();
+                expectation.encode(&mut Writer::new(&mut again));
+                prop_assert_eq!(Expectation::decode(Attributes::new(&again)), Ok(expectation));
+            }
         }
 
         #[test]

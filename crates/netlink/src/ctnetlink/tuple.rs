@@ -54,6 +54,10 @@ pub struct Tuple {
     pub zone: Option<u16>,
     /// What a newer peer says besides.
     pub unknown: Unknown,
+    /// What it says besides among the addresses.
+    pub unknown_addresses: Unknown,
+    /// What it says besides about the protocol.
+    pub unknown_protocol: Unknown,
 }
 
 impl Tuple {
@@ -80,7 +84,7 @@ impl Tuple {
                 V4_DST => self.destination = Some(v4(&attribute)?),
                 V6_SRC => self.source = Some(v6(&attribute)?),
                 V6_DST => self.destination = Some(v6(&attribute)?),
-                _ => {}
+                _ => self.unknown_addresses.keep(&attribute)?,
             }
         }
         Ok(())
@@ -96,7 +100,7 @@ impl Tuple {
                 ICMP_ID | ICMPV6_ID => self.icmp_id = Some(attribute.u16_be()?),
                 ICMP_TYPE | ICMPV6_TYPE => self.icmp_type = Some(attribute.u8()?),
                 ICMP_CODE | ICMPV6_CODE => self.icmp_code = Some(attribute.u8()?),
-                _ => {}
+                _ => self.unknown_protocol.keep(&attribute)?,
             }
         }
         Ok(())
@@ -105,14 +109,15 @@ impl Tuple {
     /// Writes it as a nest of this type.
     pub fn encode(&self, kind: u16, writer: &mut Writer<'_>) {
         writer.nest(kind, |w| {
-            if self.source.is_some() || self.destination.is_some() {
+            if self.source.is_some() || self.destination.is_some() || !self.unknown_addresses.is_empty() {
                 w.nest(IP, |w| {
                     put_address(w, [V4_SRC, V6_SRC], self.source);
                     put_address(w, [V4_DST, V6_DST], self.destination);
+                    self.unknown_addresses.encode(w);
                 });
             }
-            if let Some(protocol) = self.protocol {
-                w.nest(PROTO, |w| self.encode_protocol(protocol, w));
+            if self.names_protocol() {
+                w.nest(PROTO, |w| self.encode_protocol(w));
             }
             if let Some(zone) = self.zone {
                 w.put_u16_be(ZONE, zone);
@@ -121,16 +126,29 @@ impl Tuple {
         });
     }
 
-    fn encode_protocol(&self, protocol: u8, w: &mut Writer<'_>) {
-        w.put_u8(NUM, protocol);
+    /// Whether it says anything about the protocol.
+    fn names_protocol(&self) -> bool {
+        self.protocol.is_some()
+            || self.source_port.is_some()
+            || self.destination_port.is_some()
+            || self.icmp_type.is_some()
+            || self.icmp_code.is_some()
+            || self.icmp_id.is_some()
+            || !self.unknown_protocol.is_empty()
+    }
+
+    fn encode_protocol(&self, w: &mut Writer<'_>) {
+        if let Some(protocol) = self.protocol {
+            w.put_u8(NUM, protocol);
+        }
         if let Some(port) = self.source_port {
             w.put_u16_be(SRC_PORT, port);
         }
         if let Some(port) = self.destination_port {
             w.put_u16_be(DST_PORT, port);
         }
-        let [id, kind, code] = match protocol {
-            ICMPV6 => [ICMPV6_ID, ICMPV6_TYPE, ICMPV6_CODE],
+        let [id, kind, code] = match self.protocol {
+            Some(ICMPV6) => [ICMPV6_ID, ICMPV6_TYPE, ICMPV6_CODE],
             _ => [ICMP_ID, ICMP_TYPE, ICMP_CODE],
         };
         if let Some(value) = self.icmp_id {
@@ -142,6 +160,7 @@ impl Tuple {
         if let Some(value) = self.icmp_code {
             w.put_u8(code, value);
         }
+        self.unknown_protocol.encode(w);
     }
 }
 
