@@ -49,7 +49,7 @@ fn plain(message: &ironweir_netlink::Message<'_>) -> Vec<Tree> {
         // Flags of a set that has none; length of verdicts, at which the kernel does not look.
         kind::NEWSET => {
             let verdicts = trees.iter().any(|tree| tree.kind == 6 && tree.value == [0xff, 0xff, 0xff, 0]);
-            trees.retain(|tree| !(tree.kind == 3 && tree.value == [0; 4]) && !(tree.kind == 7 && verdicts));
+            trees.retain(|tree| (tree.kind != 3 || tree.value != [0; 4]) && (tree.kind != 7 || !verdicts));
         }
         kind::NEWSETELEM | kind::DELSETELEM => {
             trees.retain(|tree| tree.kind != 4);

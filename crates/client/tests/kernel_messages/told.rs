@@ -83,7 +83,7 @@ struct Kernel {
 
 impl Kernel {
     /// Sends a batch. The first error, if any.
-    fn commit(&mut self, batch: &Batch) -> Result<(), Refusal> {
+    fn commit(&mut self, batch: &Batch) -> Result<(), Box<Refusal>> {
         let transaction = Transaction::encode(batch, self.seq, None, Flags::ACK).expect("it can be said");
         self.seq = transaction.next_seq();
         self.socket.make_receive_room(8 << 20);
@@ -100,7 +100,7 @@ impl Kernel {
                     let fault = transaction.fault(ack.request.seq, ack.extended.offset);
                     let fault = fault.expect("one of our messages");
                     let change = batch.changes.get(fault.change as usize).expect("of the batch").clone();
-                    refusal = Some(Refusal { errno, change, part: fault.part });
+                    refusal = Some(Box::new(Refusal { errno, change, part: fault.part }));
                 }
             }
         }

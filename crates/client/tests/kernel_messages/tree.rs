@@ -99,7 +99,7 @@ fn take_redundant(trees: &mut Vec<Tree>) {
             let silent = redundant.zero.iter().any(|(kind, _)| *kind == tree.kind);
             let of = redundant.same.iter().find(|(kind, _)| *kind == tree.kind);
             let twice = of.is_some_and(|(_, of)| value(*of, &before).as_ref() == Some(&tree.value));
-            !twice && !(silent && tree.value.iter().all(|byte| *byte == 0))
+            !twice && (!silent || tree.value.iter().any(|byte| *byte != 0))
         });
     }
     let expression = name.kind == 1 && name.value.last() == Some(&0) && name.value.len() > 1;
