@@ -192,7 +192,9 @@ impl Connection {
             };
             for message in Messages::new(datagram) {
                 let message = message?;
-                if message.header.seq.wrapping_sub(first) > self.seq.wrapping_sub(first) {
+                // Echoes of elements have no number (nf_tables_setelem_notify of Linux 6.18).
+                let own = message.header.seq.wrapping_sub(first) <= self.seq.wrapping_sub(first);
+                if !own && message.header.seq != 0 {
                     continue;
                 }
                 match message.header.kind {

@@ -9,6 +9,7 @@ pub mod decl;
 pub mod define;
 pub mod diag;
 pub mod difference;
+pub mod event;
 pub mod expr;
 pub mod files;
 pub mod interval;

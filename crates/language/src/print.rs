@@ -130,6 +130,13 @@ pub fn time(milliseconds: u64) -> String {
     out
 }
 
+impl Options {
+    /// A time as nft prints it with these options: [`time`], or with `-n` and `-T` whole seconds.
+    pub fn time(&self, milliseconds: u64) -> String {
+        if self.time_numbers() { format!("{}s", milliseconds / 1000) } else { time(milliseconds) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

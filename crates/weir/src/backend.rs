@@ -4,7 +4,7 @@ use ironweir_client::connection::{AskError, Refusal};
 use ironweir_client::kernel::{CommitError, FetchError, Kernel};
 use ironweir_engine::Engine;
 use ironweir_io::NetlinkError;
-use ironweir_language::session::{Backend, BackendError, Rejection};
+use ironweir_language::session::{Backend, BackendError, Echoes, Rejection};
 use ironweir_ruleset::store::{Applied, Errno};
 use ironweir_ruleset::{Batch, Element, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
@@ -49,8 +49,12 @@ impl InKernel {
     ///
     /// # Errors
     /// [`NetlinkError::Open`].
-    pub fn open(_echo: bool) -> Result<InKernel, NetlinkError> {
-        Ok(InKernel { kernel: Kernel::open()? })
+    pub fn open(echo: bool) -> Result<InKernel, NetlinkError> {
+        let mut kernel = Kernel::open()?;
+        if echo {
+            kernel.echo();
+        }
+        Ok(InKernel { kernel })
     }
 }
 
@@ -79,6 +83,14 @@ impl Backend for InKernel {
 
     fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
         self.kernel.commit(batch).map_err(commit_failed)
+    }
+
+    fn take_echoes(&mut self) -> Echoes {
+        Echoes { events: self.kernel.take_echoes(), lost: self.kernel.echoes_lost() }
+    }
+
+    fn has_events(&self) -> bool {
+        true
     }
 
     fn check(&mut self, batch: &Batch) -> Result<Applied, Rejection> {

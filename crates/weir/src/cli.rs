@@ -63,6 +63,18 @@ pub fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Writes to standard output, of which more is to come. Tells whether somebody reads it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print_on(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
 /// Writes to standard error.
 pub fn complain(text: &str) {
     // Nobody is left to tell.

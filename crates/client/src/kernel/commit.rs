@@ -1,7 +1,7 @@
 //! Changing the kernel's ruleset: a batch in one message, and its verdict.
 
 use ironweir_netlink::{EncodeError, Flags};
-use ironweir_ruleset::netlink::Transaction;
+use ironweir_ruleset::netlink::{Event, Transaction};
 use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind, Thing};
 use ironweir_ruleset::{Batch, Change, Selector, TableId};
 
@@ -61,6 +61,12 @@ enum Purpose {
 /// What an answer of the kernel takes of the receive buffer, beside the message itself: its own structures.
 const ANSWER_OVERHEAD: usize = 1024;
 
+/// How much larger echoes are than what they answer: an element of 20 bytes is a message in a buffer of its own.
+const ECHO_FACTOR: usize = 64;
+
+/// Room for echoes at most.
+const MAX_ECHO_ROOM: usize = 512 << 20;
+
 /// Errors of one batch that there is room for; the kernel tells one for each change.
 const ERRORS: usize = 8192;
 
@@ -74,20 +80,38 @@ impl Kernel {
         let first = self.connection.next_number();
         let transaction = self.encode(batch, first, purpose)?;
         self.connection.take_numbers(transaction.next_seq().wrapping_sub(first));
-        self.connection.socket().make_receive_room(ERRORS * ANSWER_OVERHEAD);
+        let room = ERRORS * ANSWER_OVERHEAD + self.echo_room(&transaction);
+        self.connection.socket().make_receive_room(room);
         let mut refused = Vec::new();
         // Errors come before everything else: where something is lost and no error is among what was read, there was none.
-        self.connection.send_batch(transaction.as_bytes(), first, &mut refused, |_| Ok(()))?;
+        let mut echoes = self.echoes.take();
+        let lost = self.connection.send_batch(transaction.as_bytes(), first, &mut refused, |message| {
+            if let Some(echoes) = echoes.as_mut() {
+                echoes.push(Event::decode(message)?);
+            }
+            Ok(())
+        });
+        self.echoes = echoes;
+        self.echoes_lost = lost? && self.echoes.is_some();
         if refused.is_empty() {
             return Ok(none);
         }
         Err(verdict(refused, &transaction))
     }
 
+    /// Room for what is echoed. The kernel counts what it says with its own structures; one element is a message.
+    fn echo_room(&self, transaction: &Transaction) -> usize {
+        match self.echoes {
+            Some(_) => transaction.as_bytes().len().saturating_mul(ECHO_FACTOR).min(MAX_ECHO_ROOM),
+            None => 0,
+        }
+    }
+
     fn encode(&self, batch: &Batch, first: u32, purpose: Purpose) -> Result<Transaction, CommitError> {
         let cannot = |change: u32, error| CommitError::Encode { change, error };
+        let flags = if self.echoes.is_some() { Flags::ECHO } else { Flags::empty() };
         let mut transaction =
-            Transaction::begin(first, self.generation, Flags::empty()).map_err(|error| cannot(0, error))?;
+            Transaction::begin(first, self.generation, flags).map_err(|error| cannot(0, error))?;
         for (index, change) in (0..).zip(&batch.changes) {
             match change {
                 Change::RenameChain { table, chain: Selector::Name(old), name } => {

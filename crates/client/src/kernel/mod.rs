@@ -1,16 +1,19 @@
 //! The running kernel's nf_tables, of the network namespace that this process is in.
 
 mod commit;
+mod events;
 mod fetch;
 
 use ironweir_io::NetlinkError;
 use ironweir_ruleset::Ruleset;
+use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::store::Mirror;
 use ironweir_wire::Instant;
 
 use crate::connection::{AskError, Connection};
 
 pub use commit::CommitError;
+pub use events::Events;
 
 /// The kernel as a place for rulesets: what is known of its ruleset, and the way to ask and change it.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ pub struct Kernel {
     generation: Option<u32>,
     /// When that was.
     now: Instant,
+    /// What the kernel echoed of committed batches; `None` where it is not asked to.
+    echoes: Option<Vec<Event>>,
+    /// Whether the last batch was answered by more than there was room for.
+    echoes_lost: bool,
 }
 
 /// Why the kernel's ruleset cannot be read.
@@ -46,7 +53,24 @@ impl Kernel {
             mirror: Mirror::default(),
             generation: None,
             now: Instant::default(),
+            echoes: None,
+            echoes_lost: false,
         })
+    }
+
+    /// From now on the kernel is asked to send back what a batch makes (`NLM_F_ECHO`).
+    pub fn echo(&mut self) {
+        self.echoes = Some(Vec::new());
+    }
+
+    /// Takes what was sent back since the last time.
+    pub fn take_echoes(&mut self) -> Vec<Event> {
+        self.echoes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether some of what the last batch made was not sent back, for lack of room.
+    pub fn echoes_lost(&self) -> bool {
+        self.echoes_lost
     }
 
     /// What was fetched last.

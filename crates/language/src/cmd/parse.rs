@@ -282,5 +282,10 @@ fn monitor(p: &mut Parser<'_>) -> Parsed<Monitor> {
             p.next();
         }
     }
+    // `vm json` is one format.
+    if monitor.format.as_deref() == Some("vm") && p.word() == "json" {
+        monitor.format = Some("json".into());
+        p.next();
+    }
     Ok(monitor)
 }

@@ -75,7 +75,11 @@ fn print_number(t: Type, value: u128, bits: u32, hex: bool, names: &Names, optio
         Type::Mark => narrow.and_then(|n| names.marks.name(n)).map(str::to_owned),
         Type::Realm => narrow.and_then(|n| names.realms.name(n)).map(quoted),
         Type::Devgroup => narrow.and_then(|n| names.devgroups.name(n)).map(quoted),
-        Type::IfaceIndex => narrow.and_then(|n| names.interfaces.name(n)).map(quoted),
+        // Also with -n: a number says nothing to whoever reads it later.
+        Type::IfaceIndex => match narrow.and_then(|n| names.interfaces.name(n)) {
+            Some(name) => return quoted(name),
+            None => None,
+        },
         Type::Uid if options.guid => narrow.and_then(|n| names.users.name(n)).map(quoted),
         Type::Gid if options.guid => narrow.and_then(|n| names.groups.name(n)).map(quoted),
         Type::Cgroupv2 => narrow.and_then(|n| names.cgroups.name(n)).map(quoted),
@@ -102,6 +106,7 @@ fn print_number(t: Type, value: u128, bits: u32, hex: bool, names: &Names, optio
 fn hex_digits(t: Type) -> Option<usize> {
     match t {
         Type::EtherType => Some(4),
+        Type::Ecn => Some(1),
         Type::Dscp | Type::TcpFlag => Some(2),
         Type::Mark | Type::CtState | Type::CtStatus | Type::CtEvent => Some(8),
         _ => None,

@@ -86,17 +86,18 @@ impl ElementOptions {
             out.text(" ");
             stmt.print(out);
         }
+        let options = out.options;
         match self.timeout {
             Some(0) => {
                 out.text(" timeout never");
             }
             Some(timeout) => {
-                out.text(" timeout ").text(&crate::print::time(timeout));
+                out.text(" timeout ").text(&options.time(timeout));
             }
             None => {}
         }
         if let Some(expires) = self.expires.filter(|_| !out.options.stateless) {
-            out.text(" expires ").text(&crate::print::time(expires));
+            out.text(" expires ").text(&options.time(expires));
         }
         if let Some(comment) = &self.comment {
             out.text(" comment ").quoted(comment);

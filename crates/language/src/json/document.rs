@@ -9,7 +9,7 @@ use crate::source::Span;
 
 /// A document that was read, so that places in it can be named.
 pub struct Document {
-    root: Value,
+    pub(super) root: Value,
     paths: Paths,
 }
 

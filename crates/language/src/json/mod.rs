@@ -13,6 +13,7 @@
 
 mod command;
 mod document;
+mod echo;
 mod expr;
 mod node;
 mod stmt;

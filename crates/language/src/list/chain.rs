@@ -1,13 +1,12 @@
 //! Chains in listings.
 
-use super::json::head;
 use crate::json::one_or_array;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use ironweir_ruleset::store::{ChainState, TableState};
 use ironweir_ruleset::userdata::COMMENT;
-use ironweir_ruleset::{BaseChain, Family, Policy};
+use ironweir_ruleset::{BaseChain, Chain, Family, Handle, Policy, TableId};
 
 use super::{Lister, devices, priority_text};
 
@@ -59,9 +58,13 @@ impl Lister<'_> {
 
 /// A chain without its rules.
 pub(super) fn json(table: &TableState, state: &ChainState) -> Value {
-    let chain = &state.chain;
-    let mut out = head(table, &chain.name);
-    out["handle"] = json!(state.handle.0);
+    json_of(&table.table.id, &state.chain, state.handle)
+}
+
+/// A chain of which an event tells.
+pub(crate) fn json_of(table: &TableId, chain: &Chain, handle: Handle) -> Value {
+    let mut out = json!({ "family": table.family.name(), "table": table.name, "name": chain.name });
+    out["handle"] = json!(handle.0);
     if let Some(comment) = chain.userdata.get_str(COMMENT) {
         out["comment"] = json!(comment);
     }

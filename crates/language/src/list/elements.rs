@@ -104,7 +104,7 @@ impl Lister<'_> {
 
 impl Lister<'_> {
     /// Elements as JSON.
-    pub(super) fn elements_json(&self, table: &TableState, set: &Set, elements: &[Element]) -> Vec<Value> {
+    pub(crate) fn elements_json(&self, table: &TableState, set: &Set, elements: &[Element]) -> Vec<Value> {
         let mut raise = self.raise(table);
         let shapes = set_of(set).key;
         let mut out = Vec::with_capacity(elements.len());

@@ -34,7 +34,7 @@ impl Lister<'_> {
 }
 
 /// A flowtable.
-pub(super) fn json(table: &TableState, state: &FlowtableState) -> Value {
+pub(crate) fn json(table: &TableState, state: &FlowtableState) -> Value {
     let flowtable = &state.flowtable;
     let mut out = head(table, &flowtable.name);
     out["handle"] = json!(state.handle.0);

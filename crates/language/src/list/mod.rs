@@ -25,7 +25,11 @@ use ironweir_wire::Instant;
 use crate::datatype::Names;
 use crate::print::Options;
 
+pub(crate) use chain::json_of as chain_json;
+pub(crate) use flowtable::json as flowtable_json;
+pub(crate) use json::json_text;
 pub use priority::priority_text;
+pub(crate) use table::{flag_words, json as table_json};
 
 /// A ruleset and how to list it.
 #[derive(Clone, Copy)]
@@ -259,7 +263,7 @@ impl<'a> Lister<'a> {
     }
 
     /// ` # handle 7`, where handles are asked for.
-    fn handle(&self, handle: Handle, out: &mut String) {
+    pub(crate) fn handle(&self, handle: Handle, out: &mut String) {
         if self.options.handles {
             let _ = write!(out, " # handle {handle}");
         }
@@ -274,7 +278,7 @@ fn comment(text: Option<&str>, out: &mut String) {
 }
 
 /// `{ "a", "b" }`.
-fn devices(devices: &[Box<str>]) -> String {
+pub(crate) fn devices(devices: &[Box<str>]) -> String {
     let quoted: Vec<String> = devices.iter().map(|device| format!("\"{device}\"")).collect();
     format!("{{ {} }}", quoted.join(", "))
 }

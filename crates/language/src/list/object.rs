@@ -17,7 +17,6 @@ use ironweir_ruleset::userdata::COMMENT;
 
 use super::Lister;
 use crate::decl::ct_object::timeout_states;
-use crate::print::time;
 
 impl Lister<'_> {
     /// An object.
@@ -74,7 +73,7 @@ impl Lister<'_> {
 
     fn timeout(&self, timeout: &CtTimeout) -> Vec<String> {
         let policy: Vec<String> = changed_timeouts(timeout)
-            .map(|(name, seconds)| format!("{name} : {}", time(u64::from(seconds) * 1000)))
+            .map(|(name, seconds)| format!("{name} : {}", self.options.time(u64::from(seconds) * 1000)))
             .collect();
         vec![
             format!("protocol {}", self.protocol(timeout.l4proto)),
@@ -87,7 +86,7 @@ impl Lister<'_> {
         vec![
             format!("protocol {}", self.protocol(expectation.l4proto)),
             format!("dport {}", expectation.dport),
-            format!("timeout {}", time(expectation.timeout.into())),
+            format!("timeout {}", self.options.time(expectation.timeout.into())),
             format!("size {}", expectation.size),
             format!("l3proto {}", l3proto(expectation.l3proto)),
         ]
@@ -95,8 +94,8 @@ impl Lister<'_> {
 
     fn protocol(&self, number: u8) -> String {
         match self.names.protocols.name(number.into()) {
-            Some(name) if !self.options.protocol_numbers() => name.into(),
-            _ => number.to_string(),
+            Some(name) => name.into(),
+            None => number.to_string(),
         }
     }
 }
@@ -225,7 +224,7 @@ fn tunnel_lines(tunnel: &Tunnel) -> Vec<String> {
 
 impl Lister<'_> {
     /// An object as JSON.
-    pub(super) fn object_json(&self, table: &TableState, state: &ObjectState) -> Value {
+    pub(crate) fn object_json(&self, table: &TableState, state: &ObjectState) -> Value {
         let object = &state.object;
         let mut out = head(table, &object.name);
         out["handle"] = json!(state.handle.0);

@@ -2,13 +2,13 @@
 
 use ironweir_ruleset::store::TableState;
 use ironweir_ruleset::store::{ChainState, RuleState};
-use ironweir_ruleset::{Element, Rule, Set};
+use ironweir_ruleset::{Element, Handle, Rule, Set};
 use serde_json::{Value, json};
 
 use super::Lister;
 use crate::ast;
 use crate::print::Printer;
-use crate::raise::{Chains, Raise, print_options, raise_rule};
+use crate::raise::{Chains, NoChains, Raise, print_options, raise_rule};
 use crate::scope::{Scope, Sets};
 
 /// How deep anonymous chains are listed inside one another; the kernel allows fewer.
@@ -61,6 +61,13 @@ impl<'a> Lister<'a> {
         printer.finish()
     }
 
+    /// A rule on one line. Anonymous chains are named.
+    pub(crate) fn rule_line(&self, table: &TableState, rule: &Rule) -> String {
+        let mut printer = Printer::new(self.options);
+        self.rule_with_names(table, rule).print(&mut printer);
+        printer.finish()
+    }
+
     /// For raising what stands outside of rules.
     pub(super) fn raise<'s>(&'s self, table: &'s TableState) -> Raise<'s> {
         Raise::new(self.scope(table), print_options(&self.options), &crate::raise::NoChains, self.now)
@@ -75,13 +82,25 @@ impl Lister<'_> {
     /// A rule as JSON.
     pub(super) fn rule_json(&self, table: &TableState, chain: &ChainState, state: &RuleState) -> Value {
         let context = Context { lister: self, table, depth: 0 };
-        let rule = context.rule(&state.rule);
+        self.raised_json(table, &chain.chain.name, state.handle, &context.rule(&state.rule))
+    }
+
+    /// A rule of which an event tells, as JSON. Anonymous chains are told by themselves and named here.
+    pub(crate) fn rule_json_of(&self, table: &TableState, chain: &str, handle: Handle, rule: &Rule) -> Value {
+        self.raised_json(table, chain, handle, &self.rule_with_names(table, rule))
+    }
+
+    fn rule_with_names(&self, table: &TableState, rule: &Rule) -> ast::Rule {
+        raise_rule(self.scope(table), print_options(&self.options), &NoChains, self.now, rule)
+    }
+
+    fn raised_json(&self, table: &TableState, chain: &str, handle: Handle, rule: &ast::Rule) -> Value {
         let id = &table.table.id;
         let mut out = json!({
             "family": id.family.name(),
             "table": id.name,
-            "chain": chain.chain.name,
-            "handle": state.handle.0,
+            "chain": chain,
+            "handle": handle.0,
         });
         if let Some(comment) = &rule.comment {
             out["comment"] = json!(comment);

@@ -12,7 +12,6 @@ use ironweir_ruleset::{Element, Set, SetFlags};
 
 use super::Lister;
 use crate::datatype::{Type, concat_types};
-use crate::print::time;
 
 impl Lister<'_> {
     /// A set or map with its elements.
@@ -54,10 +53,10 @@ impl Lister<'_> {
         }
         self.set_stmts(table, set, out);
         if let Some(timeout) = set.timeout.filter(|timeout| *timeout > 0) {
-            let _ = writeln!(out, "\t\ttimeout {}", time(timeout));
+            let _ = writeln!(out, "\t\ttimeout {}", self.options.time(timeout));
         }
         if let Some(interval) = set.gc_interval.filter(|interval| *interval > 0) {
-            let _ = writeln!(out, "\t\tgc-interval {}", time(interval.into()));
+            let _ = writeln!(out, "\t\tgc-interval {}", self.options.time(interval.into()));
         }
         super::comment(set.userdata.get_str(SET_COMMENT), out);
         match only {
@@ -151,7 +150,7 @@ fn flags(flags: SetFlags, out: &mut String) {
 
 impl Lister<'_> {
     /// A set or map with some of its elements, or with all.
-    pub(super) fn set_json(&self, table: &TableState, state: &SetState, only: Option<Vec<Element>>) -> Value {
+    pub(crate) fn set_json(&self, table: &TableState, state: &SetState, only: Option<Vec<Element>>) -> Value {
         let set = &state.set;
         let mut out = head(table, &set.name);
         out["type"] = match self.typeof_key_syntax(table, set) {

@@ -65,23 +65,23 @@ impl Blocks {
 const FLAGS: [(TableFlags, &str); 3] =
     [(TableFlags::DORMANT, "dormant"), (TableFlags::OWNER, "owner"), (TableFlags::PERSIST, "persist")];
 
+/// The words for flags.
+pub(crate) fn flag_words(flags: TableFlags) -> Vec<&'static str> {
+    FLAGS.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| word).collect()
+}
+
 fn flags(flags: TableFlags, out: &mut String) {
-    let words: Vec<&str> =
-        FLAGS.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| word).collect();
+    let words = flag_words(flags);
     if !words.is_empty() {
         let _ = writeln!(out, "\tflags {}", words.join(","));
     }
 }
 
 /// A table without what it holds.
-pub(super) fn json(table: &TableState) -> Value {
+pub(crate) fn json(table: &TableState) -> Value {
     let id = &table.table.id;
     let mut out = json!({ "family": id.family.name(), "name": id.name, "handle": table.handle.0 });
-    let flags: Vec<&str> = FLAGS
-        .into_iter()
-        .filter(|(flag, _)| table.table.flags.contains(*flag))
-        .map(|(_, word)| word)
-        .collect();
+    let flags = flag_words(table.table.flags);
     if !flags.is_empty() {
         out["flags"] = json!(flags);
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::store::{Applied, ChangeError, Errno};
 use ironweir_ruleset::{Batch, Element, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
@@ -49,6 +50,16 @@ pub trait Backend {
     /// Why it was not.
     fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection>;
 
+    /// What the commits since the last call made, as the ruleset's owner tells it (`-e`), if it was asked to.
+    fn take_echoes(&mut self) -> Echoes {
+        Echoes::default()
+    }
+
+    /// Whether it tells of changes that others make.
+    fn has_events(&self) -> bool {
+        false
+    }
+
     /// Whether a batch would be committed.
     ///
     /// # Errors
@@ -56,6 +67,15 @@ pub trait Backend {
     fn check(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
         self.ruleset().clone().apply(batch, self.now()).map_err(Rejection::Changes)
     }
+}
+
+/// What commits made.
+#[derive(Clone, Debug, Default)]
+pub struct Echoes {
+    /// In the order of the batch.
+    pub events: Vec<Event>,
+    /// Some are missing: there was no room for them.
+    pub lost: bool,
 }
 
 /// Why a batch was not committed.

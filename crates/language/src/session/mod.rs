@@ -6,6 +6,7 @@
 mod backend;
 mod declare;
 mod describe;
+mod echo;
 mod kernel_option;
 mod lost;
 mod needs;
@@ -15,11 +16,12 @@ mod show;
 use std::collections::HashMap;
 
 use ironweir_ruleset::debug::print_batch;
+use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind};
 use ironweir_ruleset::{Change, Family, Handle, Part, Ruleset, Selector, TableId};
 use ironweir_wire::Instant;
 
-use crate::cmd::{self, Command, CommandKind, Listing};
+use crate::cmd::{self, Command, CommandKind, Listing, Monitor};
 use crate::compile::{Compiled, Compiler, MAX_ERRORS};
 use crate::datatype::Names;
 use crate::define::Scopes;
@@ -31,7 +33,7 @@ use crate::parse::Parser;
 use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
 
-pub use backend::{Backend, BackendError, Memory, Rejection};
+pub use backend::{Backend, BackendError, Echoes, Memory, Rejection};
 pub use declare::Declared;
 
 /// What a run depends on besides the text.
@@ -45,6 +47,8 @@ pub struct Session {
     pub check: bool,
     /// `--debug=netlink`: bytecode of what is committed is printed.
     pub debug_netlink: bool,
+    /// `-e`: what was made is printed, where the backend tells it.
+    pub echo: bool,
     /// `-D` and what texts run before have defined.
     pub scopes: Scopes,
 }
@@ -60,6 +64,12 @@ pub struct Outcome {
     pub remarks: Vec<String>,
     /// Where committed rules were written.
     pub rules: Vec<RuleOrigin>,
+    /// What to watch from now on: a `monitor` command ends the text.
+    pub monitor: Option<Monitor>,
+    /// What was made, of a document: it is printed with the handles.
+    echoed: Vec<Event>,
+    /// Whether the commands are a document's.
+    from_document: bool,
 }
 
 /// Where a committed rule was written.
@@ -141,7 +151,7 @@ impl Session {
     /// Runs a JSON document against a backend. Errors name the path of what they are about; `name` is what they call the
     /// document.
     pub fn run_json(&mut self, name: &str, text: &str, backend: &mut dyn Backend) -> Outcome {
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome { from_document: true, ..Outcome::default() };
         let document = match Document::read(text) {
             Ok(document) => document,
             Err(mut error) => {
@@ -160,6 +170,10 @@ impl Session {
         }
         let found = std::mem::take(&mut outcome.diagnostics);
         outcome.diagnostics = found.into_iter().map(|error| document.with_paths(name, error)).collect();
+        if self.echo && outcome.ok() && !self.check {
+            let echoed = std::mem::take(&mut outcome.echoed);
+            outcome.output.push_str(&document.with_handles(&echoed));
+        }
         outcome
     }
 
@@ -196,6 +210,10 @@ impl Session {
             }
             let reads = readers.iter().take_while(|command| command.reads()).count();
             for command in &readers[..reads] {
+                if let (CommandKind::Monitor(monitor), true) = (&command.kind, backend.has_events()) {
+                    outcome.monitor = Some(monitor.clone());
+                    return;
+                }
                 match self.read(command, backend) {
                     Ok(text) => {
                         outcome.output.push_str(&text);
@@ -340,6 +358,9 @@ impl Session {
             }
             match result {
                 Ok(applied) => {
+                    if self.echo && !self.check {
+                        self.echo(backend, outcome);
+                    }
                     if !self.check {
                         outcome.rules.extend(origins(&compiled, &applied));
                     }

@@ -112,7 +112,8 @@ impl Entry {
     pub(crate) fn print(&self, out: &mut Printer) {
         self.key.print(out);
         if let Some(timeout) = self.timeout {
-            out.text(" timeout ").text(&crate::print::time(timeout));
+            let text = out.options.time(timeout);
+            out.text(" timeout ").text(&text);
         }
         // The state is that of the elements, so what a rule says shows none.
         let stateless = std::mem::replace(&mut out.options.stateless, true);

@@ -14,6 +14,7 @@
 mod captured;
 mod chain;
 mod element;
+mod event;
 mod flowtable;
 mod generation;
 mod hook;
@@ -33,6 +34,7 @@ mod unknown;
 
 pub use chain::ChainMessage;
 pub use element::ElementsMessage;
+pub use event::{Event, Verb};
 pub use flowtable::FlowtableMessage;
 pub use generation::Generation;
 pub use object::ObjectMessage;

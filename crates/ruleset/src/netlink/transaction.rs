@@ -61,7 +61,7 @@ pub enum FaultPart {
 
 impl Transaction {
     /// A whole batch. `seq` is the number of its first message; `flags` are those that every change's message gets besides
-    /// its own ([`Flags::ACK`], [`Flags::ECHO`]).
+    /// its own ([`Flags::ACK`]; [`Flags::ECHO`], which only those get that make something).
     ///
     /// # Errors
     /// Which change cannot be said, and why.
@@ -82,7 +82,9 @@ impl Transaction {
     /// A batch that has begun, for a ruleset of this generation or any.
     pub fn begin(seq: u32, generation: Option<u32>, flags: Flags) -> Result<Transaction, EncodeError> {
         let mut buffer = Vec::new();
-        batch::begin(&mut buffer, seq, Flags::empty(), generation)?;
+        // With the echo of the begin the kernel tells which generation the batch made.
+        let echo = Flags(flags.0 & Flags::ECHO.0);
+        batch::begin(&mut buffer, seq, echo, generation)?;
         Ok(Transaction { buffer, first: seq, next: seq.wrapping_add(1), end: None, flags, runs: Vec::new() })
     }
 
@@ -218,11 +220,30 @@ impl Transaction {
         family: u8,
         put: impl FnOnce(&mut Writer<'_>),
     ) -> Result<(), EncodeError> {
-        let flags = Flags::REQUEST | flags | self.flags;
+        // What goes is not echoed, as with nft, whose users read there what was made.
+        let every = match self.flags.contains(Flags::ECHO) && !makes(kind) {
+            true => Flags(self.flags.0 & !Flags::ECHO.0),
+            false => self.flags,
+        };
+        let flags = Flags::REQUEST | flags | every;
         message(&mut self.buffer, message_type(kind), flags, self.next, GenMsg::of(family), put)?;
         self.next = self.next.wrapping_add(1);
         Ok(())
     }
+}
+
+/// Whether a message makes something.
+fn makes(kind: u8) -> bool {
+    matches!(
+        kind,
+        kind::NEWTABLE
+            | kind::NEWCHAIN
+            | kind::NEWRULE
+            | kind::NEWSET
+            | kind::NEWSETELEM
+            | kind::NEWOBJ
+            | kind::NEWFLOWTABLE
+    )
 }
 
 fn creation_flags(creation: Creation) -> Flags {

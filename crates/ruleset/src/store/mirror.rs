@@ -27,7 +27,7 @@ use crate::{
 /// refers to it is found.
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
-    ruleset: Ruleset,
+    pub(super) ruleset: Ruleset,
 }
 
 impl Mirror {

@@ -13,6 +13,7 @@ mod chain;
 pub mod elements;
 mod errno;
 mod error;
+mod follow;
 mod graph;
 mod mirror;
 mod references;

@@ -1,5 +1,6 @@
 //! `weir nft`: nft's command line.
 
+mod monitor;
 mod options;
 
 use std::ffi::OsString;
@@ -86,6 +87,7 @@ fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
         names,
         check: options.check,
         debug_netlink: options.debug_netlink,
+        echo: options.echo,
         ..Session::default()
     }
 }
@@ -114,7 +116,11 @@ fn run_in(
     };
     let files = DiskFiles { include_paths: options.include_paths.clone() };
     let outcome = session.run(&mut sources, source, &files, backend);
-    report(&outcome, &sources)
+    let code = report(&outcome, &sources);
+    match &outcome.monitor {
+        Some(monitor) if outcome.ok() => monitor::run(session, monitor, backend),
+        _ => code,
+    }
 }
 
 fn report(outcome: &Outcome, sources: &Sources) -> ExitCode {

@@ -13,7 +13,7 @@ mod validate;
 use hashbrown::{HashMap, HashSet};
 use ironweir_wire::Instant;
 
-pub(super) use self::rules::put_rule;
+pub(super) use self::rules::{put_rule, take_rule};
 use self::undo::Undo;
 use super::error::Thing;
 use super::{ChangeError, ErrorKind, Ruleset, TableState};

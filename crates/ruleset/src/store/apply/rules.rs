@@ -341,7 +341,7 @@ pub(in crate::store) fn put_rule(
 }
 
 /// Takes a rule out of a chain and no longer counts what it refers to.
-pub(super) fn take_rule(
+pub(in crate::store) fn take_rule(
     table: &mut TableState,
     chain: u32,
     handle: Handle,
