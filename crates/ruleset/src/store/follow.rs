@@ -17,7 +17,7 @@ impl Mirror {
         if self.ruleset.table(id).is_none() {
             let handle = Handle(u64::MAX - self.ruleset.tables.len() as u64);
             let (flags, userdata) = Default::default();
-            self.table(handle, Table { id: id.clone(), flags, userdata });
+            self.table(handle, Table { id: id.clone(), flags, userdata }, None);
         }
     }
 
@@ -29,7 +29,7 @@ impl Mirror {
                 Some(state) if state.handle == told.handle => state.table = told.table.clone(),
                 _ => {
                     self.forget_table(&told.table.id);
-                    self.table(told.handle, told.table.clone());
+                    self.table(told.handle, told.table.clone(), None);
                 }
             },
             Told::Chain(told) => self.follow_chain(told),
