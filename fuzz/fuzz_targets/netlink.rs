@@ -31,6 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+/// What a request alone has, such as the number of a set in its batch, is read but not told.
 fn told_again(told: &Told, header: Header) {
     if matches!(told, Told::Unknown) {
         return;
@@ -42,7 +43,6 @@ fn told_again(told: &Told, header: Header) {
     let mut second = Vec::new();
     again.encode(&mut second, header, 0).expect("it was written before");
     assert!(first == second, "written, read, and written otherwise:\n{told:?}\n{again:?}");
-    assert!(again == *told, "read otherwise:\n{told:?}\n{again:?}");
 }
 
 fn connections_again(attributes: &[u8]) {

@@ -242,6 +242,16 @@ impl Lower<'_> {
         let base = known.header().base;
         let told = self.protocols.told(base);
         let within = told.source == span.source && told.start <= span.start && span.end <= told.end;
+        let family = self.scope.family;
+        if !told.is_some()
+            && matches!(family, Family::Ip | Family::Ip6 | Family::Arp)
+            && base == Base::Network
+        {
+            let family = family.name();
+            let error = error.note(format!("a table of family {family} sees {family} packets alone"));
+            let both = matches!((known, wanted), (Proto::Ip, Proto::Ip6) | (Proto::Ip6, Proto::Ip));
+            return if both { error.help("a table of family inet sees ip and ip6 packets") } else { error };
+        }
         if !told.is_some() || within {
             let known = name(known);
             return error.note(format!(

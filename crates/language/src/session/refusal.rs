@@ -151,6 +151,13 @@ impl Refusals<'_> {
         }
     }
 
+    /// Whether the word before a place is the family `ip`.
+    fn follows_family(&self, place: Span) -> bool {
+        let before =
+            self.sources.get(place.source).and_then(|source| source.text.get(..place.start as usize));
+        before.is_some_and(|text| text.split_whitespace().next_back() == Some("ip"))
+    }
+
     /// A table of the same name in another family is what is meant most often.
     fn table_meant(&self, error: Box<Diagnostic>, id: &TableId) -> Box<Diagnostic> {
         let batch = self.compiled.batch.changes.iter().zip(&self.compiled.origins);
@@ -162,7 +169,9 @@ impl Refusals<'_> {
         let known: Vec<(&TableId, Span)> =
             declared.chain(committed).filter(|(known, _)| *known != id).collect();
         if let Some((same, span)) = known.iter().find(|(known, _)| known.name == id.name) {
-            let error = error.help(format!("did you mean '{same}'? Where no family is named it is ip"));
+            let unsaid = id.family == Family::Ip && !self.follows_family(error.span);
+            let rule = if unsaid { " Where no family is named it is ip" } else { "" };
+            let error = error.help(format!("did you mean '{same}'?{rule}"));
             return if span.is_some() {
                 error.and(*span, format!("table {same} is declared here"))
             } else {
