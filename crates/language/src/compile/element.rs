@@ -7,11 +7,11 @@ use super::cache::TableSets;
 use crate::cmd::{Command, CommandKind, Declaration, Target};
 use crate::decl::element::{Elements, ElementsDecl};
 use crate::decl::set::SetDecl;
-use crate::diag::{Code, Diagnostic, Parsed, short};
+use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::expr::set::SetLiteral;
 use crate::interval::{self, Member, Style};
 use crate::lower::{Lower, member, set_of};
-use crate::scope::Scope;
+use crate::scope::{Scope, Sets};
 use crate::source::Span;
 
 impl Compiler<'_> {
@@ -31,7 +31,7 @@ impl Compiler<'_> {
         errors: &mut Vec<Diagnostic>,
     ) {
         if self.cache.set(self.ruleset, &decl.table.id, &decl.set.text).is_none() {
-            errors.push(*no_set(decl));
+            errors.push(*self.no_set(decl));
             return;
         }
         self.add(&decl.table.id, &decl.set.text, &decl.elements, decl.span, creation, errors);
@@ -207,7 +207,7 @@ impl Compiler<'_> {
         let (table, name) = (&decl.table.id, &decl.set.text);
         let (ruleset, now) = (self.ruleset, self.now);
         let Some(set) = self.cache.set(ruleset, table, name).cloned() else {
-            return if missing_ok { Ok(()) } else { Err(no_set(decl)) };
+            return if missing_ok { Ok(()) } else { Err(self.no_set(decl)) };
         };
         let elements = self.keys(table, &set, &decl.elements.literal())?;
         let style = Style {
@@ -264,7 +264,7 @@ impl Compiler<'_> {
     /// Elements that `get element` and `reset element` ask for.
     pub(crate) fn asked(&self, decl: &ElementsDecl) -> Parsed<(Set, Vec<Member>)> {
         let Some(set) = self.cache.set(self.ruleset, &decl.table.id, &decl.set.text) else {
-            return Err(no_set(decl));
+            return Err(self.no_set(decl));
         };
         Ok((set.clone(), self.keys(&decl.table.id, set, &decl.elements.literal())?))
     }
@@ -321,6 +321,23 @@ impl Compiler<'_> {
         place.is_some().then_some(place)
     }
 
+    /// There is no such set, but perhaps one of a name that is near.
+    fn no_set(&self, decl: &ElementsDecl) -> Box<Diagnostic> {
+        let id = &decl.table.id;
+        let sets = TableSets { cache: &self.cache, ruleset: self.ruleset, table: id }.named();
+        let near = nearest(&decl.set.text, sets.iter().map(|(name, _)| &**name)).map(str::to_owned);
+        let mut tables = self.ruleset.tables();
+        let elsewhere = tables.find(|table| {
+            table.table.id.name == id.name && table.table.id != *id && table.set(&decl.set.text).is_some()
+        });
+        let error = Diagnostic::error(decl.set.span, "No such file or directory").code(Code::Missing);
+        let error = error.note(format!("set or map {} does not exist in table {id}", short(&decl.set.text),));
+        match (near, elsewhere) {
+            (None, Some(table)) => error.help(format!("table {} has one of that name", table.table.id)),
+            (near, _) => error.meant(near),
+        }
+    }
+
     /// The elements that commands add to a set, in order.
     fn written(&self, table: &TableId, set: &Set, commands: &[Command]) -> Vec<Member> {
         let is_it = |decl: &&SetDecl| decl.table.id == *table && decl.name.text == set.name;
@@ -350,14 +367,6 @@ impl Compiler<'_> {
 
 /// Errors of one set's elements after which reading on helps nobody.
 const MAX_ERRORS: usize = 20;
-
-fn no_set(decl: &ElementsDecl) -> Box<Diagnostic> {
-    Diagnostic::error(decl.set.span, "No such file or directory").code(Code::Missing).note(format!(
-        "set or map {} does not exist in table {}",
-        short(&decl.set.text),
-        decl.table.id
-    ))
-}
 
 /// What deleting from merged intervals does.
 struct Changed {

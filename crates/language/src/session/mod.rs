@@ -241,7 +241,10 @@ impl Session {
         outcome: &mut Outcome,
     ) {
         let (mut errors, readable) = (Vec::new(), lost.is_empty());
-        if let Err(error) = backend.fetch(&needs::of_changes(commands)) {
+        // With the names of all there is, to tell which of them was meant.
+        let mut parts = needs::of_changes(commands);
+        parts.extend(needs::names());
+        if let Err(error) = backend.fetch(&parts) {
             // What is wrong with the text is told without; only where nothing is, this is what is wrong.
             if outcome.ok() {
                 outcome.diagnostics.push(*unavailable(&error));
