@@ -139,9 +139,17 @@ impl<'a> Writer<'a> {
         self.buffer.truncate(start);
     }
 
-    /// Attributes that are encoded already, headers and padding included.
+    /// Attributes that are encoded already, headers and padding included. Up to 3 bytes behind the last of them, which
+    /// readers pass over (`nla_parse` of the kernel), are left out: with padding they would be taken for one more.
     pub fn put_raw(&mut self, attributes: &[u8]) {
-        self.buffer.extend_from_slice(attributes);
+        let mut whole = 0;
+        while let Some([low, high]) = attributes.get(whole..).and_then(<[u8]>::first_chunk)
+            && attributes.len() - whole >= Attributes::HEADER
+        {
+            let len = usize::from(u16::from_ne_bytes([*low, *high])).max(Attributes::HEADER);
+            whole = (whole + align(len)).min(attributes.len());
+        }
+        self.buffer.extend_from_slice(&attributes[..whole]);
         self.buffer.resize(align(self.buffer.len()), 0);
     }
 
@@ -204,6 +212,20 @@ mod tests {
             &[0, 0, 1, 0],
         ];
         assert_eq!(buffer, expected.concat());
+    }
+
+    #[test]
+    fn bytes_behind_the_last_encoded_attribute_are_left_out() {
+        // Found by fuzzing: padded, one byte was a header that is cut off.
+        let mut buffer = Vec::new();
+        Writer::new(&mut buffer).put_raw(&[1]);
+        assert!(buffer.is_empty());
+        let attribute = [&5u16.to_ne_bytes()[..], &2u16.to_ne_bytes(), &[7]].concat();
+        Writer::new(&mut buffer).put_raw(&attribute);
+        assert_eq!(buffer, [&attribute[..], &[0; 3]].concat());
+        buffer.clear();
+        Writer::new(&mut buffer).put_raw(&[&attribute[..], &[0; 3], &[9, 9]].concat());
+        assert_eq!(buffer, [&attribute[..], &[0; 3]].concat());
     }
 
     #[test]
