@@ -97,7 +97,7 @@ pub enum Change {
         /// The new name.
         name: Box<str>,
     },
-    /// `NFT_MSG_DELCHAIN`. The chain must be empty and unused. With devices, only these leave the base chain.
+    /// `NFT_MSG_DELCHAIN`. The chain must be unused; its rules go with it. With devices, only these leave the base chain.
     DelChain {
         /// Its table.
         table: TableId,

@@ -244,8 +244,13 @@ impl Transaction<'_> {
                 reason: "an anonymous chain goes with its rule",
             });
         }
-        if state.uses > 0 || state.rules.len() > 0 {
+        if state.uses > 0 {
             return Err(ErrorKind::InUse { what: Thing::Chain, table: table.clone(), name: name() });
+        }
+        // Its rules go with it (`nf_tables_delchain`).
+        let rules: Vec<Handle> = state.rules().map(|rule| rule.handle).collect();
+        for rule in rules {
+            self.remove_rule(slot, chain_slot, rule);
         }
         self.remove_chain(slot, chain_slot);
         Ok(Some(handle))
