@@ -313,7 +313,7 @@ fn a_long_chain_of_which_most_changes_is_made_anew_with_its_counters() {
     // Emptied once, and no rule deleted or placed by a handle, each of which would be a search through the chain.
     assert_eq!(found.batch.changes.len(), 16_001);
     for (at, (_, _, totals)) in rules(&result, &filter(), "c").into_iter().enumerate() {
-        assert_eq!(totals, if at % 3 > 0 { (0, 0) } else { (1, 10) }, "rule {at}");
+        assert_eq!(totals, if !at.is_multiple_of(3) { (0, 0) } else { (1, 10) }, "rule {at}");
     }
 }
 

@@ -24,7 +24,7 @@ fn ruleset(new: bool) -> String {
         text.push_str(&format!("chain c{chain} {{\n"));
         for rule in 0..RULES {
             // Every third rule is on both sides.
-            let port = if new && rule % 3 > 0 { 20_000 + rule } else { 10_000 + rule };
+            let port = if new && !rule.is_multiple_of(3) { 20_000 + rule } else { 10_000 + rule };
             let counted = if new { String::new() } else { format!("packets {rule} bytes {}", rule * 100) };
             text.push_str(&format!("tcp dport {port} counter {counted} accept\n"));
         }
