@@ -11,6 +11,7 @@ mod delete;
 mod element;
 mod flowtable;
 mod object;
+mod order;
 mod rule;
 mod set;
 mod table;
@@ -80,7 +81,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// The changes compiled so far.
-    pub fn finish(self) -> Compiled {
+    pub fn finish(mut self) -> Compiled {
+        order::additions(&mut self.compiled);
         self.compiled
     }
 

@@ -139,6 +139,7 @@ impl Events {
         let intervals = half::has_ends(&state.set);
         for element in told.elements {
             if !intervals {
+                self.finish(now, out);
                 self.element(&told.table, &told.set, verb, &[element], now, out);
                 continue;
             }

@@ -106,9 +106,15 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, chain: &Chain) {
     put_userdata(writer, USERDATA, &chain.userdata);
 }
 
-/// Puts the devices that leave a base chain.
-pub(super) fn put_leaving(writer: &mut Writer<'_>, devices: &[Box<str>]) {
-    writer.nest(HOOK, |writer| hook::put_devices(writer, &HOOK_NUMBERS, devices));
+/// Puts the devices that leave a base chain. In the inet family the hook must be named with them: Linux 6.18 answers
+/// `EOPNOTSUPP` otherwise, observed of `nft_delchain_hook`.
+pub(super) fn put_leaving(writer: &mut Writer<'_>, family: Family, devices: &[Box<str>]) {
+    writer.nest(HOOK, |writer| {
+        if let (Family::Inet, Some(number)) = (family, Hook::Ingress.number(family)) {
+            writer.put_u32_be(HOOK_NUMBERS.number, number);
+        }
+        hook::put_devices(writer, &HOOK_NUMBERS, devices);
+    });
 }
 
 fn put_policy(writer: &mut Writer<'_>, policy: Option<Policy>) {
@@ -231,7 +237,7 @@ impl Given {
         Ok(Chain { name, base: self.base, binding, userdata: self.userdata })
     }
 
-    /// Without a number, the hook names only devices: those that leave or have left.
+    /// Without a number or a priority, the hook names only devices: those that leave or have left.
     fn take_hook(
         &mut self,
         family: Family,
@@ -240,7 +246,8 @@ impl Given {
         kind: ChainType,
         policy: Option<Policy>,
     ) -> Result<(), DecodeError> {
-        let Some(number) = hooked.number else {
+        let leaving = hooked.priority.is_none() && !hooked.devices.is_empty();
+        let Some(number) = hooked.number.filter(|_| !leaving) else {
             self.devices = hooked.devices;
             return Ok(());
         };

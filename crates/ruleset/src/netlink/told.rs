@@ -278,7 +278,7 @@ impl Gone {
             Gone::Chain { table, name, handle, devices } => {
                 named(table, chain::TABLE, Some((chain::NAME, name)), *handle, chain::HANDLE);
                 if !devices.is_empty() {
-                    chain::put_leaving(writer, devices);
+                    chain::put_leaving(writer, table.family, devices);
                 }
             }
             Gone::Set { table, name, handle } => {

@@ -311,7 +311,7 @@ fn put(writer: &mut Writer<'_>, change: &Change, index: u32) {
             writer.put_str(chain::TABLE, &table.name);
             select(writer, chain, chain::NAME, chain::HANDLE);
             if !devices.is_empty() {
-                chain::put_leaving(writer, devices);
+                chain::put_leaving(writer, table.family, devices);
             }
         }
         Change::NewRule { table, chain, rule, place } => {
