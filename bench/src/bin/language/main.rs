@@ -14,16 +14,17 @@
 
 #![allow(unreachable_pub)] // a program has nothing to reach
 
-mod inputs;
 mod measure;
 mod nft;
 mod process;
+#[path = "../../rulesets.rs"]
+mod rulesets;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use inputs::Case;
 use process::Cost;
+use rulesets::Case;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -57,6 +58,17 @@ fn write(directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Seconds and MiB that loading may take, where a bound is set.
+const fn budget(case: Case) -> (f64, Option<f64>) {
+    match case {
+        Case::Rules => (0.35, Some(150.0)),
+        Case::Addresses => (0.5, Some(120.0)),
+        Case::Prefixes => (0.6, Some(120.0)),
+        Case::Services => (0.25, None),
+        Case::Chains => (0.05, Some(30.0)),
+    }
+}
+
 fn table(rounds: usize) -> Result<(), String> {
     let directory = std::env::temp_dir().join(format!("ironweir-language-{}", std::process::id()));
     write(&directory)?;
@@ -68,7 +80,7 @@ fn table(rounds: usize) -> Result<(), String> {
         let file = directory.join(format!("{}.nft", case.name()));
         let load = process::best(rounds, || process::ours("load", &file))?;
         let list = process::best(rounds, || process::ours("list", &file))?;
-        let (seconds, mebibytes) = case.budget();
+        let (seconds, mebibytes) = budget(case);
         let mebibytes = mebibytes.map_or("-".to_owned(), |mebibytes| format!("{mebibytes:.0}"));
         let Cost { seconds: took, mebibytes: used } = load;
         print!(

@@ -30,17 +30,6 @@ impl Case {
         }
     }
 
-    /// Seconds and MiB that loading may take, where a bound is set.
-    pub const fn budget(self) -> (f64, Option<f64>) {
-        match self {
-            Case::Rules => (0.35, Some(150.0)),
-            Case::Addresses => (0.5, Some(120.0)),
-            Case::Prefixes => (0.6, Some(120.0)),
-            Case::Services => (0.25, None),
-            Case::Chains => (0.05, Some(30.0)),
-        }
-    }
-
     pub fn text(self) -> String {
         match self {
             Case::Rules => rules(),
