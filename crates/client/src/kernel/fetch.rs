@@ -9,7 +9,9 @@ use ironweir_expr::objref::{ObjectType, Objref};
 use ironweir_ruleset::netlink::{Query, Scope, Told};
 use ironweir_ruleset::store::{Errno, Mirror, SetState};
 use ironweir_ruleset::userdata::SET_MERGE_ELEMENTS;
-use ironweir_ruleset::{Element, Expr, Family, Handle, Part, Set, SetFlags, TableId, Verdict, What, Within};
+use ironweir_ruleset::{
+    Element, ElementFlags, Expr, Family, Handle, Part, Set, SetFlags, TableId, Verdict, What, Within,
+};
 use ironweir_wire::Instant;
 
 use super::{FetchError, Kernel};
@@ -58,7 +60,8 @@ impl Kernel {
 
 impl Kernel {
     /// Reads those elements of a set of the mirror alone that hold these keys. With `reset`, what they counted begins at
-    /// zero again in the kernel. Keys that no element holds are left out.
+    /// zero again in the kernel. Keys that no element holds are left out, and beginnings of intervals with the ends that
+    /// follow them where the set holds not both.
     ///
     /// # Errors
     /// [`FetchError`].
@@ -71,10 +74,17 @@ impl Kernel {
     ) -> Result<(), FetchError> {
         let mut found = Vec::new();
         // One question for each key: the kernel answers with an error to all when one is missing.
-        for key in keys {
-            let (table, elements) = (table.clone(), vec![key.clone()]);
-            let query = Query::Element { table, set: set.into(), elements, reset };
-            found.extend(ask_elements(&mut self.connection, &query)?);
+        let ends = |_: &Element, second: &Element| second.flags.contains(ElementFlags::INTERVAL_END);
+        for interval in keys.chunk_by(ends) {
+            let mut of_both = Vec::with_capacity(interval.len());
+            for key in interval {
+                let (table, elements) = (table.clone(), vec![key.clone()]);
+                let query = Query::Element { table, set: set.into(), elements, reset };
+                of_both.extend(ask_elements(&mut self.connection, &query)?);
+            }
+            if of_both.len() == interval.len() {
+                found.append(&mut of_both);
+            }
         }
         self.mirror.elements(table, set, found, self.now);
         Ok(())

@@ -6,7 +6,7 @@ mod object;
 mod parse;
 
 use ironweir_expr::objref::ObjectType;
-use ironweir_ruleset::{Creation, Family, Handle};
+use ironweir_ruleset::{Creation, Family, Handle, Set, SetFlags};
 
 use crate::ast::Rule;
 use crate::decl::chain::ChainDecl;
@@ -193,6 +193,18 @@ pub enum SetKind {
     Meter,
 }
 
+impl SetKind {
+    /// Whether a set may be called by this word; sets that rules fill may be called meters too.
+    pub(crate) fn includes(self, set: &Set) -> bool {
+        let is_map = set.flags.intersects(SetFlags::MAP | SetFlags::OBJECT);
+        match self {
+            SetKind::Set => !is_map,
+            SetKind::Map => is_map,
+            SetKind::Meter => !is_map && set.flags.contains(SetFlags::EVAL),
+        }
+    }
+}
+
 /// What `flush` empties.
 #[derive(Clone, Debug)]
 pub enum Flush {
@@ -203,7 +215,7 @@ pub enum Flush {
     /// Every rule of a chain.
     Chain(TableName, Name),
     /// Every element of a set, map or meter.
-    Set(TableName, Name),
+    Set(SetKind, TableName, Name),
 }
 
 /// What `monitor` shows.

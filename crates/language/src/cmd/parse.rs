@@ -3,7 +3,7 @@
 use ironweir_ruleset::{Creation, Handle};
 
 use super::{
-    Command, CommandKind, Declaration, Flush, Monitor, Position, RuleCommand, RuleVerb, list, object,
+    Command, CommandKind, Declaration, Flush, Monitor, Position, RuleCommand, RuleVerb, SetKind, list, object,
 };
 use crate::ast::Rule;
 use crate::decl::chain::ChainDecl;
@@ -256,8 +256,13 @@ fn flush(p: &mut Parser<'_>) -> Parsed<Flush> {
             Ok(Flush::Chain(TableName::parse(p)?, Name::parse(p, "a chain's name")?))
         }
         "set" | "map" | "meter" => {
+            let kind = match &*word {
+                "set" => SetKind::Set,
+                "map" => SetKind::Map,
+                _ => SetKind::Meter,
+            };
             p.next();
-            Ok(Flush::Set(TableName::parse(p)?, Name::parse(p, "a set's name")?))
+            Ok(Flush::Set(kind, TableName::parse(p)?, Name::parse(p, "a set's name")?))
         }
         _ => {
             let words = ["ruleset", "table", "chain", "set", "map", "meter"];

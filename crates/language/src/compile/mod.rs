@@ -23,7 +23,7 @@ use ironweir_wire::Instant;
 
 use crate::cmd::{Command, CommandKind, Declaration, Flush};
 use crate::datatype::Names;
-use crate::diag::{Diagnostic, Parsed};
+use crate::diag::{Code, Diagnostic, Parsed};
 use crate::source::Span;
 
 use cache::Cache;
@@ -121,7 +121,7 @@ impl<'a> Compiler<'a> {
             },
             CommandKind::Rule(rule) => note(self.rule_command(rule)),
             CommandKind::Delete { what, missing_ok } => note(self.delete(what, *missing_ok, command.span)),
-            CommandKind::Flush(flush) => self.flush(flush),
+            CommandKind::Flush(flush) => note(self.flush(flush)),
             CommandKind::Rename { table, chain, to } => note(self.rename(table, chain, to)),
             CommandKind::List(_)
             | CommandKind::Reset(_)
@@ -138,7 +138,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn flush(&mut self, flush: &Flush) {
+    fn flush(&mut self, flush: &Flush) -> Parsed<()> {
         match flush {
             Flush::Ruleset(family) => {
                 self.cache.flush_ruleset(*family);
@@ -153,7 +153,11 @@ impl<'a> Compiler<'a> {
                 let change = Change::FlushRules { table: table.id.clone(), chain: Some(chain.text.clone()) };
                 self.push(change, chain.span);
             }
-            Flush::Set(table, set) => {
+            Flush::Set(kind, table, set) => {
+                let known = self.cache.set(self.ruleset, &table.id, &set.text);
+                if known.is_some_and(|known| !kind.includes(known)) {
+                    return Err(Diagnostic::error(set.span, "No such file or directory").code(Code::Missing));
+                }
                 self.cache.flush_set(&table.id, &set.text);
                 let change = Change::DelElements {
                     table: table.id.clone(),
@@ -164,6 +168,7 @@ impl<'a> Compiler<'a> {
                 self.push(change, set.span);
             }
         }
+        Ok(())
     }
 
     fn push(&mut self, change: Change, span: Span) {

@@ -251,7 +251,12 @@ fn flush(node: Node<'_>) -> Parsed<Flush> {
         }
         "set" | "map" | "meter" => {
             let table = TableName::from_json(inside, "table")?;
-            Flush::Set(table, Name::from_json(inside.need("name")?, "a set's name")?)
+            let kind = match what {
+                "set" => SetKind::Set,
+                "map" => SetKind::Map,
+                _ => SetKind::Meter,
+            };
+            Flush::Set(kind, table, Name::from_json(inside.need("name")?, "a set's name")?)
         }
         _ => {
             let words = ["ruleset", "table", "chain", "set", "map", "meter"];

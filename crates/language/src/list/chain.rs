@@ -8,7 +8,7 @@ use ironweir_ruleset::store::{ChainState, TableState};
 use ironweir_ruleset::userdata::COMMENT;
 use ironweir_ruleset::{BaseChain, Chain, Family, Handle, Policy, TableId};
 
-use super::{Lister, devices, priority_text};
+use super::{Lister, devices, priority_text, sorted};
 
 impl Lister<'_> {
     /// A chain with its rules.
@@ -70,7 +70,8 @@ pub(crate) fn json_of(table: &TableId, chain: &Chain, handle: Handle) -> Value {
     }
     if let Some(base) = &chain.base {
         if !base.devices.is_empty() {
-            out["dev"] = one_or_array(base.devices.iter().map(|device| json!(device)).collect());
+            out["dev"] =
+                one_or_array(sorted(&base.devices).into_iter().map(|device| json!(device)).collect());
         }
         out["type"] = json!(base.kind.name());
         out["hook"] = json!(base.hook.to_string());

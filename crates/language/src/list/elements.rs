@@ -1,7 +1,7 @@
 //! Elements of named sets in listings.
 
 use ironweir_ruleset::store::{SetState, TableState};
-use ironweir_ruleset::{Element, Set};
+use ironweir_ruleset::{Element, ElementFlags, Set};
 use serde_json::Value;
 
 use super::Lister;
@@ -17,14 +17,37 @@ impl Lister<'_> {
         self.these_elements(table, state, state.dump(self.now).collect(), out);
     }
 
-    /// `elements = { ... }` with some of a set's elements.
-    pub(super) fn these_elements(
+    /// `elements = { ... }` with those that were asked for, in that order: an interval is a beginning and, unless it
+    /// reaches the last key, the end behind it.
+    pub(super) fn asked_elements(
         &self,
         table: &TableState,
         state: &SetState,
-        elements: Vec<Element>,
+        elements: &[Element],
         out: &mut String,
     ) {
+        if elements.is_empty() {
+            return;
+        }
+        let set = &state.set;
+        let shapes = set_of(set).key;
+        let key = match &shapes[..] {
+            [one] => Some(one.datatype),
+            _ => None,
+        };
+        let mut lines = Lines::new(key, set.data.is_some(), out);
+        let mut raise = self.raise(table);
+        for one in elements.chunk_by(ends) {
+            raise_elements(&mut raise, set, &shapes, one, |raised| {
+                let mut printer = Printer::new(self.options);
+                raised.element.print(&mut printer);
+                lines.element(printer.as_str(), raised.several_words);
+            });
+        }
+        lines.finish();
+    }
+
+    fn these_elements(&self, table: &TableState, state: &SetState, elements: Vec<Element>, out: &mut String) {
         if elements.is_empty() {
             return;
         }
@@ -114,6 +137,16 @@ impl Lister<'_> {
         out
     }
 
+    /// Elements that were asked for as JSON, in that order.
+    pub(super) fn asked_elements_json(
+        &self,
+        table: &TableState,
+        set: &Set,
+        elements: &[Element],
+    ) -> Vec<Value> {
+        elements.chunk_by(ends).flat_map(|one| self.elements_json(table, set, one)).collect()
+    }
+
     /// Statements that every element gets, as JSON.
     pub(super) fn set_stmts_json(&self, table: &TableState, set: &Set) -> Vec<Value> {
         let mut raise = self.raise(table);
@@ -127,4 +160,9 @@ impl Lister<'_> {
         let typed = set_of(set).key_typeof?;
         Some(self.raise(table).syntax(&typed))
     }
+}
+
+/// Whether the second of two elements is where the interval of the first ends.
+fn ends(_: &Element, second: &Element) -> bool {
+    second.flags.contains(ElementFlags::INTERVAL_END)
 }

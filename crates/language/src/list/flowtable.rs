@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use ironweir_ruleset::Hook;
 use ironweir_ruleset::store::{FlowtableState, TableState};
 
-use super::{Lister, devices, priority_text};
+use super::{Lister, devices, priority_text, sorted};
 
 impl Lister<'_> {
     /// A flowtable.
@@ -41,7 +41,8 @@ pub(crate) fn json(table: &TableState, state: &FlowtableState) -> Value {
     out["hook"] = json!(flowtable.hook.unwrap_or(Hook::Ingress).to_string());
     out["prio"] = json!(flowtable.priority.0);
     if !flowtable.devices.is_empty() {
-        out["dev"] = one_or_array(flowtable.devices.iter().map(|device| json!(device)).collect());
+        out["dev"] =
+            one_or_array(sorted(&flowtable.devices).into_iter().map(|device| json!(device)).collect());
     }
     if flowtable.hw_offload {
         out["flags"] = json!(["offload"]);

@@ -277,8 +277,15 @@ fn comment(text: Option<&str>, out: &mut String) {
     }
 }
 
+/// Devices by name, as stock nft 1.0.6 lists them; the kernel has them in the order they came.
+pub(super) fn sorted(devices: &[Box<str>]) -> Vec<&str> {
+    let mut names: Vec<&str> = devices.iter().map(|device| &**device).collect();
+    names.sort_unstable();
+    names
+}
+
 /// `{ "a", "b" }`.
 pub(crate) fn devices(devices: &[Box<str>]) -> String {
-    let quoted: Vec<String> = devices.iter().map(|device| format!("\"{device}\"")).collect();
+    let quoted: Vec<String> = sorted(devices).iter().map(|device| format!("\"{device}\"")).collect();
     format!("{{ {} }}", quoted.join(", "))
 }

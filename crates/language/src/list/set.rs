@@ -60,7 +60,7 @@ impl Lister<'_> {
         }
         super::comment(set.userdata.get_str(SET_COMMENT), out);
         match only {
-            Some(elements) => self.these_elements(table, state, elements, out),
+            Some(elements) => self.asked_elements(table, state, &elements, out),
             None if !self.options.terse => self.elements(table, state, out),
             None => {}
         }
@@ -203,12 +203,15 @@ impl Lister<'_> {
             out["stmt"] = json!(stmts);
         }
         let elements = match only {
-            Some(elements) => elements,
+            Some(elements) => self.asked_elements_json(table, set, &elements),
             None if self.options.terse => Vec::new(),
-            None => state.dump(self.now).collect(),
+            None => {
+                let elements: Vec<Element> = state.dump(self.now).collect();
+                self.elements_json(table, set, &elements)
+            }
         };
         if !elements.is_empty() {
-            out["elem"] = Value::Array(self.elements_json(table, set, &elements));
+            out["elem"] = Value::Array(elements);
         }
         crate::json::tagged(if set.data.is_some() { "map" } else { "set" }, out)
     }

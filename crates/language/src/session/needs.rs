@@ -7,7 +7,7 @@
 use ironweir_ruleset::store::Errno;
 use ironweir_ruleset::{Change, Family, Part, SetRef, TableId, What, Within};
 
-use crate::cmd::{Command, CommandKind, Declaration, Listing, Position, RuleCommand, Target};
+use crate::cmd::{Command, CommandKind, Declaration, Flush, Listing, Position, RuleCommand, Target};
 use crate::decl::chain::ChainDecl;
 use crate::decl::element::ElementsDecl;
 use crate::decl::set::SetDecl;
@@ -88,6 +88,11 @@ impl Needs {
             },
             CommandKind::Rule(rule) => self.rule(rule),
             CommandKind::Delete { what: Target::Elements(elements), .. } => self.elements(elements),
+            // `flush map` is for maps alone.
+            CommandKind::Flush(Flush::Set(_, table, set)) => {
+                self.add(Part::new(What::Tables, Within::Table(table.id.clone())));
+                self.add(Part::named(What::Sets, table.id.clone(), set.text.clone()));
+            }
             CommandKind::Rename { table, chain, .. } => {
                 self.add(Part::new(What::Tables, Within::Table(table.id.clone())));
                 self.add(Part::named(What::Chains, table.id.clone(), chain.text.clone()));

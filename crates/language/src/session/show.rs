@@ -54,8 +54,7 @@ impl Session {
             Listing::Set(kind, table, name) => {
                 let found = lister.set(&table.id, &name.text).filter(|_| {
                     let set = ruleset.table(&table.id).and_then(|table| table.set(&name.text));
-                    let is_map = set.is_some_and(|set| set.set.data.is_some());
-                    is_map == (*kind == cmd::SetKind::Map)
+                    set.is_some_and(|set| kind.includes(&set.set))
                 });
                 in_table(table, name, "set", found)
             }
@@ -180,7 +179,6 @@ impl Session {
                 );
             }
         }
-        found.dedup();
         let text = self.lister(backend).set_with(&decl.table.id, &decl.set.text, found);
         for member in asked.iter().filter(|_| reset) {
             let entry = state.lookup(&member.first, backend.now());

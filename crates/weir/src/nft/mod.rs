@@ -1,5 +1,6 @@
 //! `weir nft`: nft's command line.
 
+mod interactive;
 mod monitor;
 mod options;
 
@@ -33,6 +34,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 
 fn run(options: &Options) -> ExitCode {
     let (name, text) = match &options.input {
+        Input::Interactive => (String::new(), Ok(String::new())),
         Input::Words(text) => ("<cmdline>".to_owned(), Ok(text.clone())),
         Input::Stdin => {
             ("/dev/stdin".to_owned(), files::text_of(std::io::stdin()).map_err(|e| e.to_string()))
@@ -99,12 +101,12 @@ fn run_in(
     text: String,
     backend: &mut dyn Backend,
 ) -> ExitCode {
+    if options.input == Input::Interactive {
+        return interactive::run(session, options, backend);
+    }
     let mut sources = Sources::new();
-    for (define, value) in &options.defines {
-        if let Err(error) = session.define(define, value, &mut sources) {
-            complain(&error.render(&sources));
-            return ExitCode::from(1);
-        }
+    if let Err(error) = define(session, options, &mut sources) {
+        return error;
     }
     // As nft does, -j takes text too.
     if options.json && Document::looks_like(&text) {
@@ -121,6 +123,17 @@ fn run_in(
         Some(monitor) if outcome.ok() => monitor::run(session, monitor, backend),
         _ => code,
     }
+}
+
+/// What `-D` defines. An error has been told.
+fn define(session: &mut Session, options: &Options, sources: &mut Sources) -> Result<(), ExitCode> {
+    for (name, value) in &options.defines {
+        if let Err(error) = session.define(name, value, sources) {
+            complain(&error.render(sources));
+            return Err(ExitCode::from(1));
+        }
+    }
+    Ok(())
 }
 
 fn report(outcome: &Outcome, sources: &Sources) -> ExitCode {

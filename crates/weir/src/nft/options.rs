@@ -21,6 +21,8 @@ pub enum Input {
     Stdin,
     /// The command line itself.
     Words(String),
+    /// Standard input line by line (`-i`).
+    Interactive,
 }
 
 /// What the command line asks for. The letters are nft's.
@@ -104,9 +106,6 @@ pub enum OptionError {
     /// A file and commands.
     #[error("nft: -f takes its commands from the file; {0:?} is left over")]
     FileAndCommands(String),
-    /// What is not there yet.
-    #[error("nft: {0} is not there yet")]
-    Missing(&'static str),
 }
 
 #[derive(Clone, Copy)]
@@ -167,7 +166,7 @@ const OPTIONS: &[Known] = &[
     },
     known(Opt::File, 'f', "file", Some("FILE"), "read commands from FILE; - is standard input"),
     known(Opt::Define, 'D', "define", Some("NAME=VALUE"), "define a variable"),
-    known(Opt::Interactive, 'i', "interactive", None, "read commands from a prompt (not there yet)"),
+    known(Opt::Interactive, 'i', "interactive", None, "read commands line by line, until quit"),
     known(Opt::Include, 'I', "includepath", Some("DIR"), "look for included files in DIR; default /etc"),
     known(Opt::Check, 'c', "check", None, "check the commands without applying them"),
     known(Opt::Optimize, 'o', "optimize", None, "accepted; nothing is merged yet"),
@@ -253,6 +252,7 @@ fn find_long(name: &str) -> Result<&'static Known, OptionError> {
 
 fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, OptionError> {
     let mut input = None;
+    let mut interactive = false;
     let mut options = Options {
         place: Place::Kernel,
         input: Input::Stdin,
@@ -290,7 +290,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
                     return Err(OptionError::BadArgument { option: "-D", value, expected: "name=value" });
                 }
             },
-            Opt::Interactive => return Err(OptionError::Missing("-i (interactive)")),
+            Opt::Interactive => interactive = true,
             Opt::Include => options.include_paths.push(value.into()),
             Opt::Check => options.check = true,
             // A ruleset that is not optimized means the same.
@@ -325,6 +325,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         }
     }
     options.input = match (input, words) {
+        (None, words) if interactive && words.is_empty() => Input::Interactive,
         (Some(input), words) if words.is_empty() => input,
         (Some(_), words) => return Err(OptionError::FileAndCommands(words.join(" "))),
         (None, words) if words.is_empty() => return Err(OptionError::NoCommand),
