@@ -74,6 +74,10 @@ impl Kernel {
     ) -> Result<(), FetchError> {
         let mut found = Vec::new();
         // One question for each key: the kernel answers with an error to all when one is missing.
+        let flags =
+            self.mirror.ruleset().table(table).and_then(|table| table.set(set)).map(|set| set.set.flags);
+        let segments = flags
+            .is_some_and(|flags| flags.contains(SetFlags::INTERVAL) && !flags.contains(SetFlags::CONCAT));
         let ends = |_: &Element, second: &Element| second.flags.contains(ElementFlags::INTERVAL_END);
         for interval in keys.chunk_by(ends) {
             let mut of_both = Vec::with_capacity(interval.len());
@@ -82,12 +86,37 @@ impl Kernel {
                 let query = Query::Element { table, set: set.into(), elements, reset };
                 of_both.extend(ask_elements(&mut self.connection, &query)?);
             }
-            if of_both.len() == interval.len() {
+            if of_both.len() == interval.len() && (!segments || self.is_one(table, set, &of_both)?) {
                 found.append(&mut of_both);
             }
         }
         self.mirror.elements(table, set, found, self.now);
         Ok(())
+    }
+
+    /// Whether a beginning and an end are of the same interval. The kernel looks for each by itself, and answers to both
+    /// with the end of another interval where the asked one reaches into that (linux
+    /// net/netfilter/nft_set_rbtree.c, `nft_rbtree_get`); the end that follows the beginning tells.
+    fn is_one(&mut self, table: &TableId, set: &str, both: &[Element]) -> Result<bool, FetchError> {
+        let [first, end @ ..] = both else { return Ok(false) };
+        if first.flags.contains(ElementFlags::CATCHALL) {
+            return Ok(true);
+        }
+        let mut behind = first.key.to_vec();
+        for byte in behind.iter_mut().rev() {
+            let (next, over) = byte.overflowing_add(1);
+            *byte = next;
+            if !over {
+                break;
+            }
+        }
+        if behind.iter().all(|byte| *byte == 0) {
+            return Ok(true);
+        }
+        let elements = vec![Element::interval_end(behind.into())];
+        let query = Query::Element { table: table.clone(), set: set.into(), elements, reset: false };
+        let follows = ask_elements(&mut self.connection, &query)?;
+        Ok(follows.first().map(|end| &end.key) == end.first().map(|end| &end.key))
     }
 
     /// The number of the kernel's ruleset's generation.

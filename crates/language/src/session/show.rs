@@ -179,6 +179,9 @@ impl Session {
                 );
             }
         }
+        if !segments {
+            found.sort_by(|a, b| a.key.cmp(&b.key));
+        }
         let text = self.lister(backend).set_with(&decl.table.id, &decl.set.text, found);
         for member in asked.iter().filter(|_| reset) {
             let entry = state.lookup(&member.first, backend.now());
