@@ -5,8 +5,9 @@ use ironweir_client::kernel::{CommitError, FetchError, Kernel};
 use ironweir_engine::Engine;
 use ironweir_io::NetlinkError;
 use ironweir_language::session::{Backend, BackendError, Echoes, Rejection};
+use ironweir_ruleset::netlink::Hooked;
 use ironweir_ruleset::store::{Applied, Errno};
-use ironweir_ruleset::{Batch, Element, Part, Ruleset, TableId};
+use ironweir_ruleset::{Batch, Element, Family, Hook, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
 
 use crate::machine;
@@ -87,6 +88,15 @@ impl Backend for InKernel {
 
     fn take_echoes(&mut self) -> Echoes {
         Echoes { events: self.kernel.take_echoes(), lost: self.kernel.echoes_lost() }
+    }
+
+    fn hooked(
+        &mut self,
+        family: Family,
+        hook: Hook,
+        device: Option<&str>,
+    ) -> Result<Vec<Hooked>, BackendError> {
+        self.kernel.hooked(family, hook, device).map_err(ask_failed)
     }
 
     fn has_events(&self) -> bool {

@@ -3,6 +3,7 @@
 mod commit;
 mod events;
 mod fetch;
+mod hooks;
 
 use ironweir_io::NetlinkError;
 use ironweir_ruleset::Ruleset;

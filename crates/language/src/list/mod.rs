@@ -7,6 +7,7 @@ mod addresses;
 mod chain;
 mod elements;
 mod flowtable;
+pub(crate) mod hooks;
 mod json;
 mod object;
 mod priority;

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use ironweir_ruleset::netlink::Event;
+use ironweir_ruleset::netlink::{Event, Hooked};
 use ironweir_ruleset::store::{Applied, ChangeError, Errno};
-use ironweir_ruleset::{Batch, Element, Part, Ruleset, TableId};
+use ironweir_ruleset::{Batch, Element, Family, Hook, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
 
 /// A ruleset somewhere.
@@ -53,6 +53,20 @@ pub trait Backend {
     /// What the commits since the last call made, as the ruleset's owner tells it (`-e`), if it was asked to.
     fn take_echoes(&mut self) -> Echoes {
         Echoes::default()
+    }
+
+    /// What hangs at a hook, in the order in which it is called.
+    ///
+    /// # Errors
+    /// It cannot be asked, or has no hooks.
+    fn hooked(
+        &mut self,
+        family: Family,
+        hook: Hook,
+        device: Option<&str>,
+    ) -> Result<Vec<Hooked>, BackendError> {
+        let _ = (family, hook, device);
+        Err(BackendError::Unsupported("hooks are the kernel's: there are none to list here"))
     }
 
     /// Whether it tells of changes that others make.

@@ -390,6 +390,9 @@ impl Session {
             backend.fetch(&parts).map_err(|error| unavailable(&error))
         };
         let found = match &command.kind {
+            CommandKind::List(Listing::Hooks(family, device)) => {
+                show::hooks(*family, device.as_ref().map(|device| &*device.text), backend)
+            }
             CommandKind::List(listing) => {
                 fetch(backend, needs::of_listing(listing, self.options.terse, false))?;
                 self.list(listing, backend, command.span)

@@ -1,7 +1,9 @@
 //! `list`, `reset` and `get`.
 
 use ironweir_ruleset::store::{SetState, TableState};
-use ironweir_ruleset::{Element, ElementFlags, Expr, ObjectKind, Ruleset, Set, SetFlags, TableId, Value};
+use ironweir_ruleset::{
+    Element, ElementFlags, Expr, Family, ObjectKind, Ruleset, Set, SetFlags, TableId, Value,
+};
 
 use super::{Backend, Session, needs, unavailable};
 use crate::cmd::{self, Listing};
@@ -10,7 +12,7 @@ use crate::decl::element::ElementsDecl;
 use crate::decl::{Name, TableName};
 use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::interval::{self, Member};
-use crate::list::{Lister, SetKind};
+use crate::list::{self, Lister, SetKind};
 use crate::source::Span;
 
 impl From<cmd::SetKind> for SetKind {
@@ -189,6 +191,24 @@ impl Session {
         }
         text.ok_or_else(|| missing(ruleset, &decl.table, &decl.set, "set"))
     }
+}
+
+/// What hangs at the hooks of a family, or of all.
+pub(super) fn hooks(
+    family: Option<Family>,
+    device: Option<&str>,
+    backend: &mut dyn Backend,
+) -> Parsed<String> {
+    let mut out = String::new();
+    for (family, hooks) in list::hooks::hooks_of(family, device.is_some()) {
+        let mut found = Vec::new();
+        for hook in hooks {
+            let hooked = backend.hooked(family, hook, device).map_err(|error| unavailable(&error))?;
+            found.push((hook, hooked));
+        }
+        list::hooks::print(family, device, &found, &mut out);
+    }
+    Ok(out)
 }
 
 /// Keys as a backend is asked for them: of an interval its beginning and the first key beyond.

@@ -72,6 +72,64 @@ fn events_are_told_as_the_corpus_has_them() {
     assert!(skipped.iter().all(|line| line.starts_with("flowtable-simple.t")), "{skipped:?}");
 }
 
+#[test]
+fn lost_events_are_told_and_monitoring_goes_on() {
+    let Some(namespace) = Namespace::new() else { return };
+    let mut watcher = Watcher::start(&namespace, &["-nn", "monitor"]);
+    watcher.signal("-STOP");
+    // More than the 16 MiB of room hold: an event of one element takes some 100 bytes there.
+    let elements: Vec<String> = (0..450_000u32).map(|number| (number << 3).to_string()).collect();
+    let text =
+        format!("add table ip t\nadd set ip t s {{ type mark; elements = {{ {} }}; }}", elements.join(","));
+    let (ok, _, told) = namespace.nft(&["-f", "-"], &text);
+    assert!(ok, "{told}");
+    watcher.signal("-CONT");
+    let lines = watcher.until_now(&namespace);
+    assert!(lines.len() < 450_000, "{} events were told, nothing was lost", lines.len());
+    // The set is known again, though perhaps not from its event.
+    let (ok, _, told) = namespace.nft(&["-f", "-"], "add element ip t s { 7 }");
+    assert!(ok, "{told}");
+    let after = watcher.until_now(&namespace);
+    assert!(
+        after.iter().any(|line| line.starts_with("add element ip t s { 0x00000007")),
+        "{:?}",
+        after.last()
+    );
+    let told = watcher.end();
+    assert!(told.contains("# ERROR: We lost some netlink events!"), "{told:?}");
+}
+
+#[test]
+fn traces_name_the_rules_of_a_packet() {
+    let Some(namespace) = Namespace::new() else { return };
+    let rules = "table inet t { chain in { type filter hook input priority 0; policy drop; meta nftrace set 1; \
+                 ip protocol udp udp dport 7 jump seven; }; chain seven { return; }; }";
+    let (ok, _, told) = namespace.nft(&["-f", "-"], rules);
+    assert!(ok, "{told}");
+    let mut watcher = Watcher::start(&namespace, &["monitor"]);
+    namespace.packet();
+    let lines = watcher.until_now(&namespace);
+    let text: Vec<&str> =
+        lines.iter().filter_map(|line| line.split_once(" inet t ")).map(|(_, text)| text).collect();
+    // The forms are those of nft 1.0.6; of the packet's own numbers the length is fixed.
+    assert!(
+        text.first().is_some_and(|line| line
+            .starts_with("in packet: iif \"lo\" @ll,0,112 0x800 ip saddr 127.0.0.1 ip daddr 127.0.0.1 ")),
+        "{lines:#?}"
+    );
+    assert!(
+        text.first().is_some_and(|line| line.ends_with(" udp dport 7 udp length 11 @th,64,24 0x68690a ")),
+        "{lines:#?}"
+    );
+    let rest = [
+        "in rule meta nftrace set 1 (verdict continue)",
+        "in rule ip protocol udp udp dport 7 jump seven (verdict jump seven)",
+        "seven rule return (verdict return)",
+        "in policy drop ",
+    ];
+    assert_eq!(text[1..], rest, "{lines:#?}");
+}
+
 fn run(namespace: &Namespace, way: Way, steps: &[Step]) -> Result {
     let mut watcher = match way {
         Way::Monitor => Some(Watcher::start(namespace, &["-nn", "monitor"])),

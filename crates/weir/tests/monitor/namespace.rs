@@ -37,6 +37,13 @@ impl Namespace {
         command
     }
 
+    /// Sends `hi` and a line end to port 7 of loopback.
+    pub(crate) fn packet(&self) {
+        let script = "echo hi > /dev/udp/127.0.0.1/7";
+        let sent = Command::new("ip").args(["netns", "exec", &self.name, "bash", "-c", script]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "no packet was sent");
+    }
+
     /// Runs `weir nft` with some input: whether it succeeded, what it printed, what it told.
     pub(crate) fn nft(&self, arguments: &[&str], input: &str) -> (bool, String, String) {
         let mut command = self.command(&[&["nft"], arguments].concat());

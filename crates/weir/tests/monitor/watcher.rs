@@ -1,7 +1,7 @@
 //! A running `nft monitor`, and what it has printed.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,12 @@ impl Watcher {
     /// Starts one and waits until it hears.
     pub(crate) fn start(namespace: &Namespace, arguments: &[&str]) -> Watcher {
         let mut command = namespace.command(&[&["nft"], arguments].concat());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("ip runs");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ip runs");
         let out = BufReader::new(child.stdout.take().expect("it is piped"));
         let (send, lines) = channel();
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
@@ -35,9 +40,32 @@ impl Watcher {
 
     /// What was told since the last time.
     pub(crate) fn until_now(&mut self, namespace: &Namespace) -> Vec<String> {
-        let (lines, found) = self.mark(namespace, PATIENCE);
-        assert!(found, "the monitor tells nothing more behind {lines:?}");
-        lines
+        let (begin, mut told) = (Instant::now(), Vec::new());
+        loop {
+            // The mark itself may be lost where there is no room for events.
+            let (lines, found) = self.mark(namespace, Duration::from_secs(2));
+            told.extend(lines);
+            if found {
+                return told;
+            }
+            assert!(begin.elapsed() < PATIENCE, "the monitor tells nothing more behind {:?}", told.last());
+        }
+    }
+
+    /// Stops it, so that events wait, or lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal} {id}");
+    }
+
+    /// Ends it; what it said on standard error.
+    pub(crate) fn end(mut self) -> String {
+        let _ = self.child.kill();
+        let mut told = String::new();
+        let mut from = self.child.stderr.take().expect("it is piped");
+        from.read_to_string(&mut told).expect("it is text");
+        told
     }
 
     /// Makes a table and deletes it; what was told before, and whether its end was told in time.
