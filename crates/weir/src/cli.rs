@@ -14,6 +14,8 @@ Usage: weir COMMAND ...
   weir nft ...                   nft's command line; also when called as nft
   weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
   weir conntrack ...             conntrack's command line; also when called as conntrack
+  weir man DIRECTORY             writes the manual pages there
+  weir completions SHELL [NAME]  completions of weir, nft or conntrack for bash, zsh, fish ...
 
 `--help` behind each says more.
 ";
@@ -38,13 +40,15 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some("nft") => crate::nft::main(rest[1..].to_vec()),
         Some("apply") => crate::apply::main(&rest[1..]),
         Some("conntrack") => crate::conntrack::main(rest[1..].to_vec()),
+        Some("man") => crate::manual::man(&rest[1..]),
+        Some("completions") => crate::manual::completions(&rest[1..]),
         Some("replay") => crate::replay::main(&rest[1..]),
         Some("-h" | "--help" | "help") => print(USAGE),
         Some("-V" | "-v" | "--version" | "version") => {
             print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
         }
         _ => {
-            let known = "replay, nft, conntrack, apply";
+            let known = "replay, nft, conntrack, apply, man, completions";
             complain(&format!("weir: no command {}; known are {known}\n", command.display()));
             ExitCode::from(1)
         }

@@ -7,5 +7,6 @@ pub mod conntrack;
 pub mod files;
 pub mod host_file;
 pub mod machine;
+pub mod manual;
 pub mod nft;
 pub mod replay;

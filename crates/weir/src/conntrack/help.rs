@@ -31,6 +31,43 @@ pub fn text(protocol: Option<&Protocol>) -> String {
     text
 }
 
+/// The options as clap describes them, for the manual page and completions. It does not read them.
+pub fn command() -> clap::Command {
+    let mut command = clap::Command::new("conntrack")
+        .about("conntrack's command line: list and change the connections that the running kernel tracks")
+        .disable_help_flag(true)
+        .disable_version_flag(true);
+    command = described(command, COMMANDS, "Commands");
+    command = described(command, OPTIONS, "Options");
+    for protocol in PROTOCOLS {
+        command = described(command, protocol.options, "Options of protocols");
+    }
+    command
+}
+
+/// With these entries too. Names that are there already, as protocols share theirs, are not there twice.
+fn described<T>(mut command: clap::Command, entries: &[Entry<T>], heading: &'static str) -> clap::Command {
+    for entry in entries {
+        let Some((&name, aliases)) = entry.long.split_first() else { continue };
+        if command.get_arguments().any(|arg| arg.get_id().as_str() == name) {
+            continue;
+        }
+        let mut arg = clap::Arg::new(name).long(name).help(entry.text).help_heading(heading);
+        let taken = |short| command.get_arguments().any(|arg| arg.get_short() == Some(short));
+        if let Some(short) = entry.short.filter(|&short| short.is_ascii_alphabetic() && !taken(short)) {
+            arg = arg.short(short);
+        }
+        arg = arg.visible_aliases(aliases.iter().copied());
+        arg = match entry.takes {
+            Takes::Nothing => arg.action(clap::ArgAction::SetTrue),
+            Takes::Value(value) => arg.value_name(value),
+            Takes::Maybe(value) => arg.value_name(value).num_args(0..=1),
+        };
+        command = command.arg(arg);
+    }
+    command
+}
+
 fn section<T>(text: &mut String, entries: &[Entry<T>]) {
     for entry in entries {
         let short = entry.short.filter(char::is_ascii_alphabetic).map(|letter| format!("-{letter}, "));

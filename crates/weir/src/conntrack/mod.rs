@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use error::{Failure, Usage};
+pub use help::command;
 
 use crate::cli::complain;
 

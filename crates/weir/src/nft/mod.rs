@@ -13,7 +13,7 @@ use ironweir_language::print;
 use ironweir_language::session::{Backend, Outcome, Session};
 use ironweir_language::source::Sources;
 
-pub use options::{Input, Options, Parsed, Place, parse};
+pub use options::{Input, Options, Parsed, Place, command, parse};
 
 use crate::backend::{InKernel, InProcess};
 use crate::cli::complain;

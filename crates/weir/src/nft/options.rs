@@ -335,6 +335,39 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
     Ok(Parsed::Run(Box::new(options)))
 }
 
+/// The options as clap describes them, for the manual page and completions. It does not read them.
+pub fn command() -> clap::Command {
+    let options = OPTIONS.iter().map(|known| {
+        let mut arg = clap::Arg::new(match known.long {
+            "" => "long-version",
+            long => long,
+        });
+        if let Some(short) = known.short {
+            arg = arg.short(short);
+        }
+        if !known.long.is_empty() {
+            arg = arg.long(known.long);
+        }
+        if known.long == "file" {
+            arg = arg.value_hint(clap::ValueHint::FilePath);
+        }
+        if known.long == "includepath" {
+            arg = arg.value_hint(clap::ValueHint::DirPath);
+        }
+        match known.argument {
+            Some(argument) => arg.value_name(argument),
+            None => arg.action(clap::ArgAction::SetTrue),
+        }
+        .help(known.help)
+    });
+    clap::Command::new("nft")
+        .about("nft's command line: list and change the ruleset of the running kernel")
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args(options)
+        .arg(clap::Arg::new("COMMAND").num_args(0..).help("commands in nft's language"))
+}
+
 fn help() -> String {
     let mut text = "Usage: weir nft [OPTIONS] { -f FILE | - | COMMAND ... }\n\n".to_owned();
     for known in OPTIONS {
