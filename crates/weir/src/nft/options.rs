@@ -79,14 +79,20 @@ pub enum Parsed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// No such option.
-    #[error("nft: unrecognized option '{0}'\nTry `weir nft --help` for more information.")]
+    #[error("nft: unrecognized option '{0}'")]
     Unknown(String),
+    /// No such letter.
+    #[error("nft: invalid option -- '{0}'")]
+    UnknownLetter(char),
     /// Short for several long options.
     #[error("nft: option '{0}' is ambiguous; possibilities: {1}")]
     Ambiguous(String, String),
     /// An argument is missing.
     #[error("nft: option '{0}' requires an argument")]
     NeedsArgument(String),
+    /// An argument of a letter is missing.
+    #[error("nft: option requires an argument -- '{0}'")]
+    LetterNeedsArgument(char),
     /// An argument that the option does not take.
     #[error("nft: option '{0}' doesn't allow an argument")]
     NoArgument(String),
@@ -101,9 +107,21 @@ pub enum OptionError {
         expected: &'static str,
     },
     /// Nothing to do.
-    #[error("nft: no command specified\nTry `weir nft --help` for more information.")]
+    #[error("nft: no command specified")]
     NoCommand,
-    /// A file and commands.
+    /// `-D` without a name or a value.
+    #[error("Failed to define variable '{0}'")]
+    Define(String),
+    /// `-D` without a file.
+    #[error("Error: -D/--define can only be used with -f/--filename")]
+    DefineWithoutFile,
+    /// No such level of `-d`.
+    #[error("invalid debug parameter `{0}'")]
+    DebugLevel(String),
+    /// An option behind the beginning of a command: the line, and what points at the option.
+    #[error("Error: syntax error, options must be specified before commands\n{0} \n   ^{1}")]
+    Misplaced(String, String),
+    /// A file and commands. DIVERGES: nft runs the commands, and says nothing of the file.
     #[error("nft: -f takes its commands from the file; {0:?} is left over")]
     FileAndCommands(String),
 }
@@ -190,7 +208,8 @@ const OPTIONS: &[Known] = &[
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, OptionError> {
-    let mut words = arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).peekable();
+    let all: Vec<String> = arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut words = all.iter().cloned().peekable();
     let mut given: Vec<(Opt, String)> = Vec::new();
     // Options end at the first word that is none: what follows is the command, and may have words with `-`.
     while let Some(word) = words.next_if(|word| word.starts_with('-') && word != "-") {
@@ -217,7 +236,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, OptionError> {
             let option = OPTIONS
                 .iter()
                 .find(|known| known.short == Some(letter))
-                .ok_or_else(|| OptionError::Unknown(format!("-{letter}")))?;
+                .ok_or(OptionError::UnknownLetter(letter))?;
             if option.argument.is_none() {
                 given.push((option.opt, String::new()));
                 continue;
@@ -225,13 +244,27 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, OptionError> {
             let joined = letters.as_str();
             let value = match joined.is_empty() {
                 false => joined.to_owned(),
-                true => words.next().ok_or_else(|| OptionError::NeedsArgument(format!("-{letter}")))?,
+                true => words.next().ok_or(OptionError::LetterNeedsArgument(letter))?,
             };
             given.push((option.opt, value));
             break;
         }
     }
-    interpret(given, words.collect())
+    let commands: Vec<String> = words.collect();
+    in_front(&all, all.len() - commands.len())?;
+    interpret(given, commands)
+}
+
+/// Options behind the first word of a command are refused, as nft refuses them: up to a word that opens a block,
+/// in which there may be negative numbers.
+fn in_front(words: &[String], commands: usize) -> Result<(), OptionError> {
+    let behind = words.iter().enumerate().skip(commands + 1).take_while(|(_, word)| !word.starts_with('{'));
+    let Some((at, option)) = behind.into_iter().find(|(_, word)| word.starts_with('-')) else {
+        return Ok(());
+    };
+    let column: usize = words.iter().take(at).map(|word| word.chars().count() + 1).sum();
+    let marks = "~".repeat(option.chars().count());
+    Err(OptionError::Misplaced(format!("nft {}", words.join(" ")), " ".repeat(column) + &marks))
 }
 
 fn find_long(name: &str) -> Result<&'static Known, OptionError> {
@@ -276,9 +309,8 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
     for (opt, value) in given {
         match opt {
             Opt::Help => return Ok(Parsed::Print(help())),
-            Opt::Version | Opt::LongVersion => {
-                return Ok(Parsed::Print(format!("weir nft {}\n", env!("CARGO_PKG_VERSION"))));
-            }
+            Opt::Version => return Ok(Parsed::Print(version())),
+            Opt::LongVersion => return Ok(Parsed::Print(version() + BUILT_IN)),
             Opt::Engine => match value.as_str() {
                 "new" => options.place = Place::New,
                 _ => return Err(OptionError::BadArgument { option: "--engine", value, expected: "new" }),
@@ -286,9 +318,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::File => input = Some(if value == "-" { Input::Stdin } else { Input::File(value.into()) }),
             Opt::Define => match value.split_once('=') {
                 Some((name, text)) if !name.is_empty() => options.defines.push((name.into(), text.into())),
-                _ => {
-                    return Err(OptionError::BadArgument { option: "-D", value, expected: "name=value" });
-                }
+                _ => return Err(OptionError::Define(value)),
             },
             Opt::Interactive => interactive = true,
             Opt::Include => options.include_paths.push(value.into()),
@@ -313,16 +343,14 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
                         "netlink" | "all" => options.debug_netlink = true,
                         // These show how nft works inside; there is nothing of ours that they could show.
                         "scanner" | "parser" | "eval" | "mnl" | "proto-ctx" | "segtree" => {}
-                        _ => {
-                            let value = level.to_owned();
-                            let expected =
-                                "one of scanner, parser, eval, netlink, mnl, proto-ctx, segtree, all";
-                            return Err(OptionError::BadArgument { option: "-d", value, expected });
-                        }
+                        _ => return Err(OptionError::DebugLevel(level.to_owned())),
                     }
                 }
             }
         }
+    }
+    if input.is_none() && !options.defines.is_empty() {
+        return Err(OptionError::DefineWithoutFile);
     }
     options.input = match (input, words) {
         (None, words) if interactive && words.is_empty() => Input::Interactive,
@@ -334,6 +362,14 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
     };
     Ok(Parsed::Run(Box::new(options)))
 }
+
+/// In the shape of nft's line, which scripts take apart: first the release whose language is spoken.
+fn version() -> String {
+    format!("nftables v1.1.6 (Ironweir {})\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// What `-V` says more, in nft's words.
+const BUILT_IN: &str = "  cli:\t\tno\n  json:\t\tyes\n  minigmp:\tno\n  libxtables:\tno\n";
 
 /// The options as clap describes them, for the manual page and completions. It does not read them.
 pub fn command() -> clap::Command {
@@ -420,9 +456,15 @@ mod tests {
             ("--engine new -f", "requires an argument"),
             ("--engine new --numeric-p list ruleset", "ambiguous"),
             ("--engine new --check=yes list ruleset", "doesn't allow"),
-            ("--engine new -k list ruleset", "unrecognized"),
-            ("--engine new -d net list ruleset", "proto-ctx"),
-            ("--engine new -D x list ruleset", "name=value"),
+            ("--engine new -k list ruleset", "nft: invalid option -- 'k'"),
+            ("--nope", "nft: unrecognized option '--nope'"),
+            ("-I", "nft: option requires an argument -- 'I'"),
+            ("--engine new -d net list ruleset", "invalid debug parameter `net'"),
+            ("--engine new -D x list ruleset", "Failed to define variable 'x'"),
+            ("-D x=1 list ruleset", "-D/--define can only be used with -f/--filename"),
+            // As nft 1.0.6 draws it.
+            ("list ruleset -a", "commands\nnft list ruleset -a \n   ^             ~~"),
+            ("list -a ruleset", "commands\nnft list -a ruleset \n   ^     ~~"),
             ("--engine new -f x list ruleset", "left over"),
         ] {
             let error = run(line).unwrap_err().to_string();
