@@ -109,12 +109,43 @@ fn without_lone_braces(text: &str) -> String {
     out + rest
 }
 
-/// A JSON listing without handles: they tell in which order things were made.
+/// A JSON listing without handles, which tell in which order things were made, and where sets of one value are that
+/// value, as [`without_lone_braces`] has it for text.
 fn without_handles(json: &str) -> String {
-    let mut parts = json.split("\"handle\":");
+    let mut parts = json.split("\"handle\": ");
     let mut text = parts.next().unwrap_or_default().to_owned();
     parts.for_each(|part| text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit())));
-    text
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, from)) = rest.split_once("{\"set\": [") {
+        out.push_str(before);
+        match only_item(from) {
+            Some(one) => {
+                out.push_str(one);
+                rest = &from[one.len() + 2..];
+            }
+            None => {
+                out.push_str("{\"set\": [");
+                rest = from;
+            }
+        }
+    }
+    out + rest
+}
+
+/// The item of an array of one, of which the opening bracket was read, where `]}` follows it.
+fn only_item(text: &str) -> Option<&str> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' | '{' => depth += 1,
+            ',' if depth == 0 => return None,
+            ']' | '}' if depth == 0 => return text[at..].starts_with("]}").then_some(&text[..at]),
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A listing without the types of sets and maps: JSON says the type where text says `typeof`, of a map's data.

@@ -125,3 +125,15 @@ fn bits_that_lie_in_more_bytes_than_numbers_have_are_refused() {
         "@ll,0,128 & 0x3fffffffffffffffffffffffffffffff == 0x1234"
     );
 }
+
+/// Read, it was printed as a rule that begins with a brace and cannot be read.
+#[test]
+fn a_variable_with_a_set_selects_nothing() {
+    let text = "define PORTS = { 23, 445 }\ntable inet t {\n chain c {\n  $PORTS counter drop\n }\n}\n";
+    match World::default().run(text) {
+        Ok(_) => panic!("a set alone is accepted"),
+        Err(refusal) => {
+            assert!(refusal.first_line().contains("a selector must come first"), "{}", refusal.first_line())
+        }
+    }
+}

@@ -104,6 +104,12 @@ pub(crate) fn parse(p: &mut Parser<'_>) -> Parsed<StmtKind> {
         return Err(no_statement(p));
     }
     let left = Expr::parse_lhs(p)?;
+    if matches!(left.kind, ExprKind::Set(_)) {
+        // Only a variable can have put it here.
+        let error =
+            Diagnostic::error(left.span, "a set is compared with nothing: a selector must come first");
+        return Err(error.help("what is looked up goes before it: tcp dport $PORTS"));
+    }
     if p.eat_word("set") {
         let value = Expr::parse_value(p)?;
         return Ok(StmtKind::Assign(Assign { target: left, value }));
