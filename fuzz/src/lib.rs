@@ -84,9 +84,14 @@ pub fn comes_back_as_json(backend: &mut Memory) -> Option<String> {
 }
 
 /// What the form of JSON cannot say, by the message in which that ends: of which length a map's data is that is a plain
-/// number; that it is an interval; of which family `ct original saddr` is.
-const WHAT_JSON_LACKS: [&str; 3] =
-    ["unqualified type integer", "a map's element needs data", "cannot determine ip protocol version"];
+/// number; that it is an interval; of which family `ct original saddr` is; that a name which begins with `@` is none of
+/// a set.
+const WHAT_JSON_LACKS: [&str; 4] = [
+    "unqualified type integer",
+    "a map's element needs data",
+    "cannot determine ip protocol version",
+    "set or map ",
+];
 
 /// A listing where sets of one value are that value: `{ 3, 3 }` is listed as `{ 3 }`, which is loaded as `3`. nft does
 /// so too.

@@ -228,7 +228,7 @@ fn decode_data(name: &str, attributes: Attributes<'_>, depth: u8) -> Result<Expr
     if depth > MAX_DEPTH {
         return Err(DecodeError::Depth { offset: attributes.nest_offset() });
     }
-    let bytes = attributes.as_bytes();
+    let bytes = attributes.whole();
     let given = Given::new(attributes, depth)?;
     match Expr::decode_known(name, &given) {
         Ok(expr) => Ok(expr),
@@ -240,6 +240,17 @@ fn decode_data(name: &str, attributes: Attributes<'_>, depth: u8) -> Result<Expr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Found by fuzzing: they were kept, so that an expression had data when it was first written, and none when read again.
+    #[test]
+    fn bytes_behind_the_last_attribute_of_an_unknown_expression_are_not_kept() {
+        let unknown =
+            Expr::decode_data("newer", Attributes::new(&[1, 2])).expect("what is not known is no error");
+        assert_eq!(unknown, Expr::Unknown(Unknown { name: "newer".into(), attributes: Value::new(&[]) }));
+        let kept = [5, 0, 1, 0, 9, 0, 0, 0];
+        let unknown = Expr::decode_data("newer", Attributes::new(&[&kept[..], &[7, 7]].concat())).unwrap();
+        assert_eq!(unknown, Expr::Unknown(Unknown { name: "newer".into(), attributes: Value::new(&kept) }));
+    }
 
     #[test]
     fn every_verdict_comes_back() {

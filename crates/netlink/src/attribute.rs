@@ -48,6 +48,19 @@ impl<'a> Attributes<'a> {
         self.rest
     }
 
+    /// The bytes of the attributes that have not been read yet, without up to 3 bytes behind the last, which readers pass
+    /// over (`nla_parse` of the kernel).
+    pub fn whole(&self) -> &'a [u8] {
+        let (bytes, mut whole) = (self.rest, 0);
+        while let Some([low, high]) = bytes.get(whole..).and_then(<[u8]>::first_chunk)
+            && bytes.len() - whole >= Self::HEADER
+        {
+            let len = usize::from(u16::from_ne_bytes([*low, *high])).max(Self::HEADER);
+            whole = (whole + align(len)).min(bytes.len());
+        }
+        &bytes[..whole]
+    }
+
     /// Where the nest's own header begins in the message; 0 for a message's own attributes.
     pub fn nest_offset(&self) -> usize {
         self.nest

@@ -139,17 +139,10 @@ impl<'a> Writer<'a> {
         self.buffer.truncate(start);
     }
 
-    /// Attributes that are encoded already, headers and padding included. Up to 3 bytes behind the last of them, which
-    /// readers pass over (`nla_parse` of the kernel), are left out: with padding they would be taken for one more.
+    /// Attributes that are encoded already, headers and padding included, as far as they are [whole](Attributes::whole):
+    /// with padding the rest would be taken for one more.
     pub fn put_raw(&mut self, attributes: &[u8]) {
-        let mut whole = 0;
-        while let Some([low, high]) = attributes.get(whole..).and_then(<[u8]>::first_chunk)
-            && attributes.len() - whole >= Attributes::HEADER
-        {
-            let len = usize::from(u16::from_ne_bytes([*low, *high])).max(Attributes::HEADER);
-            whole = (whole + align(len)).min(attributes.len());
-        }
-        self.buffer.extend_from_slice(&attributes[..whole]);
+        self.buffer.extend_from_slice(Attributes::new(attributes).whole());
         self.buffer.resize(align(self.buffer.len()), 0);
     }
 
