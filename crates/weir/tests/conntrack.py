@@ -134,9 +134,11 @@ MADE = [
 ]
 
 
+# Without the sessions above: an acknowledgement that comes late brings back a connection that was flushed.
 def listing():
     stock = run("conntrack", "-L -o extended,labels")[0]
-    return settled(re.sub(r"use=\d+", "", stock))
+    made = "".join(line for line in stock.splitlines(True) if "src=127.0.0.1" not in line)
+    return settled(re.sub(r"use=\d+", "", made))
 
 
 # What is made: the same connections by either program, as stock lists them.
