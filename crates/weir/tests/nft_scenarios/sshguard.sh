@@ -9,7 +9,11 @@
 	done
 	nft list ruleset >blocked
 	echo flush
-	for i in $(seq 100); do nft list ruleset | grep -q elements || break; sleep 0.1; done
+	# It takes everything away and makes it anew.
+	for i in $(seq 100); do
+		! nft list ruleset | grep -q elements && [ "$(nft list ruleset | grep -c '@attackers drop')" = 2 ] && break
+		sleep 0.1
+	done
 	nft list ruleset >flushed
 } | /usr/libexec/sshguard/sshg-fw-nft-sets
 cat blocked flushed
