@@ -1,7 +1,7 @@
 //! Changing the kernel's ruleset: a batch in one message, and its verdict.
 
 use ironweir_netlink::{EncodeError, Flags};
-use ironweir_ruleset::netlink::{Event, Transaction};
+use ironweir_ruleset::netlink::{Event, Transaction, quickest};
 use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind, Thing};
 use ironweir_ruleset::{Batch, Change, Selector, TableId};
 
@@ -112,7 +112,11 @@ impl Kernel {
         let flags = if self.echoes.is_some() { Flags::ECHO } else { Flags::empty() };
         let mut transaction =
             Transaction::begin(first, self.generation, flags).map_err(|error| cannot(0, error))?;
-        for (index, change) in (0..).zip(&batch.changes) {
+        // Who asks for echoes reads them in the order of the text.
+        let order = if self.echoes.is_none() { quickest(batch) } else { None };
+        let order = order.unwrap_or_else(|| (0u32..).take(batch.changes.len()).collect());
+        for (index, change) in order.into_iter().filter_map(|at| Some((at, batch.changes.get(at as usize)?)))
+        {
             match change {
                 Change::RenameChain { table, chain: Selector::Name(old), name } => {
                     let chain = self.chain_handle(index, table, old)?;

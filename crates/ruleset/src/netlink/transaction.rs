@@ -88,7 +88,7 @@ impl Transaction {
         Ok(Transaction { buffer, first: seq, next: seq.wrapping_add(1), end: None, flags, runs: Vec::new() })
     }
 
-    /// Appends a change. `index` is its place in the batch; places only grow.
+    /// Appends a change. `index` is its place in the batch.
     ///
     /// # Errors
     /// If it cannot be said, such as a name that is longer than an attribute.

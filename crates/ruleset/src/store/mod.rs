@@ -16,7 +16,7 @@ mod error;
 mod follow;
 mod graph;
 mod mirror;
-mod references;
+pub(crate) mod references;
 mod registry;
 mod rules;
 mod set;

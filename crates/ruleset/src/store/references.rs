@@ -7,7 +7,7 @@ use crate::{ChainRef, Expr, SetRef, Verdict};
 
 /// Something that an expression of a rule refers to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Reference<'a> {
+pub(crate) enum Reference<'a> {
     Chain(&'a ChainRef),
     Set(&'a SetRef),
     Object(ObjectType, &'a str),
@@ -15,7 +15,7 @@ pub(super) enum Reference<'a> {
 }
 
 /// The chain a verdict leads to.
-pub(super) fn verdict_chain(verdict: &Verdict) -> Option<&ChainRef> {
+pub(crate) fn verdict_chain(verdict: &Verdict) -> Option<&ChainRef> {
     match verdict {
         Verdict::Jump(chain) | Verdict::Goto(chain) => Some(chain),
         _ => None,
@@ -31,7 +31,7 @@ pub(super) fn verdict_chain_mut(verdict: &mut Verdict) -> Option<&mut ChainRef> 
 }
 
 /// Everything expressions refer to, in order.
-pub(super) fn references(exprs: &[Expr]) -> impl Iterator<Item = Reference<'_>> {
+pub(crate) fn references(exprs: &[Expr]) -> impl Iterator<Item = Reference<'_>> {
     exprs.iter().filter_map(|expr| match expr.known() {
         Expr::Immediate(Immediate::Verdict(verdict)) => verdict_chain(verdict).map(Reference::Chain),
         Expr::Lookup(lookup) => Some(Reference::Set(&lookup.set)),
