@@ -3,6 +3,7 @@
 use ironweir_language::files::{Files, MemoryFiles};
 use ironweir_language::session::{Memory, Session};
 use ironweir_language::source::Sources;
+use ironweir_ruleset::{Family, TableId};
 use ironweir_wire::Instant;
 
 /// Runs a text against an empty ruleset; output, and diagnostics as text.
@@ -194,4 +195,45 @@ fn definitions_stand_for_themselves_in_a_log_prefix() {
                 comment \"$zone\"\n\t}\n}\nlist ruleset\n";
     let listed = output(text);
     assert!(listed.contains("log prefix \"dmz-5: \" comment \"$zone\""), "{listed}");
+}
+
+/// Large texts are committed without keeping what was read of them: a text of 10,000 rules and one more.
+fn large(last: &str) -> (Memory, String) {
+    use std::fmt::Write as _;
+    let mut text = "define port = 22\ntable ip x {\n\tchain c {\n".to_owned();
+    for n in 0..10_000 {
+        let _ = writeln!(text, "\t\tip saddr 10.0.{}.{} tcp dport $port accept", n / 250, n % 250);
+    }
+    let _ = writeln!(text, "\t\t{last}\n\t}}\n\tchain d {{\n\t\tcounter\n\t}}\n}}");
+    let mut sources = Sources::new();
+    let mut backend = Memory::new(Instant::from_nanos(0));
+    let source = sources.add("t", text, None).expect("short");
+    let outcome = Session::default().run(&mut sources, source, &MemoryFiles::default(), &mut backend);
+    (backend, outcome.render(&sources))
+}
+
+#[test]
+fn all_rules_of_a_large_text_are_committed_in_order() {
+    let (backend, told) = large("tcp dport $port jump d");
+    assert_eq!(told, "");
+    let table = backend.ruleset.table(&TableId::new(Family::Ip, "x")).expect("the table");
+    let rules: Vec<usize> =
+        ["c", "d"].map(|name| table.chain(name).expect("the chain").rules().count()).into();
+    assert_eq!(rules, [10_001, 1]);
+    let last = table.chain("c").and_then(|chain| chain.rules().last()).expect("a rule");
+    assert!(last.rule.exprs.iter().any(|expr| expr.name() == "immediate"));
+    assert_eq!(last.rule.exprs.len(), 5, "protocol and port, two each, and a verdict");
+}
+
+#[test]
+fn what_is_wrong_with_a_large_text_is_told_at_its_place_once() {
+    for (last, place, what) in [
+        ("jump nowhere", "t:10004:8-14: Error: ", "nowhere"),
+        ("tcp dport 65536 accept", "t:10004:13-17: Error: ", "65535"),
+    ] {
+        let (backend, told) = large(last);
+        assert!(told.starts_with(place) && told.contains(what), "{told}");
+        assert_eq!(told.matches("Error:").count(), 1, "{told}");
+        assert_eq!(backend.ruleset.tables().count(), 0);
+    }
 }

@@ -21,6 +21,7 @@ use std::cell::Cell;
 use ironweir_ruleset::{Batch, Change, Family, Ruleset, Userdata, userdata};
 use ironweir_wire::Instant;
 
+use crate::ast::Rule;
 use crate::cmd::{Command, CommandKind, Declaration, Flush};
 use crate::datatype::Names;
 use crate::diag::{Code, Diagnostic, Parsed};
@@ -104,7 +105,7 @@ impl<'a> Compiler<'a> {
                     let declared = self.chain(chain, *creation);
                     self.note_failed(&declared, chain.name.span);
                     note(declared);
-                    self.rules_of(chain, errors);
+                    self.rules_of(chain, &chain.rules, errors);
                 }
                 Declaration::Set(set) => {
                     let declared = self.set(set, *creation);
@@ -128,6 +129,26 @@ impl<'a> Compiler<'a> {
             | CommandKind::Get(_)
             | CommandKind::Describe(_)
             | CommandKind::Monitor(_) => {}
+        }
+    }
+
+    /// As [`Compiler::command`], of a command that nobody needs afterwards: each rule makes room for what it becomes.
+    pub fn consume(&mut self, mut command: Command, errors: &mut Vec<Diagnostic>) {
+        let chains = match &mut command.kind {
+            CommandKind::Declare(_, Declaration::Table(table)) => &mut table.chains[..],
+            CommandKind::Declare(_, Declaration::Chain(chain)) => std::slice::from_mut(chain),
+            _ => &mut [],
+        };
+        let rules: Vec<Vec<Rule>> = chains.iter_mut().map(|chain| std::mem::take(&mut chain.rules)).collect();
+        self.command(&command, errors);
+        // A block's rules come last in any case.
+        let chains = match &command.kind {
+            CommandKind::Declare(_, Declaration::Table(table)) => &table.chains[..],
+            CommandKind::Declare(_, Declaration::Chain(chain)) => std::slice::from_ref(chain),
+            _ => &[],
+        };
+        for (chain, rules) in chains.iter().zip(rules) {
+            self.rules_of(chain, rules, errors);
         }
     }
 

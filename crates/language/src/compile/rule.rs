@@ -1,5 +1,7 @@
 //! Rules and where they go.
 
+use std::borrow::Borrow;
+
 use ironweir_ruleset::{ChainRef, Change, Place, RuleSelector, TableId};
 
 use super::Compiler;
@@ -13,9 +15,14 @@ use crate::scope::Scope;
 
 impl Compiler<'_> {
     /// The rules that a chain's block holds, each with its own errors.
-    pub(super) fn rules_of(&mut self, decl: &ChainDecl, errors: &mut Vec<Diagnostic>) {
-        for rule in &decl.rules {
-            if let Err(error) = self.rule(&decl.table.id, &decl.name.text, rule, Place::Last) {
+    pub(super) fn rules_of<R: Borrow<Rule>>(
+        &mut self,
+        decl: &ChainDecl,
+        rules: impl IntoIterator<Item = R>,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        for rule in rules {
+            if let Err(error) = self.rule(&decl.table.id, &decl.name.text, rule.borrow(), Place::Last) {
                 errors.push(*error);
                 if errors.len() >= super::MAX_ERRORS {
                     break;

@@ -49,7 +49,7 @@ impl Compiler<'_> {
             self.elements_of(set, errors);
         }
         for chain in &decl.chains {
-            self.rules_of(chain, errors);
+            self.rules_of(chain, &chain.rules, errors);
         }
     }
 }

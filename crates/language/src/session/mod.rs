@@ -3,6 +3,7 @@
 //! A text's changes are one transaction: they are committed together, when a command that reads them comes, or at the
 //! end. Nothing is committed while any command of the text is wrong in itself.
 
+mod at_once;
 mod backend;
 mod declare;
 mod describe;
@@ -135,12 +136,20 @@ impl Session {
         backend: &mut dyn Backend,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let text = cmd::parse(sources, source, files, &mut self.scopes);
+        let (before, texts) = (self.scopes.clone(), sources.iter().count());
+        let mut text = cmd::parse(sources, source, files, &mut self.scopes);
         outcome.diagnostics = text.found;
         if text.gave_up {
             last_note(&mut outcome.diagnostics, NOT_READ);
         }
         if outcome.ok() {
+            // What it includes might not be there to be read again.
+            if self.is_large(&text.commands) && sources.iter().count() == texts {
+                if self.commit_at_once(text.commands, backend, &mut outcome) {
+                    return outcome;
+                }
+                text = cmd::parse(sources, source, files, &mut { before });
+            }
             self.execute(&text.commands, backend, sources, &mut outcome);
         } else {
             self.examine(&text.commands, &text.lost, backend, sources, &mut outcome);
@@ -361,12 +370,7 @@ impl Session {
             }
             match result {
                 Ok(applied) => {
-                    if self.echo && !self.check {
-                        self.echo(backend, outcome);
-                    }
-                    if !self.check {
-                        outcome.rules.extend(origins(&compiled, &applied));
-                    }
+                    self.committed(&compiled, &applied, backend, outcome);
                     return Ok(());
                 }
                 Err(Rejection::Changes(refused)) => {
@@ -377,6 +381,23 @@ impl Session {
             }
         }
         Err(BackendError::Restless.into())
+    }
+
+    /// What is told of a batch that was committed.
+    fn committed(
+        &self,
+        compiled: &Compiled,
+        applied: &Applied,
+        backend: &mut dyn Backend,
+        outcome: &mut Outcome,
+    ) {
+        if self.check {
+            return;
+        }
+        if self.echo {
+            self.echo(backend, outcome);
+        }
+        outcome.rules.extend(origins(compiled, applied));
     }
 
     fn compile(&self, commands: &[Command], backend: &dyn Backend, errors: &mut Vec<Diagnostic>) -> Compiled {
