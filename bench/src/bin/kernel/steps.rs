@@ -29,6 +29,10 @@ impl Step<'_> {
 pub struct Cost {
     /// By the clock.
     pub seconds: f64,
+    /// Processor time in the program itself.
+    pub user: f64,
+    /// Processor time in the kernel, for the program.
+    pub system: f64,
     /// At its largest.
     pub mebibytes: f64,
 }
@@ -42,6 +46,8 @@ impl Cost {
         }
         for (best, cost) in best.iter_mut().zip(round) {
             best.seconds = best.seconds.min(cost.seconds);
+            best.user = best.user.min(cost.user);
+            best.system = best.system.min(cost.system);
             best.mebibytes = best.mebibytes.min(cost.mebibytes);
         }
     }
@@ -58,7 +64,7 @@ pub enum Nft {
 impl Nft {
     /// Takes all steps in one new namespace, measured by GNU time. The namespace ends with the last.
     pub fn run(&self, steps: &[Step<'_>]) -> Result<Vec<Cost>, String> {
-        const MEASURED: &str = "time -f 'cost %e %M'";
+        const MEASURED: &str = "time -f 'cost %e %U %S %M'";
         let mut script = String::from("set -e\n");
         let mut words: Vec<String> = Vec::new();
         for step in steps {
@@ -92,8 +98,14 @@ impl Nft {
     }
 }
 
-/// A line of GNU time: seconds and KiB.
+/// A line of GNU time: seconds by the clock, in the program and in the kernel, and KiB.
 fn cost(line: &str) -> Option<Cost> {
-    let (seconds, kibibytes) = line.strip_prefix("cost ")?.split_once(' ')?;
-    Some(Cost { seconds: seconds.parse().ok()?, mebibytes: kibibytes.parse::<f64>().ok()? / 1024.0 })
+    let figures: Option<Vec<f64>> =
+        line.strip_prefix("cost ")?.split(' ').map(|figure| figure.parse().ok()).collect();
+    match figures?[..] {
+        [seconds, user, system, kibibytes] => {
+            Some(Cost { seconds, user, system, mebibytes: kibibytes / 1024.0 })
+        }
+        _ => None,
+    }
 }

@@ -15,8 +15,8 @@ use ironweir_expr::netlink::is_template;
 use crate::store::references::{Reference, references, verdict_chain};
 use crate::{Batch, ChainRef, Change, Data, Element, ElementData, Place, SetFlags, SetRef, TableId};
 
-/// Bindings from which on another order is worth its handles being other than with stock nft: at so many, the kernel
-/// takes some milliseconds for them.
+/// Bindings from which on another order is worth it: at so many, the kernel takes some milliseconds for them. DIVERGES:
+/// handles are then other than with stock nft, which sends in the order of the text.
 const MANY: usize = 512;
 
 /// The places of all changes in the order to send them, where another than their own is faster.
