@@ -63,6 +63,14 @@ impl Counter {
         self.add(packet.network_len() as u64);
         Outcome::Next
     }
+
+    /// Puts `NFTA_COUNTER_BYTES` and `NFTA_COUNTER_PACKETS`, each eight bytes, big-endian: the data of a named counter,
+    /// which says that it is zero where the expression of a rule says nothing (`nft_counter_do_dump`, libnftnl).
+    pub fn encode_totals(&self, writer: &mut Writer<'_>) {
+        let (packets, bytes) = self.totals();
+        writer.put_u64_be(BYTES, bytes);
+        writer.put_u64_be(PACKETS, packets);
+    }
 }
 
 impl Expression for Counter {
@@ -79,10 +87,8 @@ impl Expression for Counter {
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {
-        let (packets, bytes) = self.totals();
-        if (packets, bytes) != (0, 0) {
-            writer.put_u64_be(BYTES, bytes);
-            writer.put_u64_be(PACKETS, packets);
+        if self.totals() != (0, 0) {
+            self.encode_totals(writer);
         }
     }
 

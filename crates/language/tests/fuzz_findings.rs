@@ -137,3 +137,13 @@ fn a_variable_with_a_set_selects_nothing() {
         }
     }
 }
+
+#[test]
+fn a_range_of_addresses_before_a_port_is_no_prefix() {
+    // It was listed as `192.168.3.2/31:8080`, which does not load.
+    let rule = "meta l4proto 6 dnat to 192.168.3.2-192.168.3.3:8080";
+    assert_eq!(comes_back("ip", rule), rule);
+    let rule = "meta l4proto 6 dnat to [2001:db8::2]-[2001:db8::3]:8080";
+    assert_eq!(comes_back("ip6", rule), rule);
+    assert_eq!(comes_back("ip", "dnat to 192.168.3.2-192.168.3.3"), "dnat to 192.168.3.2/31");
+}

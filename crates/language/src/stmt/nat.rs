@@ -281,7 +281,12 @@ impl Nat {
                     return raised;
                 }
             } else {
-                raised.address = Some(raise_bounds((first, last), shape, from));
+                let addresses = (first, last);
+                // `192.0.2.2/31:8080` is no address and a port.
+                raised.address = Some(match nat.ports {
+                    Some(_) => raise_range(addresses, shape, from),
+                    None => raise_bounds(addresses, shape, from),
+                });
             }
         }
         raised.port = nat.ports.map(|ports| raise_bounds(ports, Shape::of(Type::InetService), from));
@@ -306,6 +311,19 @@ fn raise_bounds((first, last): Bounds, shape: Shape, from: &mut Raise<'_>) -> Ex
     let Some(last) = last.filter(|last| *last != first) else { return from.syntax(&low) };
     let high = from.operand_typed(last, &[shape]);
     from.syntax(&interval_of(low, high, false))
+}
+
+/// A value, or a range.
+fn raise_range((first, last): Bounds, shape: Shape, from: &mut Raise<'_>) -> Expr {
+    let low = from.operand_typed(first, &[shape]);
+    let Some(last) = last.filter(|last| *last != first) else { return from.syntax(&low) };
+    let high = from.operand_typed(last, &[shape]);
+    match (low.value(), high.value()) {
+        (Some(first), Some(last)) if first != last => {
+            from.syntax(&Typed::new(typed::Kind::Range(low.into(), high.into()), shape))
+        }
+        _ => from.syntax(&low),
+    }
 }
 
 impl Statement for Nat {

@@ -92,7 +92,7 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, object: &Object)
 /// Puts what is of an object's own type. Those that are expressions too have the same attributes there and here.
 fn put_data(writer: &mut Writer<'_>, kind: &ObjectKind) {
     match kind {
-        ObjectKind::Counter(counter) => Expr::from(counter.clone()).encode_data(writer),
+        ObjectKind::Counter(counter) => counter.encode_totals(writer),
         ObjectKind::Quota(quota) => Expr::from(quota.clone()).encode_data(writer),
         ObjectKind::Limit(limit) => Expr::from(limit.clone()).encode_data(writer),
         ObjectKind::Connlimit(connlimit) => Expr::from(connlimit.clone()).encode_data(writer),
