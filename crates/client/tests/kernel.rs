@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use ironweir_client::kernel::{CommitError, Kernel};
+use ironweir_expr::{Expr, Register, lookup, meta};
 use ironweir_ruleset::netlink::FaultPart;
 use ironweir_ruleset::store::{Errno, ErrorKind};
 use ironweir_ruleset::{
@@ -262,4 +263,68 @@ fn halves_of_intervals_are_asked_for_one_by_one() {
     let found = kernel.ruleset().table(&id()).and_then(|table| table.set("s")).unwrap();
     let found: Vec<_> = found.elements().map(|element| element.key[3]).collect();
     assert_eq!(found, [30, 40]);
+}
+
+/// Rules that each have a set of their own, without a name, with one element: from `first` on.
+fn anonymous(first: u32, count: u32) -> Vec<Change> {
+    let rule = |number: u32| {
+        let id_in_batch = number - first + 1;
+        let name: Box<str> = "__set%d".into();
+        let reference = SetRef { name: name.clone(), id: Some(id_in_batch) };
+        let Change::NewSet { set, .. } = set("") else { unreachable!("it makes a set") };
+        let flags = SetFlags::ANONYMOUS | SetFlags::CONSTANT;
+        let set = Set { name, id: id_in_batch, flags, ..set };
+        let mark = meta::Get { key: meta::Key::Mark, destination: Register::R1 };
+        let result = lookup::Outcome::Test { invert: false };
+        let lookup = lookup::Lookup { set: reference.clone(), source: Register::R1, result };
+        let rule = Rule { exprs: vec![mark.into(), lookup.into()], userdata: Userdata::default() };
+        let (elements, creation) = (vec![key(number)], Creation::Add);
+        [
+            Change::NewSet { table: id(), set, creation },
+            Change::NewElements { table: id(), set: reference, elements, creation },
+            Change::NewRule { table: id(), chain: ChainRef::new("c"), rule, place: Place::Last },
+        ]
+    };
+    (first..first + count).flat_map(rule).collect()
+}
+
+/// So many that they are sent in another order and named by us (`ironweir_ruleset::netlink::quickest`).
+const MANY: u32 = 600;
+
+#[test]
+fn many_anonymous_sets_belong_to_their_rules_whoever_names_them() {
+    if !within("many_anonymous_sets_belong_to_their_rules_whoever_names_them") {
+        return;
+    }
+    let mut kernel = Kernel::open().unwrap();
+    let sets = Part::new(What::Sets, Within::Table(id()));
+    fetch(&mut kernel, std::slice::from_ref(&sets));
+    let mut first = vec![table(), chain("c", Creation::Add)];
+    first.extend(anonymous(0, MANY));
+    kernel.commit(&batch(first)).unwrap();
+    // Names of the first are known.
+    fetch(&mut kernel, std::slice::from_ref(&sets));
+    kernel.commit(&batch(anonymous(MANY, MANY))).unwrap();
+    // They are not: what is given is taken, and the kernel asked for others.
+    fetch(&mut kernel, &[Part::new(What::Tables, Within::All)]);
+    kernel.commit(&batch(anonymous(2 * MANY, MANY))).unwrap();
+
+    let elements = Part::new(What::Elements, Within::Table(id()));
+    let chains = Part::new(What::Chains, Within::Table(id()));
+    fetch(&mut kernel, &[sets, elements, chains, Part::named(What::Rules, id(), "c")]);
+    let known = kernel.ruleset().table(&id()).unwrap();
+    assert_eq!(known.sets().count(), 3 * MANY as usize);
+    let rules = known.chain("c").expect("the chain").rules();
+    let keys: Vec<u32> = rules
+        .map(|rule| {
+            let Some(Expr::Lookup(lookup)) = rule.rule.exprs.get(1) else { panic!("not a lookup: {rule:?}") };
+            let set = known.set(&lookup.set.name).expect("its set");
+            let mut keys = set.elements().map(|element| element.key.to_vec());
+            match (keys.next().as_deref(), keys.next()) {
+                (Some(&[a, b, c, d]), None) => u32::from_be_bytes([a, b, c, d]),
+                other => panic!("not one element: {other:?}"),
+            }
+        })
+        .collect();
+    assert!(keys.into_iter().eq(0..3 * MANY), "rules keep their order, each with its own set");
 }

@@ -6,6 +6,7 @@ use ironweir_ruleset::store::{Applied, ChangeError, Errno, ErrorKind, Thing};
 use ironweir_ruleset::{Batch, Change, Selector, TableId};
 
 use super::Kernel;
+use super::names::{Names, was_taken};
 use crate::connection::{AskError, Refusal};
 
 /// Why a batch was not committed.
@@ -36,7 +37,7 @@ impl Kernel {
     /// # Errors
     /// [`CommitError`]. Then nothing was changed.
     pub fn commit(&mut self, batch: &Batch) -> Result<Applied, CommitError> {
-        self.send(batch, Purpose::Commit)
+        self.send_quickly(batch, Purpose::Commit)
     }
 
     /// Whether the kernel would commit a batch. It works on all of it and takes it back.
@@ -44,7 +45,7 @@ impl Kernel {
     /// # Errors
     /// As [`Kernel::commit`].
     pub fn check(&mut self, batch: &Batch) -> Result<Applied, CommitError> {
-        self.send(batch, Purpose::Check)
+        self.send_quickly(batch, Purpose::Check)
     }
 }
 
@@ -56,6 +57,16 @@ const LOCATED: usize = 256;
 enum Purpose {
     Commit,
     Check,
+}
+
+/// How a batch is sent.
+#[derive(Clone, Copy)]
+struct Way<'o> {
+    purpose: Purpose,
+    /// The places of the changes, in the order of their messages.
+    order: &'o [u32],
+    /// Whether anonymous sets get their names here.
+    naming: bool,
 }
 
 /// What an answer of the kernel takes of the receive buffer, beside the message itself: its own structures.
@@ -71,14 +82,31 @@ const MAX_ECHO_ROOM: usize = 512 << 20;
 const ERRORS: usize = 8192;
 
 impl Kernel {
-    fn send(&mut self, batch: &Batch, purpose: Purpose) -> Result<Applied, CommitError> {
+    /// Sends a batch in the way that costs the kernel least, and else as it is.
+    fn send_quickly(&mut self, batch: &Batch, purpose: Purpose) -> Result<Applied, CommitError> {
+        // Who asks for echoes reads them in the order of the text.
+        let order = if self.echoes.is_none() { quickest(batch) } else { None };
+        let own = || (0u32..).take(batch.changes.len()).collect();
+        // What is not known has names that we do not know of.
+        let naming = order.is_some() && self.generation.is_some();
+        let order = order.unwrap_or_else(own);
+        let way = Way { purpose, order: &order, naming };
+        match self.send(batch, way) {
+            Err(CommitError::Refused(refused)) if naming && was_taken(&refused, batch) => {
+                self.send(batch, Way { naming: false, ..way })
+            }
+            sent => sent,
+        }
+    }
+
+    fn send(&mut self, batch: &Batch, way: Way<'_>) -> Result<Applied, CommitError> {
         let count = batch.changes.len();
         let none = Applied { handles: vec![None; count], generation: self.ruleset().generation() };
         if count == 0 {
             return Ok(none);
         }
         let first = self.connection.next_number();
-        let transaction = self.encode(batch, first, purpose)?;
+        let transaction = self.encode(batch, first, way)?;
         self.connection.take_numbers(transaction.next_seq().wrapping_sub(first));
         let room = ERRORS * ANSWER_OVERHEAD + self.echo_room(&transaction);
         self.connection.socket().make_receive_room(room);
@@ -107,27 +135,26 @@ impl Kernel {
         }
     }
 
-    fn encode(&self, batch: &Batch, first: u32, purpose: Purpose) -> Result<Transaction, CommitError> {
+    fn encode(&self, batch: &Batch, first: u32, way: Way<'_>) -> Result<Transaction, CommitError> {
         let cannot = |change: u32, error| CommitError::Encode { change, error };
         let flags = if self.echoes.is_some() { Flags::ECHO } else { Flags::empty() };
         let mut transaction =
             Transaction::begin(first, self.generation, flags).map_err(|error| cannot(0, error))?;
-        // Who asks for echoes reads them in the order of the text.
-        let order = if self.echoes.is_none() { quickest(batch) } else { None };
-        let order = order.unwrap_or_else(|| (0u32..).take(batch.changes.len()).collect());
-        for (index, change) in order.into_iter().filter_map(|at| Some((at, batch.changes.get(at as usize)?)))
-        {
-            match change {
+        let mut names = way.naming.then(|| Names::new(self.ruleset()));
+        for &index in way.order {
+            let Some(change) = batch.changes.get(index as usize) else { continue };
+            let named = names.as_mut().and_then(|names| names.named(change));
+            match named.as_ref().unwrap_or(change) {
                 Change::RenameChain { table, chain: Selector::Name(old), name } => {
                     let chain = self.chain_handle(index, table, old)?;
                     let by_handle = Change::RenameChain { table: table.clone(), chain, name: name.clone() };
                     transaction.push(index, &by_handle)
                 }
-                _ => transaction.push(index, change),
+                change => transaction.push(index, change),
             }
             .map_err(|error| cannot(index, error))?;
         }
-        if purpose == Purpose::Commit {
+        if way.purpose == Purpose::Commit {
             transaction.end().map_err(|error| cannot(0, error))?;
         }
         Ok(transaction)

@@ -4,6 +4,7 @@ mod commit;
 mod events;
 mod fetch;
 mod hooks;
+mod names;
 
 use ironweir_io::NetlinkError;
 use ironweir_ruleset::Ruleset;
