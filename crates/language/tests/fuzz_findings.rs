@@ -147,3 +147,18 @@ fn a_range_of_addresses_before_a_port_is_no_prefix() {
     assert_eq!(comes_back("ip6", rule), rule);
     assert_eq!(comes_back("ip", "dnat to 192.168.3.2-192.168.3.3"), "dnat to 192.168.3.2/31");
 }
+
+#[test]
+fn the_beginning_of_a_name_is_shorter_than_names_can_be() {
+    // It was listed without its star, as a name that is too long.
+    assert!(refused("ip", "iifname \"abcdefghijklmnop*\"").contains("String exceeds maximum length of 16"));
+    assert_eq!(comes_back("ip", "iifname \"abcdefghijklmno*\""), "iifname \"abcdefghijklmno*\"");
+}
+
+#[test]
+fn numbers_are_no_masks_of_flags() {
+    // A variable stood for the range; it was printed as a prefix with a range behind it.
+    let text = "define range = 42-80\nadd table t\nadd chain t c\nadd rule t c tcp dport 1/$range\n";
+    let Err(refusal) = World::default().run(text) else { panic!("a range is taken for flags") };
+    assert!(refusal.first_line().contains("the flags to look at"), "{}", refusal.first_line());
+}

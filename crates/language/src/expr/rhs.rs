@@ -23,12 +23,26 @@ impl Expr {
         p.next();
         let mask = list(p)?;
         let span = value.span.to(mask.span);
+        // A number here would be the length of a prefix.
+        if !is_flags(&mask) {
+            return Err(Diagnostic::error(mask.span, "the flags to look at are expected here, by name"));
+        }
         Ok(Expr::new(ExprKind::Masked(Masked { value: value.into(), mask: mask.into() }), span))
     }
 
     /// A literal for an element: values, prefixes and ranges joined by `.` and bitwise operators.
     pub fn parse_literal(p: &mut Parser<'_>) -> Parsed<Expr> {
         primary::concat(p, |p| binary::parse(p, |p| p.nested(operand)))
+    }
+}
+
+/// Whether an expression is names of flags, one, several as a list, or joined by operators.
+fn is_flags(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Symbol(_) => true,
+        ExprKind::List(List(parts)) => parts.iter().all(is_flags),
+        ExprKind::Binary(binary) => is_flags(&binary.left),
+        _ => false,
     }
 }
 

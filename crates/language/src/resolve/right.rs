@@ -236,11 +236,9 @@ impl Lower<'_> {
             bytes.truncate(bytes.len() - 2);
             bytes.push(b'*');
         }
-        if bytes.len() + usize::from(!wildcard) > most {
-            return Err(Diagnostic::error(
-                span,
-                format!("String exceeds maximum length of {}", most.saturating_sub(1)),
-            ));
+        // A zero byte ends even the longest name, so what begins with as many bytes as there is room for is none.
+        if bytes.len() >= most {
+            return Err(Diagnostic::error(span, format!("String exceeds maximum length of {most}")));
         }
         let bits = u32::try_from(bytes.len() * 8).unwrap_or(0);
         let value = Typed::new(Kind::Value(Datum::Text(bytes)), want).at(span);
