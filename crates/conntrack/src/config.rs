@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ironweir_wire::protocol::ipproto;
+
 /// How a [`Conntrack`](crate::Conntrack) behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -49,7 +51,7 @@ impl Default for Config {
     }
 }
 
-/// How long a connection without packets lives, by protocol and state. Defaults are those of Linux 6.12
+/// How long a connection without packets lives, by protocol and state. Defaults are those of Linux 6.18
 /// (`nf_conntrack_proto_*.c`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -68,6 +70,9 @@ pub struct Timeouts {
     pub icmp: Duration,
     /// ICMPv6.
     pub icmpv6: Duration,
+    /// SCTP, by the number of its state ([`SctpStatus`](crate::SctpStatus)): NONE, CLOSED, COOKIE_WAIT, COOKIE_ECHOED,
+    /// ESTABLISHED, SHUTDOWN_SENT, SHUTDOWN_RECD, SHUTDOWN_ACK_SENT, HEARTBEAT_SENT.
+    pub sctp: [Duration; 9],
     /// GRE, one way.
     pub gre: Duration,
     /// GRE, both ways.
@@ -91,10 +96,96 @@ impl Default for Timeouts {
             udp_stream: s(120),
             icmp: s(30),
             icmpv6: s(30),
+            sctp: [s(10), s(10), s(3), s(3), s(210), s(3), s(3), s(3), s(30)],
             gre: s(30),
             gre_stream: s(180),
             generic: s(600),
             offload: s(86_400),
         }
+    }
+}
+
+impl Timeouts {
+    /// Changes what a timeout policy names: `state` is numbered as in `CTA_TIMEOUT_*` of
+    /// `linux/netfilter/nfnetlink_cttimeout.h`, by protocol. False when there is no such state.
+    pub fn set(&mut self, l4: u8, state: u16, timeout: Duration) -> bool {
+        let Some(place) = self.place(l4, state) else { return false };
+        *place = timeout;
+        // A connection that has no state yet lives as long as one in the first.
+        match (l4, state) {
+            (ipproto::TCP, 1) => self.tcp[0] = timeout,
+            (ipproto::SCTP, 1) => self.sctp[0] = timeout,
+            _ => {}
+        }
+        true
+    }
+
+    /// How long a connection lives that was never answered (`nf_ct_timeout_data`, the first value).
+    pub fn first(&self, l4: u8) -> Duration {
+        match l4 {
+            ipproto::TCP => self.tcp[0],
+            ipproto::UDP | ipproto::UDPLITE => self.udp,
+            ipproto::ICMP => self.icmp,
+            ipproto::ICMPV6 => self.icmpv6,
+            ipproto::SCTP => self.sctp[0],
+            ipproto::GRE => self.gre,
+            _ => self.generic,
+        }
+    }
+
+    fn place(&mut self, l4: u8, state: u16) -> Option<&mut Duration> {
+        let number = usize::from(state);
+        Some(match (l4, state) {
+            (_, 0) => return None,
+            (ipproto::TCP, 10) => &mut self.tcp_retrans,
+            (ipproto::TCP, 11) => &mut self.tcp_unacknowledged,
+            (ipproto::TCP, _) => self.tcp.get_mut(number)?,
+            (ipproto::SCTP, _) => self.sctp.get_mut(number)?,
+            (ipproto::UDP | ipproto::UDPLITE, 1) => &mut self.udp,
+            (ipproto::UDP | ipproto::UDPLITE, 2) => &mut self.udp_stream,
+            (ipproto::GRE, 1) => &mut self.gre,
+            (ipproto::GRE, 2) => &mut self.gre_stream,
+            (ipproto::ICMP, 1) => &mut self.icmp,
+            (ipproto::ICMPV6, 1) => &mut self.icmpv6,
+            (ipproto::UDP | ipproto::UDPLITE | ipproto::GRE | ipproto::ICMP | ipproto::ICMPV6, _) => {
+                return None;
+            }
+            (_, 1) => &mut self.generic,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of `enum ctattr_timeout_*` of `linux/netfilter/nfnetlink_cttimeout.h`.
+    #[test]
+    fn states_of_policies_are_numbered_as_in_the_header() {
+        let second = Duration::from_secs(1);
+        let mut timeouts = Timeouts::default();
+        for (l4, last) in [(6, 11), (17, 2), (136, 2), (132, 8), (47, 2), (1, 1), (58, 1), (99, 1)] {
+            for state in 1..=last {
+                assert!(timeouts.set(l4, state, second), "{l4} {state}");
+            }
+            assert!(!timeouts.set(l4, 0, second) && !timeouts.set(l4, last + 1, second), "{l4}");
+            assert_eq!(timeouts.first(l4), second);
+        }
+        let all = Timeouts {
+            tcp: [second; 10],
+            tcp_retrans: second,
+            tcp_unacknowledged: second,
+            udp: second,
+            udp_stream: second,
+            icmp: second,
+            icmpv6: second,
+            sctp: [second; 9],
+            gre: second,
+            gre_stream: second,
+            generic: second,
+            ..Timeouts::default()
+        };
+        assert_eq!(timeouts, all);
     }
 }

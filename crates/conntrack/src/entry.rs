@@ -1,10 +1,13 @@
 //! One connection, and what a packet carries of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ironweir_wire::{Instant, Tuple};
 
+use crate::config::Timeouts;
 use crate::proto::Proto;
+use crate::reason::InvalidReason;
 use crate::status::Status;
 use crate::zone::Zone;
 
@@ -67,15 +70,20 @@ pub struct CtRef {
 }
 
 /// What a packet carries of connection tracking (`skb->_nfct`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tracking {
-    /// No connection: not looked up yet, or looked up and invalid.
-    #[default]
-    Invalid,
+    /// No connection: not looked up yet, or looked up and invalid for this reason.
+    Invalid(InvalidReason),
     /// Exempt (`notrack`, neighbour discovery).
     Untracked,
     /// Part of a connection.
     Flow(CtRef, CtInfo),
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Tracking::Invalid(InvalidReason::Unseen)
+    }
 }
 
 impl Tracking {
@@ -83,7 +91,7 @@ impl Tracking {
     /// (`NF_CT_STATE_BIT` and its kin, `nft_ct_get_eval`).
     pub const fn state_bit(self) -> u32 {
         match self {
-            Tracking::Invalid => 1,
+            Tracking::Invalid(_) => 1,
             Tracking::Untracked => 1 << 6,
             Tracking::Flow(_, info) => match info {
                 CtInfo::Established | CtInfo::EstablishedReply => 1 << 1,
@@ -97,7 +105,7 @@ impl Tracking {
     pub const fn flow(self) -> Option<(CtRef, CtInfo)> {
         match self {
             Tracking::Flow(ct, info) => Some((ct, info)),
-            Tracking::Invalid | Tracking::Untracked => None,
+            Tracking::Invalid(_) | Tracking::Untracked => None,
         }
     }
 }
@@ -151,6 +159,8 @@ pub(crate) struct Extras {
     pub(crate) master: Option<CtRef>,
     pub(crate) secmark: u32,
     pub(crate) event_mask: u32,
+    /// The timeout policy, when a rule gave one.
+    pub(crate) timeouts: Option<Arc<Timeouts>>,
     pub(crate) start: Option<Instant>,
     pub(crate) stop: Option<Instant>,
     /// The interface masquerading chose its address from; 0 without masquerading.
@@ -257,6 +267,19 @@ impl Entry {
             Proto::Tcp(tcp) => Some(tcp.status),
             _ => None,
         }
+    }
+
+    /// The state of an SCTP association, `None` for other protocols.
+    pub fn sctp_status(&self) -> Option<crate::SctpStatus> {
+        match &self.proto {
+            Proto::Sctp(sctp) => Some(sctp.status),
+            _ => None,
+        }
+    }
+
+    /// The timeout policy, when a rule gave one.
+    pub fn timeouts(&self) -> Option<Arc<Timeouts>> {
+        self.extras.as_ref()?.timeouts.clone()
     }
 
     pub(crate) fn extras_mut(&mut self) -> &mut Extras {

@@ -31,6 +31,9 @@ impl fmt::Display for Line<'_> {
         if let Some(status) = entry.tcp_status() {
             write!(f, "{} ", status.name())?;
         }
+        if let Some(status) = entry.sctp_status() {
+            write!(f, "{} ", status.name())?;
+        }
         tuple(f, entry, Direction::Original)?;
         if !entry.status.contains(Status::SEEN_REPLY) {
             f.write_str("[UNREPLIED] ")?;

@@ -1,15 +1,17 @@
 //! The way of a packet through connection tracking (`nf_conntrack_core.c`): look up or create, hand to the
 //! protocol's tracker, and confirm when the packet has passed all hooks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Headers, Instant, L3, Packet, PacketInfo, Tuple, icmp};
 
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
 use crate::event::{Event, EventKind};
-use crate::proto::{self, Outcome, Proto, generic, gre, tcp, udp};
+use crate::proto::{self, Outcome, Proto, generic, gre, sctp, tcp, udp};
+use crate::reason::InvalidReason;
 use crate::status::Status;
 use crate::table::Table;
 use crate::timer::Timers;
@@ -145,8 +147,8 @@ impl Conntrack {
     ) -> PacketIn {
         self.bury();
         self.expire(now);
-        let Some(headers) = Headers::of(info) else { return self.invalid() };
-        let Some(tuple) = headers.tuple(packet) else { return self.invalid() };
+        let Some(headers) = Headers::of(info) else { return self.invalid(InvalidReason::NoTuple) };
+        let Some(tuple) = headers.tuple(packet) else { return self.invalid(InvalidReason::NoTuple) };
         let verify = self.config.checksum && !template.local;
         if let Some(result) = self.icmp(packet, info, &headers, &tuple, template.zone, verify) {
             return result;
@@ -161,19 +163,19 @@ impl Conntrack {
                         self.stats.drop += 1;
                         return PacketIn::Drop(DropReason::TableFull);
                     }
-                    Begin::Unanswerable => return self.invalid(),
+                    Begin::Unanswerable => return self.invalid(InvalidReason::NoAnswer),
                 },
             };
             let ctinfo = self.ctinfo(ct, direction);
             match self.hand_over(now, ct, direction, packet, info, verify) {
                 Outcome::Reopen => self.kill(now, ct),
-                Outcome::Invalid => {
+                Outcome::Invalid(reason) => {
                     self.release(ct);
-                    return self.invalid();
+                    return self.invalid(reason);
                 }
-                Outcome::InvalidShrink(timeout) => {
+                Outcome::InvalidShrink(reason, timeout) => {
                     self.refresh(now, ct, timeout);
-                    return self.invalid();
+                    return self.invalid(reason);
                 }
                 outcome => {
                     self.settle(now, ct, ctinfo, outcome, info);
@@ -181,7 +183,7 @@ impl Conntrack {
                 }
             }
         }
-        self.invalid()
+        self.invalid(InvalidReason::State)
     }
 
     /// Enters a new connection into the table, its packet having passed all hooks (`__nf_conntrack_confirm`). For
@@ -280,8 +282,9 @@ impl Conntrack {
     /// Takes a connection's packets back from a flowtable (`flow_offload_fixup_ct`): windows are learnt anew, and the
     /// timeout is again that of its state, less `idle`, the time an entry of the flowtable lives without packets.
     pub fn offload_end(&mut self, now: Instant, ct: CtRef, idle: Duration) {
-        let timeouts = self.config.timeouts.clone();
         let Some(entry) = self.table.slab.get_mut(ct) else { return };
+        let policy = entry.timeouts();
+        let timeouts = policy.as_deref().unwrap_or(&self.config.timeouts);
         entry.status.remove(Status::OFFLOAD);
         let timeout = match &mut entry.proto {
             Proto::Tcp(tcp) => {
@@ -290,6 +293,7 @@ impl Conntrack {
             }
             Proto::Udp { .. } if entry.status.contains(Status::SEEN_REPLY) => timeouts.udp_stream,
             Proto::Udp { .. } => timeouts.udp,
+            Proto::Sctp(sctp) => timeouts.sctp[sctp.status as usize],
             Proto::Stateless => timeouts.generic,
         };
         self.refresh(now, ct, timeout.saturating_sub(idle));
@@ -325,6 +329,15 @@ impl Conntrack {
         std::mem::take(&mut self.events).into_iter()
     }
 
+    /// Gives a new connection a timeout policy (`ct timeout set`, `nft_ct_timeout_obj_eval`): `policy` instead of
+    /// [`Config::timeouts`]. One that is confirmed keeps what it has.
+    pub fn set_timeouts(&mut self, now: Instant, ct: CtRef, policy: Arc<Timeouts>) {
+        let Some(entry) = self.table.slab.get_mut(ct).filter(|entry| !entry.is_confirmed()) else { return };
+        let first = policy.first(entry.tuples[0].l4);
+        entry.extras_mut().timeouts = Some(policy);
+        self.refresh(now, ct, first);
+    }
+
     /// A connection; `None` when it is gone.
     pub fn entry(&self, ct: CtRef) -> Option<&Entry> {
         self.table.slab.get(ct)
@@ -356,9 +369,9 @@ impl Conntrack {
         &self.config
     }
 
-    fn invalid(&mut self) -> PacketIn {
+    fn invalid(&mut self, reason: InvalidReason) -> PacketIn {
         self.stats.invalid += 1;
-        PacketIn::Pass(Tracking::Invalid)
+        PacketIn::Pass(Tracking::Invalid(reason))
     }
 
     /// What is special about ICMP and ICMPv6: neighbour discovery is not tracked, errors belong to the connection they
@@ -384,8 +397,11 @@ impl Conntrack {
             }
             _ => return None,
         };
-        if unknown || (verify && !icmp_checksum_is_valid(packet, info, tuple)) {
-            return Some(self.invalid());
+        if verify && !icmp_checksum_is_valid(packet, info, tuple) {
+            return Some(self.invalid(InvalidReason::Checksum));
+        }
+        if unknown {
+            return Some(self.invalid(InvalidReason::NotAQuery));
         }
         if !is_error {
             return None;
@@ -398,7 +414,7 @@ impl Conntrack {
             .and_then(|found| self.related(found, tuple));
         Some(match tracking {
             Some(tracking) => PacketIn::Pass(tracking),
-            None => self.invalid(),
+            None => self.invalid(InvalidReason::Unrelated),
         })
     }
 
@@ -426,6 +442,7 @@ impl Conntrack {
             proto: match tuple.l4 {
                 ipproto::TCP => Proto::Tcp(Default::default()),
                 ipproto::UDP | ipproto::UDPLITE => Proto::Udp { stream_from: now + udp::STREAM_AFTER },
+                ipproto::SCTP => Proto::Sctp(Default::default()),
                 _ => Proto::Stateless,
             },
             deadline: now,
@@ -491,16 +508,19 @@ impl Conntrack {
         verify: bool,
     ) -> Outcome {
         let config = &self.config;
-        let Some(entry) = self.table.slab.get_mut(ct) else { return Outcome::Invalid };
+        let Some(entry) = self.table.slab.get_mut(ct) else { return Outcome::Invalid(InvalidReason::State) };
+        let policy = entry.timeouts();
+        let timeouts = policy.as_deref().unwrap_or(&config.timeouts);
         match entry.tuples[0].l4 {
             ipproto::TCP => {
                 let remaining = entry.deadline.since(now);
-                tcp::packet(entry, direction, packet, info, config, verify, remaining)
+                tcp::packet(entry, direction, packet, info, config, timeouts, verify, remaining)
             }
-            ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, config, verify),
-            ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, &config.timeouts),
-            ipproto::GRE => gre::packet(entry, &config.timeouts),
-            _ => generic::packet(&config.timeouts),
+            ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, timeouts, verify),
+            ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, timeouts),
+            ipproto::SCTP => sctp::packet(entry, direction, packet, info, timeouts, verify),
+            ipproto::GRE => gre::packet(entry, timeouts),
+            _ => generic::packet(timeouts),
         }
     }
 
@@ -517,7 +537,7 @@ impl Conntrack {
                 self.account(ct, ctinfo.direction(), 1, bytes);
                 self.kill(now, ct);
             }
-            Outcome::Ignore | Outcome::Invalid | Outcome::InvalidShrink(_) | Outcome::Reopen => {}
+            Outcome::Ignore | Outcome::Invalid(_) | Outcome::InvalidShrink(..) | Outcome::Reopen => {}
         }
         if ctinfo == CtInfo::EstablishedReply
             && let Some(entry) = self.table.slab.get_mut(ct)
@@ -592,7 +612,7 @@ impl Conntrack {
             let nat = Status::NAT;
             Some(loser.tuples == winner.tuples && loser.status & nat == winner.status & nat)
         };
-        let allowed = !matches!(protocol, ipproto::TCP | ipproto::SCTP | ipproto::DCCP);
+        let allowed = !matches!(protocol, ipproto::TCP | ipproto::SCTP);
         let joins = allowed && direction == Direction::Original && same(&self.table) == Some(true);
         self.release(loser);
         if !joins {
@@ -756,28 +776,40 @@ mod tests {
     fn icmp_echo_is_a_connection_and_a_lone_reply_is_invalid() {
         let mut bench = Bench::new(Config::default());
         let reply = Bytes::icmp(v4(2), v4(1), L3::V4, 0, 0, [0, 9, 0, 1], b"data");
-        assert_eq!(bench.pass(&reply), Tracking::Invalid);
+        assert_eq!(bench.pass(&reply), Tracking::Invalid(InvalidReason::NotAQuery));
         assert_eq!(bench.ct.len(), 0);
         let request = Bytes::icmp(v4(1), v4(2), L3::V4, 8, 0, [0, 9, 0, 1], b"data");
         assert_eq!(info_of(bench.pass(&request)), Some(CtInfo::New));
         assert_eq!(info_of(bench.pass(&reply)), Some(CtInfo::EstablishedReply));
         let other = Bytes::icmp(v4(2), v4(1), L3::V4, 0, 0, [0, 10, 0, 1], b"data");
-        assert_eq!(bench.pass(&other), Tracking::Invalid, "another id");
+        assert_eq!(bench.pass(&other), Tracking::Invalid(InvalidReason::NotAQuery), "another id");
     }
 
     #[test]
     fn errors_are_related_to_what_they_quote() {
         let mut bench = Bench::new(Config::default());
         let error = |to, quoted: &Bytes| Bytes::icmp(v4(9), to, L3::V4, 3, 3, [0; 4], &quoted.0);
-        assert_eq!(bench.pass(&error(v4(1), &request(1))), Tracking::Invalid, "no such connection");
+        assert_eq!(
+            bench.pass(&error(v4(1), &request(1))),
+            Tracking::Invalid(InvalidReason::Unrelated),
+            "no such connection"
+        );
         let (ct, _) = bench.pass(&request(1)).flow().unwrap();
         // An error about an original packet travels in reply direction, and the other way round.
         assert_eq!(bench.pass(&error(v4(1), &request(1))), Tracking::Flow(ct, CtInfo::RelatedReply));
         assert_eq!(bench.pass(&error(v4(2), &answer(1))), Tracking::Flow(ct, CtInfo::Related));
-        assert_eq!(bench.pass(&error(v4(7), &request(1))), Tracking::Invalid, "not for the sender");
+        assert_eq!(
+            bench.pass(&error(v4(7), &request(1))),
+            Tracking::Invalid(InvalidReason::Unrelated),
+            "not for the sender"
+        );
         let mut cut = request(1);
         cut.0.truncate(23);
-        assert_eq!(bench.pass(&error(v4(1), &cut)), Tracking::Invalid, "no ports in the quote");
+        assert_eq!(
+            bench.pass(&error(v4(1), &cut)),
+            Tracking::Invalid(InvalidReason::Unrelated),
+            "no ports in the quote"
+        );
     }
 
     #[test]
@@ -818,11 +850,32 @@ mod tests {
         let mut bench = Bench::new(Config::default());
         assert_eq!(info_of(bench.pass(&bad)), Some(CtInfo::New));
         let mut bench = Bench::new(Config { checksum: true, ..Config::default() });
-        assert_eq!(bench.pass(&bad), Tracking::Invalid);
-        assert_eq!(bench.pass(&bad_echo), Tracking::Invalid);
+        assert_eq!(bench.pass(&bad), Tracking::Invalid(InvalidReason::Checksum));
+        assert_eq!(bench.pass(&bad_echo), Tracking::Invalid(InvalidReason::Checksum));
         assert_eq!(info_of(bench.pass(&request(1))), Some(CtInfo::New));
         bench.template.local = true;
         assert_eq!(info_of(bench.pass(&bad_echo)), Some(CtInfo::New));
+    }
+
+    #[test]
+    fn a_timeout_policy_holds_from_the_first_packet_on() {
+        let mut bench = Bench::new(Config::default());
+        let tracking = bench.enter(&request(1));
+        let (ct, _) = tracking.flow().unwrap();
+        let mut policy = Timeouts::default();
+        assert!(policy.set(17, 1, Duration::from_secs(5)) && policy.set(17, 2, Duration::from_secs(500)));
+        bench.ct.set_timeouts(bench.now, ct, Arc::new(policy));
+        bench.ct.confirm(bench.now, tracking);
+        let seconds = |bench: &Bench| bench.ct.entry(ct).unwrap().remaining(bench.now).as_secs();
+        assert_eq!(seconds(&bench), 5);
+        for _ in 0..2 {
+            bench.wait(3);
+            bench.pass(&answer(1));
+        }
+        assert_eq!(seconds(&bench), 500);
+        bench.ct.set_timeouts(bench.now, ct, Arc::new(Timeouts::default()));
+        bench.pass(&request(1));
+        assert_eq!(seconds(&bench), 500, "a confirmed connection keeps its policy");
     }
 
     #[test]

@@ -229,7 +229,11 @@ fn datagram(random: &mut Random, before: &[Vec<u8>]) -> Vec<u8> {
 }
 
 const fn random_protocol(number: u16) -> u8 {
-    if number == 1 { 99 } else { 4 }
+    match number {
+        1 => 99,
+        2 => 33,
+        _ => 4,
+    }
 }
 
 /// A network packet, its checksum mostly right, sometimes wrong, sometimes 0.
@@ -519,6 +523,133 @@ fn what_is_not_tcp_is_tracked_as_the_kernel_tracks_it() {
     println!("{} packets, {wrong} judged otherwise; {} connections", packets.len(), ours.len());
     assert_eq!(wrong, 0);
     assert_eq!(ours, kernel);
+}
+
+/// Packets of one association: mostly what two hosts would send, now and then what they would not.
+fn association(random: &mut Random, flow: u16) -> Vec<Vec<u8>> {
+    const INIT: u8 = 1;
+    const INIT_ACK: u8 = 2;
+    const HEARTBEAT: u8 = 4;
+    const HEARTBEAT_ACK: u8 = 5;
+    let tags = [random.next() as u32 | 1, random.next() as u32 | 1];
+    let open = [(0, INIT), (1, INIT_ACK), (0, 10), (1, 11), (0, 0), (1, 3)];
+    let path = [(0, HEARTBEAT), (1, HEARTBEAT_ACK), (0, 0), (1, 3)];
+    let close = [(0, 7), (1, 8), (0, 14), (0, INIT), (1, INIT_ACK), (0, 10), (1, 11)];
+    let begin: &[(usize, u8)] = if random.chance(75) { &open } else { &path };
+    let skip = if random.chance(15) { random.below(4) as usize } else { 0 };
+    let strangeness = random.pick(&[0, 5, 20, 50]);
+    let mut packets: Vec<Vec<u8>> = Vec::new();
+    for (side, kind) in begin.iter().chain(&close).copied().skip(skip) {
+        let strange = random.chance(strangeness);
+        let any = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 200];
+        let (side, kind) = if strange { (random.below(2) as usize, random.pick(&any)) } else { (side, kind) };
+        let mut tag = if kind == INIT { 0 } else { tags[1 - side] };
+        if strange && random.chance(30) {
+            tag = random.pick(&[0, 7, tags[side], tags[1 - side]]);
+        }
+        let flags = if strange && random.chance(30) { 1 } else { 0 };
+        let mut body = Vec::new();
+        body.extend((if side == 0 { flow } else { 80 }).to_be_bytes());
+        body.extend((if side == 0 { 80 } else { flow }).to_be_bytes());
+        body.extend(tag.to_be_bytes());
+        body.extend([0; 4]);
+        let mut kinds = vec![kind];
+        while strange && random.chance(40) {
+            kinds.push(random.pick(&any));
+        }
+        for kind in kinds {
+            let mut chunk = vec![kind, flags, 0, 0];
+            if matches!(kind, INIT | INIT_ACK) {
+                let tag = if strange && random.chance(30) { random.pick(&[0, 9]) } else { tags[side] };
+                chunk.extend(tag.to_be_bytes());
+                let cut = if strange && random.chance(20) { 8 } else { 12 };
+                chunk.extend(vec![1; cut]);
+            } else {
+                chunk.extend(vec![kind; random.below(9) as usize]);
+            }
+            let length =
+                if strange && random.chance(5) { random.below(9) as u16 } else { chunk.len() as u16 };
+            chunk[2..4].copy_from_slice(&length.to_be_bytes());
+            chunk.resize(chunk.len().next_multiple_of(4), 0);
+            body.extend(chunk);
+        }
+        if strange && random.chance(5) {
+            body.truncate(random.pick(&[12, 14, 16]));
+        }
+        let mut crc = ironweir_wire::crc32c::Crc32c::default().bytes(&body).finish();
+        crc[0] ^= u8::from(strange && random.chance(5));
+        body[8..12].copy_from_slice(&crc);
+        let hosts = [Address::v4([10, 0, 0, 1]), Address::v4([10, 0, 0, 2])];
+        packets.push(around(hosts[side], hosts[1 - side], 132, body));
+        if random.chance(8) {
+            packets.push(packets[random.below(packets.len() as u64) as usize].clone());
+        }
+    }
+    packets
+}
+
+#[test]
+fn sctp_is_tracked_as_the_kernel_tracks_it() {
+    let Some(mut random) = live() else { return };
+    let (mut packets, mut flows): (Vec<Vec<u8>>, Vec<u16>) = Default::default();
+    for flow in 1024.. {
+        for mut packet in association(&mut random, flow) {
+            number(&mut packet, packets.len() as u16);
+            packets.push(packet);
+            flows.push(flow);
+        }
+        if packets.len() > 30_000 {
+            break;
+        }
+    }
+    let Kernel { states, lines, .. } = ask_kernel(&packets, false);
+    let lines: BTreeMap<u16, String> = lines.into_iter().map(|line| (client_port(&line), line)).collect();
+    let now = Instant::from_secs(1_000_000);
+    let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
+    let mut history: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    let mut wrong = 0;
+    for (id, bytes) in packets.iter_mut().enumerate() {
+        let text = hex(&bytes[12..]);
+        let len = bytes.len();
+        let mut packet = Packet::new(bytes, 0, len, LinkType::None);
+        let info = dissect(&mut packet).expect("sound");
+        let PacketIn::Pass(tracking) = ct.packet_in(now, &packet, &info, &Template::default()) else {
+            panic!("dropped")
+        };
+        let Confirm::Pass(_) = ct.confirm(now, tracking) else { panic!("dropped") };
+        let (ours, kernel) = (name_of(tracking), states.get(&(id as u16)).map_or("none", String::as_str));
+        let state =
+            tracking.flow().and_then(|(flow, _)| ct.entry(flow)).and_then(|entry| entry.sctp_status());
+        let mark = if ours == kernel { ' ' } else { '!' };
+        wrong += usize::from(ours != kernel);
+        history.entry(flows[id]).or_default().push(format!("{mark} {id} {text} {kernel} / {ours} {state:?}"));
+    }
+    let mine: BTreeMap<u16, String> = ct
+        .iter()
+        .map(|(_, entry)| entry.display(now).to_string())
+        .map(|line| (client_port(&line), line))
+        .collect();
+    let (mut strays, mut shown) = (0, 0);
+    for (flow, history) in &history {
+        let (ours, kernel) =
+            (mine.get(flow).map(|line| essence(line)), lines.get(flow).map(|line| essence(line)));
+        let same = match (&ours, &kernel) {
+            (Some((ours, left)), Some((kernel, kernel_left))) => {
+                ours == kernel && (left - kernel_left).abs() <= 8
+            }
+            (None, None) => true,
+            // An association that is ending or closed lives three or ten seconds: it may be gone when it is listed.
+            (Some((_, left)), None) => *left <= 10,
+            (None, Some(_)) => false,
+        };
+        strays += usize::from(!same);
+        if (!same || history.iter().any(|line| line.starts_with('!'))) && shown < 12 {
+            shown += 1;
+            println!("{}\n  ours   {ours:?}\n  kernel {kernel:?}", history.join("\n"));
+        }
+    }
+    println!("{} packets, {wrong} judged otherwise; {strays} associations listed otherwise", packets.len());
+    assert_eq!((wrong, strays), (0, 0));
 }
 
 /// The rules of table `n`, for a connection's first packet.

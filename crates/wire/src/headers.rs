@@ -76,7 +76,8 @@ impl Headers {
 
     fn ids(&self, packet: &Packet<'_>) -> Option<(u16, u16)> {
         match self.l4 {
-            ipproto::TCP | ipproto::UDP | ipproto::UDPLITE | ipproto::SCTP | ipproto::DCCP => {
+            // DCCP's ports tell nothing apart since Linux 6.16, which tracks it as any unknown protocol.
+            ipproto::TCP | ipproto::UDP | ipproto::UDPLITE | ipproto::SCTP => {
                 Some((packet.be16(self.transport)?, packet.be16(self.transport + 2)?))
             }
             ipproto::ICMP if self.l3 == L3::V4 => self.icmp_ids(packet),

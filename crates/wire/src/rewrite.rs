@@ -17,8 +17,6 @@ use crate::{icmp, ipv4, ipv6, tcp, udp};
 const SCTP_CHECKSUM_AT: usize = 8;
 /// Length of SCTP's common header.
 const SCTP_HEADER_LEN: usize = 12;
-/// Offset of the checksum in the DCCP header (RFC 4340 §5.1).
-const DCCP_CHECKSUM_AT: usize = 6;
 
 /// One end of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +41,6 @@ pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tu
         ipproto::TCP => edit.ports(headers, end, target, address, tcp::CHECKSUM_AT, Delta::apply)?,
         ipproto::UDP => edit.ports(headers, end, target, address, udp::CHECKSUM_AT, Delta::apply_udp)?,
         ipproto::UDPLITE => edit.ports(headers, end, target, address, udp::CHECKSUM_AT, never_zero)?,
-        ipproto::DCCP => edit.ports(headers, end, target, address, DCCP_CHECKSUM_AT, Delta::apply)?,
         ipproto::SCTP => edit.sctp(headers, end, target)?,
         ipproto::ICMP if headers.l3 == L3::V4 => edit.icmp(headers, target, Delta::NONE, icmp::v4::has_id)?,
         ipproto::ICMPV6 if headers.l3 == L3::V6 => edit.icmp(headers, target, address, icmp::v6::has_id)?,

@@ -5,7 +5,7 @@ use crate::protocol::ipproto;
 
 /// Addresses, protocol, ports and zone of one direction (`struct nf_conntrack_tuple` with the zone's id).
 ///
-/// `src_id` and `dst_id` depend on the protocol: ports for TCP, UDP, UDP-Lite, SCTP, DCCP; for ICMP and ICMPv6
+/// `src_id` and `dst_id` depend on the protocol: ports for TCP, UDP, UDP-Lite and SCTP; for ICMP and ICMPv6
 /// `src_id` is the query's id and `dst_id` is type (high byte) and code (low byte); for GRE the key or call
 /// id, 0 in version 0; 0 for all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -71,7 +71,9 @@ fn concerned(manip: Manip, direction: Direction) -> Status {
 /// or wrong as it was.
 fn translate_quote(packet: &mut Packet<'_>, outer: &Headers, target: &Tuple, manip: Manip) -> Option<()> {
     let quoted = Headers::quoted(packet, outer.l3, outer.transport + icmp::HEADER_LEN, outer.end)?;
-    if tracked_name(quoted.l4).is_some() && quoted.end - quoted.transport < QUOTE_MIN {
+    // DCCP has a name still, but no tracker.
+    let has_tracker = quoted.l4 != ipproto::DCCP && tracked_name(quoted.l4).is_some();
+    if has_tracker && quoted.end - quoted.transport < QUOTE_MIN {
         return None;
     }
     let end = match manip {
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn sctp_leaves_whole_if_it_came_whole() {
-        let mut body = vec![0x13, 0x88, 0x0b, 0x59, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 4];
+        let mut body = vec![0x13, 0x88, 0x0b, 0x59, 0, 0, 0, 1, 0, 0, 0, 0, 4, 0, 0, 4];
         let crc = ironweir_wire::crc32c::Crc32c::default().bytes(&body).finish();
         body[8..12].copy_from_slice(&crc);
         let sent = Bytes::ip(v4(1), v4(2), L3::V4, ipproto::SCTP, body, None);
@@ -249,7 +251,6 @@ mod tests {
             ipproto::UDP,
             ipproto::UDPLITE,
             ipproto::SCTP,
-            ipproto::DCCP,
             ipproto::ICMP,
             ipproto::GRE,
             99,
@@ -273,13 +274,17 @@ mod tests {
                     body[..2].copy_from_slice(if six { &[128, 0] } else { &[8, 0] });
                     Some(2)
                 }
-                ipproto::DCCP => Some(6),
                 ipproto::GRE => {
                     body[..2].fill(0);
                     None
                 }
                 _ => None,
             };
+            if l4 == ipproto::SCTP {
+                // One heartbeat up to the end: it may begin an association.
+                body[12..14].copy_from_slice(&[4, 0]);
+                body[14..16].copy_from_slice(&(length - 12).to_be_bytes());
+            }
             if l4 == ipproto::SCTP && whole {
                 body[8..12].fill(0);
                 let crc = ironweir_wire::crc32c::Crc32c::default().bytes(&body).finish();
@@ -340,7 +345,7 @@ mod tests {
             prop_assert_eq!(&undone, &sent);
 
             // The answer with the same bytes goes back through the hooks.
-            if matches!(original.l4, ipproto::TCP | ipproto::UDP | ipproto::UDPLITE | ipproto::DCCP) {
+            if matches!(original.l4, ipproto::TCP | ipproto::UDP | ipproto::UDPLITE) {
                 let mut answer = turned(&packet);
                 let tracking = bench.route(&mut answer, None, None);
                 prop_assert_eq!(info_of(tracking), Some(CtInfo::EstablishedReply));

@@ -170,7 +170,7 @@ fn is_icmp(tuple: &Tuple) -> bool {
 }
 
 fn has_ports(tuple: &Tuple) -> bool {
-    matches!(tuple.l4, ipproto::TCP | ipproto::UDP | ipproto::UDPLITE | ipproto::SCTP | ipproto::DCCP)
+    matches!(tuple.l4, ipproto::TCP | ipproto::UDP | ipproto::UDPLITE | ipproto::SCTP)
 }
 
 /// Whether the source is in range (`in_range`).

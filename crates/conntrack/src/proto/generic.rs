@@ -1,7 +1,6 @@
 //! Every protocol without a tracker of its own: addresses and protocol number alone (`nf_conntrack_proto_generic.c`).
 //!
-//! DIVERGES: SCTP and DCCP are told apart by their ports, but otherwise tracked like this; the kernel follows
-//! their handshakes.
+//! DCCP is one of them since Linux 6.16, ports and all.
 
 use super::Outcome;
 use crate::config::Timeouts;

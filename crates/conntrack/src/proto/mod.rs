@@ -3,6 +3,7 @@
 pub(crate) mod generic;
 pub(crate) mod gre;
 pub(crate) mod icmp;
+pub(crate) mod sctp;
 pub(crate) mod tcp;
 mod tcp_table;
 pub(crate) mod udp;
@@ -11,10 +12,13 @@ use std::time::Duration;
 
 use ironweir_wire::Instant;
 
+use crate::reason::InvalidReason;
+
 /// What a tracker keeps in the entry.
 #[derive(Clone, Debug)]
 pub(crate) enum Proto {
     Tcp(tcp::Tcp),
+    Sctp(sctp::Sctp),
     /// UDP and UDP-Lite: when the exchange, if it lasts till then, counts as a stream.
     Udp {
         stream_from: Instant,
@@ -33,9 +37,9 @@ pub(crate) enum Outcome {
     /// The connection ends here; the packet still belongs to it (`nf_ct_kill_acct`).
     End,
     /// The packet is invalid (`-NF_ACCEPT`).
-    Invalid,
+    Invalid(InvalidReason),
     /// The packet is invalid, and the connection shall not live longer than this.
-    InvalidShrink(Duration),
+    InvalidShrink(InvalidReason, Duration),
     /// The connection is over and the packet opens a new one (`-NF_REPEAT`).
     Reopen,
 }

@@ -1,7 +1,7 @@
 //! TCP: the state machine and window tracking (`nf_conntrack_proto_tcp.c`; `tests/kernel.rs` holds it
 //! against the kernel, last against Linux 6.18).
 //!
-//! Every segment goes through three gates: is it a sound TCP header ([`is_sound`]), does the table allow its kind
+//! Every segment goes through three gates: is it a sound TCP header ([`flaw`]), does the table allow its kind
 //! in this state, and do its sequence and acknowledgement numbers fit the windows seen ([`Tcp::in_window`]).
 
 use std::time::Duration;
@@ -11,8 +11,9 @@ use ironweir_wire::{Packet, PacketInfo};
 
 use super::tcp_table::{Segment, Step, step};
 use super::{Outcome, Proto, checksum_is_valid};
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::entry::{Direction, Entry};
+use crate::reason::InvalidReason;
 use crate::status::Status;
 
 /// The state of a TCP connection (`enum tcp_conntrack`).
@@ -141,7 +142,7 @@ pub(crate) struct Tcp {
 enum Window {
     Accept,
     Ignore,
-    Invalid,
+    Invalid(InvalidReason),
 }
 
 /// A segment with what is derived from it.
@@ -153,18 +154,22 @@ struct Seen<'a> {
     end: u32,
 }
 
+#[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
 pub(crate) fn packet(
     entry: &mut Entry,
     direction: Direction,
     packet: &Packet<'_>,
     info: &PacketInfo,
     config: &Config,
+    timeouts: &Timeouts,
     verify: bool,
     remaining: Duration,
 ) -> Outcome {
-    let Some(header) = Header::read(packet, info.transport) else { return Outcome::Invalid };
-    if !is_sound(&header, packet, info, verify) {
-        return Outcome::Invalid;
+    let Some(header) = Header::read(packet, info.transport) else {
+        return Outcome::Invalid(InvalidReason::Header);
+    };
+    if let Some(reason) = flaw(&header, packet, info, verify) {
+        return Outcome::Invalid(reason);
     }
     let options = Options::read(packet, info.transport, header.header_len);
     let data = info.transport_len().saturating_sub(header.header_len) as u32;
@@ -175,30 +180,31 @@ pub(crate) fn packet(
     let seen = Seen { header, options: &options, segment: segment_of(header.flags), end };
 
     let confirmed = entry.is_confirmed();
-    let Proto::Tcp(tcp) = &mut entry.proto else { return Outcome::Invalid };
+    let Proto::Tcp(tcp) = &mut entry.proto else { return Outcome::Invalid(InvalidReason::State) };
     if !confirmed && !tcp.open(&seen, config) {
-        return Outcome::Invalid;
+        return Outcome::Invalid(InvalidReason::NotABeginning);
     }
-    tcp.segment(&mut entry.status, direction, &seen, config, remaining)
+    tcp.segment(&mut entry.status, direction, &seen, config, timeouts, remaining)
 }
 
-/// `tcp_error`: a whole header, a possible set of flags, and a right checksum if that is asked.
-fn is_sound(header: &Header, packet: &Packet<'_>, info: &PacketInfo, verify: bool) -> bool {
+/// `tcp_error`: a whole header, a possible set of flags, and a right checksum if that is asked; `None` when all is so.
+fn flaw(header: &Header, packet: &Packet<'_>, info: &PacketInfo, verify: bool) -> Option<InvalidReason> {
     if header.header_len < ironweir_wire::tcp::HEADER_LEN || info.transport_len() < header.header_len {
-        return false;
+        return Some(InvalidReason::Header);
     }
     if verify {
         let valid = ironweir_wire::Headers::of(info)
             .and_then(|headers| headers.tuple(packet))
             .is_none_or(|tuple| checksum_is_valid(packet, info, &tuple, usize::MAX));
         if !valid {
-            return false;
+            return Some(InvalidReason::Checksum);
         }
     }
-    matches!(
+    let possible = matches!(
         header.flags & (flag::FIN | flag::SYN | flag::RST | flag::ACK | flag::URG),
         flag::SYN | SYN_URG | SYN_ACK | flag::RST | RST_ACK | FIN_ACK | FIN_ACK_URG | flag::ACK | ACK_URG
-    )
+    );
+    (!possible).then_some(InvalidReason::Combination)
 }
 
 const SYN_URG: u8 = flag::SYN | flag::URG;
@@ -253,12 +259,14 @@ impl Tcp {
     }
 
     /// `nf_conntrack_tcp_packet` for a sound segment of a known connection.
+    #[allow(clippy::too_many_arguments)]
     fn segment(
         &mut self,
         status: &mut Status,
         direction: Direction,
         seen: &Seen<'_>,
         config: &Config,
+        timeouts: &Timeouts,
         remaining: Duration,
     ) -> Outcome {
         let (mut old, mut new);
@@ -277,7 +285,7 @@ impl Tcp {
                 Some(resynchronised) => (old, new) = resynchronised,
                 None => return Outcome::Ignore,
             },
-            Step::Invalid => return Outcome::Invalid,
+            Step::Invalid => return Outcome::Invalid(InvalidReason::State),
             Step::To(to) => new = to,
         }
 
@@ -297,7 +305,7 @@ impl Tcp {
             }
             TcpStatus::Close if seen.segment == Segment::Rst => {
                 match self.judge_reset(*status, direction, seen, old, config) {
-                    Reset::Invalid => return Outcome::Invalid,
+                    Reset::Invalid => return Outcome::Invalid(InvalidReason::Reset),
                     Reset::Possible { keeps_state, certain } => {
                         skip_window = certain;
                         if keeps_state {
@@ -313,10 +321,12 @@ impl Tcp {
             match self.in_window(direction, seen, config) {
                 Window::Accept => {}
                 Window::Ignore => return Outcome::Ignore,
-                Window::Invalid => return self.out_of_window(*status, direction, seen, config, remaining),
+                Window::Invalid(reason) => {
+                    return self.out_of_window(*status, direction, seen, reason, timeouts, remaining);
+                }
             }
         }
-        self.advance(status, direction, seen, old, new, config)
+        self.advance(status, direction, seen, (old, new), config, timeouts)
     }
 
     /// A connection closed by one side, or reset by this one, may be opened again by a new SYN.
@@ -434,24 +444,25 @@ impl Tcp {
         status: Status,
         direction: Direction,
         seen: &Seen<'_>,
-        config: &Config,
+        reason: InvalidReason,
+        timeouts: &Timeouts,
         remaining: Duration,
     ) -> Outcome {
         if !status.contains(Status::ASSURED)
             || status.contains(Status::FIXED_TIMEOUT)
             || !matches!(seen.segment, Segment::Rst | Segment::Fin)
         {
-            return Outcome::Invalid;
+            return Outcome::Invalid(reason);
         }
         let answered = self.last_direction != direction as u8
             && matches!(self.last_segment, Segment::Fin | Segment::Rst);
         if !answered {
             self.last_segment = seen.segment;
             self.last_direction = direction as u8;
-        } else if remaining >= Duration::from_secs(120) && remaining > config.timeouts.tcp_unacknowledged {
-            return Outcome::InvalidShrink(config.timeouts.tcp_unacknowledged);
+        } else if remaining >= Duration::from_secs(120) && remaining > timeouts.tcp_unacknowledged {
+            return Outcome::InvalidShrink(reason, timeouts.tcp_unacknowledged);
         }
-        Outcome::Invalid
+        Outcome::Invalid(reason)
     }
 
     /// The segment is in window: take the step and choose the timeout.
@@ -460,9 +471,9 @@ impl Tcp {
         status: &mut Status,
         direction: Direction,
         seen: &Seen<'_>,
-        old: TcpStatus,
-        new: TcpStatus,
+        (old, new): (TcpStatus, TcpStatus),
         config: &Config,
+        timeouts: &Timeouts,
     ) -> Outcome {
         self.last_segment = seen.segment;
         self.last_direction = direction as u8;
@@ -471,7 +482,7 @@ impl Tcp {
             self.sides[direction as usize].flags |= side::CLOSE_INIT;
         }
 
-        let mut timeout = self.timeout(seen, new, config);
+        let mut timeout = self.timeout(seen, new, config.tcp_max_retrans, timeouts);
         if !status.contains(Status::SEEN_REPLY) {
             if seen.header.has(flag::RST) {
                 return Outcome::End; // a reset as the only answer
@@ -480,7 +491,7 @@ impl Tcp {
                 return Outcome::Ignore; // a SYN sent again does not keep the entry alive
             }
             if new == TcpStatus::Established {
-                timeout = timeout.min(config.timeouts.tcp_unacknowledged);
+                timeout = timeout.min(timeouts.tcp_unacknowledged);
             }
         } else if !status.contains(Status::ASSURED)
             && matches!(old, TcpStatus::SynRecv | TcpStatus::Established)
@@ -491,10 +502,9 @@ impl Tcp {
         Outcome::Refresh(timeout)
     }
 
-    fn timeout(&self, seen: &Seen<'_>, new: TcpStatus, config: &Config) -> Duration {
-        let timeouts = &config.timeouts;
+    fn timeout(&self, seen: &Seen<'_>, new: TcpStatus, max_retrans: u8, timeouts: &Timeouts) -> Duration {
         let usual = timeouts.tcp[new as usize];
-        if self.retransmissions >= config.tcp_max_retrans && usual > timeouts.tcp_retrans {
+        if self.retransmissions >= max_retrans && usual > timeouts.tcp_retrans {
             timeouts.tcp_retrans
         } else if seen.segment == Segment::Rst {
             timeouts.tcp[TcpStatus::Close as usize]
@@ -595,10 +605,10 @@ impl Tcp {
                 sender.flags |= side::DATA_UNACKNOWLEDGED;
                 return or_liberal(Window::Ignore);
             }
-            return or_liberal(Window::Invalid);
+            return or_liberal(Window::Invalid(InvalidReason::SequenceOver));
         }
         if !before(sack, receiver.end.wrapping_add(1)) {
-            return or_liberal(Window::Invalid);
+            return or_liberal(Window::Invalid(InvalidReason::AcknowledgementOver));
         }
         if receiver.max_window != 0 && !in_receive_window {
             return or_liberal(Window::Ignore);
@@ -800,7 +810,11 @@ mod tests {
         let mut bench = established();
         bench.pass(&seg(Original, ACK, 101, 501, 10));
         bench.pass(&seg(Reply, ACK, 501, 111, 0));
-        assert_eq!(bench.pass(&seg(Original, RST, 90, 0, 0)), Tracking::Invalid, "already acknowledged");
+        assert_eq!(
+            bench.pass(&seg(Original, RST, 90, 0, 0)),
+            Tracking::Invalid(InvalidReason::Reset),
+            "already acknowledged"
+        );
         assert_eq!(state(&bench), TcpStatus::Established);
         assert_eq!(info_of(bench.pass(&seg(Original, RST, 140, 0, 0))), Some(CtInfo::Established));
         assert_eq!(state(&bench), TcpStatus::Established, "in window, but not exact");
@@ -816,10 +830,13 @@ mod tests {
             info_of(bench.pass(&seg(Original, ACK, 101 + 100_000, 501, 10))),
             Some(CtInfo::Established)
         );
-        assert_eq!(bench.pass(&seg(Original, ACK, 101 + 500_000, 501, 10)), Tracking::Invalid);
+        assert_eq!(
+            bench.pass(&seg(Original, ACK, 101 + 500_000, 501, 10)),
+            Tracking::Invalid(InvalidReason::SequenceOver)
+        );
         assert_eq!(
             bench.pass(&seg(Original, ACK, 101, 90_000, 10)),
-            Tracking::Invalid,
+            Tracking::Invalid(InvalidReason::AcknowledgementOver),
             "acknowledges the unseen"
         );
         let before = bench.ct.iter().next().unwrap().1.counter(Original).packets;
@@ -842,7 +859,10 @@ mod tests {
         bench.pass(&Bytes::tcp(Reply, SYN | ACK, 500, 101, 1000, &[], 0));
         bench.pass(&seg(Original, ACK, 101, 501, 0));
         bench.pass(&seg(Reply, ACK, 501, 101, 0));
-        assert_eq!(bench.pass(&seg(Original, ACK, 101 + 100_000, 501, 10)), Tracking::Invalid);
+        assert_eq!(
+            bench.pass(&seg(Original, ACK, 101 + 100_000, 501, 10)),
+            Tracking::Invalid(InvalidReason::SequenceOver)
+        );
     }
 
     #[test]
@@ -854,7 +874,10 @@ mod tests {
         bench.pass(&seg(Original, ACK, 7010, 8010, 0));
         assert!(bench.ct.iter().next().unwrap().1.status().contains(Status::ASSURED));
         let mut strict = Bench::new(Config { tcp_loose: false, ..Config::default() });
-        assert_eq!(strict.pass(&seg(Original, ACK, 7000, 8000, 10)), Tracking::Invalid);
+        assert_eq!(
+            strict.pass(&seg(Original, ACK, 7000, 8000, 10)),
+            Tracking::Invalid(InvalidReason::NotABeginning)
+        );
         assert!(strict.ct.is_empty());
     }
 
@@ -862,20 +885,28 @@ mod tests {
     fn impossible_flags_and_headers_are_invalid() {
         for flags in [0, FIN, SYN | FIN, SYN | RST, FIN | RST, flag::URG, flag::PSH, SYN | ACK | FIN, 0x3f] {
             let mut bench = Bench::new(Config::default());
-            assert_eq!(bench.pass(&seg(Original, flags, 1, 1, 0)), Tracking::Invalid, "{flags:#x}");
+            assert_eq!(
+                bench.pass(&seg(Original, flags, 1, 1, 0)),
+                Tracking::Invalid(InvalidReason::Combination),
+                "{flags:#x}"
+            );
             assert!(bench.ct.is_empty());
         }
         for first in [SYN | ACK, RST, FIN | ACK, RST | ACK] {
             let mut bench = Bench::new(Config::default());
             assert_eq!(
                 bench.pass(&seg(Original, first, 1, 1, 0)),
-                Tracking::Invalid,
+                Tracking::Invalid(InvalidReason::NotABeginning),
                 "cannot open: {first:#x}"
             );
         }
         let mut short = syn();
         short.0[20 + 12] = 0xf0;
-        assert_eq!(Bench::new(Config::default()).pass(&short), Tracking::Invalid, "options beyond the end");
+        assert_eq!(
+            Bench::new(Config::default()).pass(&short),
+            Tracking::Invalid(InvalidReason::Header),
+            "options beyond the end"
+        );
     }
 
     #[test]

@@ -6,8 +6,9 @@ use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Instant, Packet, PacketInfo, udp};
 
 use super::{Outcome, Proto, checksum_is_valid};
-use crate::config::Config;
+use crate::config::Timeouts;
 use crate::entry::Entry;
+use crate::reason::InvalidReason;
 use crate::status::Status;
 
 /// An exchange that lasts longer than this is a stream.
@@ -18,37 +19,47 @@ pub(crate) fn packet(
     now: Instant,
     packet: &Packet<'_>,
     info: &PacketInfo,
-    config: &Config,
+    timeouts: &Timeouts,
     verify: bool,
 ) -> Outcome {
-    if !is_sound(packet, info, entry, verify) {
-        return Outcome::Invalid;
+    if let Some(reason) = flaw(packet, info, entry, verify) {
+        return Outcome::Invalid(reason);
     }
     if !entry.is_confirmed() {
         entry.proto = Proto::Udp { stream_from: now + STREAM_AFTER };
     }
-    let Proto::Udp { stream_from } = entry.proto else { return Outcome::Invalid };
+    let Proto::Udp { stream_from } = entry.proto else { return Outcome::Invalid(InvalidReason::State) };
     if !entry.status.contains(Status::SEEN_REPLY) || now <= stream_from {
-        return Outcome::Refresh(config.timeouts.udp);
+        return Outcome::Refresh(timeouts.udp);
     }
     if !entry.status.contains(Status::NAT_CLASH) {
         entry.status |= Status::ASSURED;
     }
-    Outcome::Refresh(config.timeouts.udp_stream)
+    Outcome::Refresh(timeouts.udp_stream)
 }
 
-/// `udp_error` and `udplite_error`.
-fn is_sound(packet: &Packet<'_>, info: &PacketInfo, entry: &Entry, verify: bool) -> bool {
-    let Some(header) = udp::Header::read(packet, info.transport) else { return false };
+/// `udp_error` and `udplite_error`; `None` for a sound packet.
+fn flaw(packet: &Packet<'_>, info: &PacketInfo, entry: &Entry, verify: bool) -> Option<InvalidReason> {
+    let Some(header) = udp::Header::read(packet, info.transport) else {
+        return Some(InvalidReason::Header);
+    };
     let (length, have) = (usize::from(header.length), info.transport_len());
-    if entry.tuples[0].l4 == ipproto::UDPLITE {
+    let (covered, sound, checked) = if entry.tuples[0].l4 == ipproto::UDPLITE {
         let covered = if length == 0 { have } else { length };
         let sound = (udp::HEADER_LEN..=have).contains(&covered) && header.checksum != 0;
-        return sound && (!verify || packet_checksum(packet, info, covered));
+        (covered, sound, true)
+    } else {
+        // A first fragment holds less than the length says.
+        let sound = length >= udp::HEADER_LEN && (length <= have || info.is_fragment());
+        (length, sound, header.checksum != 0)
+    };
+    if !sound {
+        Some(InvalidReason::Header)
+    } else if verify && checked && !packet_checksum(packet, info, covered) {
+        Some(InvalidReason::Checksum)
+    } else {
+        None
     }
-    // A first fragment holds less than the length says.
-    let sound = length >= udp::HEADER_LEN && (length <= have || info.is_fragment());
-    sound && (header.checksum == 0 || !verify || packet_checksum(packet, info, length))
 }
 
 fn packet_checksum(packet: &Packet<'_>, info: &PacketInfo, covered: usize) -> bool {

@@ -140,7 +140,7 @@ impl<O: Observer> Env for Context<'_, O> {
     }
 
     fn notrack(&mut self) {
-        if self.flight.tracking == ironweir_conntrack::Tracking::Invalid {
+        if matches!(self.flight.tracking, ironweir_conntrack::Tracking::Invalid(_)) {
             self.flight.tracking = ironweir_conntrack::Tracking::Untracked;
         }
     }

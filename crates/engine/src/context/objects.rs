@@ -1,6 +1,8 @@
 //! Named objects.
 
 use std::hash::Hasher;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ironweir_expr::objref::ObjectType;
 use ironweir_expr::{Decision, Outcome, SetRef};
@@ -41,7 +43,7 @@ pub(super) fn named(
                 && !entry.status().contains(ironweir_conntrack::Status::CONFIRMED)
                 && entry.tuple(ironweir_conntrack::Direction::Original).l4 == helper.l4proto
             {
-                entry.set_helper(std::sync::Arc::from(&*helper.helper));
+                entry.set_helper(Arc::from(&*helper.helper));
             }
             Outcome::Next
         }
@@ -52,11 +54,21 @@ pub(super) fn named(
             packet.meta.secmark = (hasher.finish() as u32).max(1);
             Outcome::Next
         }
-        // DIVERGES: timeout policies, expectations, tunnels and synproxies are kept and listed, but have no effect.
-        ObjectKind::CtTimeout(_)
-        | ObjectKind::CtExpectation(_)
-        | ObjectKind::Tunnel(_)
-        | ObjectKind::Synproxy(_) => Outcome::Next,
+        ObjectKind::CtTimeout(timeout) => {
+            // Only for a connection of its protocol that is not in the table yet (`nft_ct_timeout_obj_eval`).
+            if let Some((ct, _)) = flight.tracking.flow()
+                && flight.info.l4proto == Some(timeout.l4proto)
+            {
+                let mut timeouts = conntrack.config().timeouts.clone();
+                for (state, seconds) in &timeout.timeouts {
+                    timeouts.set(timeout.l4proto, *state, Duration::from_secs(u64::from(*seconds)));
+                }
+                conntrack.set_timeouts(*now, ct, Arc::new(timeouts));
+            }
+            Outcome::Next
+        }
+        // DIVERGES: expectations, tunnels and synproxies are kept and listed, but have no effect.
+        ObjectKind::CtExpectation(_) | ObjectKind::Tunnel(_) | ObjectKind::Synproxy(_) => Outcome::Next,
     }
 }
 

@@ -92,7 +92,7 @@ impl<O: Observer> Way<'_, O> {
 
     /// `nf_conntrack_in`.
     fn track(&mut self, hook: Hook, packet: &mut Packet<'_>) -> Step {
-        if self.flight.tracking != Tracking::Invalid {
+        if !matches!(self.flight.tracking, Tracking::Invalid(_)) {
             return Ok(());
         }
         self.flight.template.local = hook == Hook::Output;
