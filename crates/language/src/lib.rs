@@ -17,6 +17,7 @@ pub mod json;
 pub mod lex;
 pub mod list;
 pub mod lower;
+pub mod optimise;
 pub mod parse;
 pub mod print;
 pub mod proto;

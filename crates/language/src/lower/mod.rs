@@ -32,6 +32,7 @@ use matching::Match;
 pub(crate) use order::natural;
 pub(crate) use transfer::transfer;
 
+pub(crate) use constant::{bounds, datum_bytes};
 pub use constant::{constant_bytes, constant_data};
 pub use rule::{LoweredRule, lower_rule};
 pub use sets::{SetShapes, set_of};

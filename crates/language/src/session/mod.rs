@@ -30,6 +30,7 @@ use crate::diag::{Code, Diagnostic, Severity};
 use crate::expr::Expr;
 use crate::files::Files;
 use crate::json::Document;
+use crate::optimise::{Merge, optimise};
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
@@ -50,6 +51,8 @@ pub struct Session {
     pub debug_netlink: bool,
     /// `-e`: what was made is printed, where the backend tells it.
     pub echo: bool,
+    /// `-o`: rules that differ in constants alone become one.
+    pub optimise: bool,
     /// `-D` and what texts run before have defined.
     pub scopes: Scopes,
 }
@@ -61,7 +64,7 @@ pub struct Outcome {
     pub output: String,
     /// Errors and warnings, in order of their places.
     pub diagnostics: Vec<Diagnostic>,
-    /// What the listings' reader should know about the tables listed, one line each.
+    /// What the reader should know about the tables listed, and which rules were merged, each without a last newline.
     pub remarks: Vec<String>,
     /// Where committed rules were written.
     pub rules: Vec<RuleOrigin>,
@@ -90,6 +93,10 @@ impl Outcome {
     /// Whether nothing went wrong; warnings are nothing wrong.
     pub fn ok(&self) -> bool {
         self.diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error)
+    }
+
+    fn tell(&mut self, merges: &[Merge], sources: &Sources) {
+        self.remarks.extend(merges.iter().map(|merge| merge.render(sources)));
     }
 
     /// Errors and warnings as text.
@@ -143,18 +150,26 @@ impl Session {
             last_note(&mut outcome.diagnostics, NOT_READ);
         }
         if outcome.ok() {
+            let mut merges = self.merge(&mut text.commands);
             // What it includes might not be there to be read again.
             if self.is_large(&text.commands) && sources.iter().count() == texts {
                 if self.commit_at_once(text.commands, backend, &mut outcome) {
+                    outcome.tell(&merges, sources);
                     return outcome;
                 }
                 text = cmd::parse(sources, source, files, &mut { before });
+                merges = self.merge(&mut text.commands);
             }
+            outcome.tell(&merges, sources);
             self.execute(&text.commands, backend, sources, &mut outcome);
         } else {
             self.examine(&text.commands, &text.lost, backend, sources, &mut outcome);
         }
         outcome
+    }
+
+    fn merge(&self, commands: &mut [Command]) -> Vec<Merge> {
+        if self.optimise { optimise(commands, &self.names) } else { Vec::new() }
     }
 
     /// Runs a JSON document against a backend. Errors name the path of what they are about; `name` is what they call the

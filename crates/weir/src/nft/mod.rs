@@ -90,6 +90,7 @@ fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
         check: options.check,
         debug_netlink: options.debug_netlink,
         echo: options.echo,
+        optimise: options.optimise,
         ..Session::default()
     }
 }

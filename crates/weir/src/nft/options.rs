@@ -34,6 +34,8 @@ pub struct Options {
     pub input: Input,
     /// `-c`: nothing is changed.
     pub check: bool,
+    /// `-o`: rules are merged.
+    pub optimise: bool,
     /// `-I`.
     pub include_paths: Vec<PathBuf>,
     /// `-D name=value`.
@@ -187,7 +189,13 @@ const OPTIONS: &[Known] = &[
     known(Opt::Interactive, 'i', "interactive", None, "read commands line by line, until quit"),
     known(Opt::Include, 'I', "includepath", Some("DIR"), "look for included files in DIR; default /etc"),
     known(Opt::Check, 'c', "check", None, "check the commands without applying them"),
-    known(Opt::Optimize, 'o', "optimize", None, "accepted; nothing is merged yet"),
+    known(
+        Opt::Optimize,
+        'o',
+        "optimize",
+        None,
+        "merge rules that differ in constants alone, where that changes nothing",
+    ),
     known(Opt::Handle, 'a', "handle", None, "print handles"),
     known(Opt::Stateless, 's', "stateless", None, "print no state (counters, used quota ...)"),
     known(Opt::Terse, 't', "terse", None, "print no set elements"),
@@ -290,6 +298,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         place: Place::Kernel,
         input: Input::Stdin,
         check: false,
+        optimise: false,
         include_paths: Vec::new(),
         defines: Vec::new(),
         handles: false,
@@ -323,8 +332,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::Interactive => interactive = true,
             Opt::Include => options.include_paths.push(value.into()),
             Opt::Check => options.check = true,
-            // A ruleset that is not optimized means the same.
-            Opt::Optimize => {}
+            Opt::Optimize => options.optimise = true,
             Opt::Handle => options.handles = true,
             Opt::Stateless => options.stateless = true,
             Opt::Terse => options.terse = true,
