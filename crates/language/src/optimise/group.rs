@@ -32,7 +32,7 @@ impl Group {
     }
 
     /// Takes the rule that follows; gives it back where it does not fit.
-    pub(super) fn take(&mut self, shape: Shape, rule: Rule) -> Option<(Shape, Rule)> {
+    pub(super) fn take(&mut self, mut shape: Shape, rule: Rule) -> Option<(Shape, Rule)> {
         let like = |(action, entries): &(Action, Vec<Entry>)| {
             let counter = |entries: &[Entry]| entries.first().map(|entry| entry.counter);
             fits(action, &shape.action) && counter(entries) == counter(&shape.entries)
@@ -40,10 +40,9 @@ impl Group {
         if self.fixed != shape.fixed || !self.members.first().is_some_and(like) {
             return Some((shape, rule));
         }
-        let shape = match shape.ordered_as(&self.selectors) {
-            Ok(shape) => shape,
-            Err(shape) => return Some((shape, rule)),
-        };
+        if !shape.order_as(&self.selectors) {
+            return Some((shape, rule));
+        }
         if !self.apart.add(&shape.entries.iter().map(|entry| &entry.key).collect::<Vec<_>>()) {
             return Some((shape, rule));
         }

@@ -184,21 +184,21 @@ impl Shape {
         })
     }
 
-    /// With the fields in another order of selectors; `None` where the selectors are others.
-    pub(super) fn ordered_as(mut self, selectors: &[Expr]) -> Result<Shape, Shape> {
+    /// Puts the fields into the order of these selectors; false where the selectors are others.
+    pub(super) fn order_as(&mut self, selectors: &[Expr]) -> bool {
         if self.selectors == selectors {
-            return Ok(self);
+            return true;
         }
         let order: Option<Vec<usize>> =
             selectors.iter().map(|wanted| self.selectors.iter().position(|own| own == wanted)).collect();
         let Some(order) = order.filter(|order| order.len() == self.selectors.len()) else {
-            return Err(self);
+            return false;
         };
         for entry in &mut self.entries {
             entry.key = order.iter().filter_map(|at| entry.key.get(*at).cloned()).collect();
         }
         self.selectors = selectors.to_vec();
-        Ok(self)
+        true
     }
 }
 
