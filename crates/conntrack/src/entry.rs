@@ -8,6 +8,7 @@ use ironweir_wire::{Instant, Tuple};
 use crate::config::Timeouts;
 use crate::proto::Proto;
 use crate::reason::InvalidReason;
+use crate::seqadj::SeqAdj;
 use crate::status::Status;
 use crate::zone::Zone;
 
@@ -165,6 +166,8 @@ pub(crate) struct Extras {
     pub(crate) stop: Option<Instant>,
     /// The interface masquerading chose its address from; 0 without masquerading.
     pub(crate) masquerade_oif: u32,
+    /// How sequence numbers of each direction are moved.
+    pub(crate) seqadj: [SeqAdj; 2],
 }
 
 impl Entry {

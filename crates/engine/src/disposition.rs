@@ -106,6 +106,7 @@ pub enum Malformed {
     Ipv4Checksum,
     Ipv6,
     Arp,
+    Tcp,
 }
 
 impl DropReason {
@@ -171,6 +172,7 @@ impl fmt::Display for DropReason {
             DropReason::Malformed(Malformed::Ipv4Checksum) => "wrong IPv4 header checksum",
             DropReason::Malformed(Malformed::Ipv6) => "malformed IPv6 header",
             DropReason::Malformed(Malformed::Arp) => "malformed ARP",
+            DropReason::Malformed(Malformed::Tcp) => "malformed TCP header",
             DropReason::NoRoute => "no route to the destination",
             DropReason::TtlExceeded => "TTL or hop limit used up",
             DropReason::ForwardingOff => "forwarding is off",

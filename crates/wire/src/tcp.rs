@@ -6,6 +6,14 @@ use crate::packet::Packet;
 pub const HEADER_LEN: usize = 20;
 /// The longest header: a data offset of 15.
 pub const MAX_HEADER_LEN: usize = 60;
+/// Offset of the sequence number.
+pub const SEQ_AT: usize = 4;
+/// Offset of the acknowledgement number.
+pub const ACK_AT: usize = 8;
+/// The option that ends the list (RFC 9293 §3.1).
+pub const OPTION_END: u8 = 0;
+/// The option without data or length (RFC 9293 §3.1).
+pub const OPTION_NOP: u8 = 1;
 /// Offset of the checksum.
 pub const CHECKSUM_AT: usize = 16;
 

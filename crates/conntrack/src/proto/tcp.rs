@@ -152,6 +152,8 @@ struct Seen<'a> {
     segment: Segment,
     /// The sequence number behind the segment.
     end: u32,
+    /// How far the numbers it acknowledges were moved on their way ([`crate::seqadj`]).
+    ack_moved: u32,
 }
 
 #[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
@@ -177,7 +179,8 @@ pub(crate) fn packet(
         .seq
         .wrapping_add(data)
         .wrapping_add(u32::from(header.has(flag::SYN)) + u32::from(header.has(flag::FIN)));
-    let seen = Seen { header, options: &options, segment: segment_of(header.flags), end };
+    let ack_moved = entry.seq_offset(direction.opposite(), header.ack.wrapping_sub(1));
+    let seen = Seen { header, options: &options, segment: segment_of(header.flags), end, ack_moved };
 
     let confirmed = entry.is_confirmed();
     let Proto::Tcp(tcp) = &mut entry.proto else { return Outcome::Invalid(InvalidReason::State) };
@@ -547,6 +550,8 @@ impl Tcp {
         if receiver.has(side::SACK_PERMITTED) {
             sack = highest_sack(seen.options, ack);
         }
+        ack = ack.wrapping_sub(seen.ack_moved);
+        sack = sack.wrapping_sub(seen.ack_moved);
         let mut window = u32::from(header.window);
 
         if sender.max_window == 0 {
@@ -717,12 +722,12 @@ fn ack_window(sender: &Side) -> u32 {
 }
 
 /// Whether `a` comes before `b`, modulo 2^32.
-const fn before(a: u32, b: u32) -> bool {
+pub(crate) const fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
 /// Whether `a` comes after `b`, modulo 2^32.
-const fn after(a: u32, b: u32) -> bool {
+pub(crate) const fn after(a: u32, b: u32) -> bool {
     before(b, a)
 }
 

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::evaluate::{Judgement, evaluate};
 use crate::flight::World;
 use crate::generation::Stage;
-use crate::{ChainId, Disposition, DropReason, Observer, flowtable};
+use crate::{ChainId, Disposition, DropReason, Malformed, Observer, flowtable};
 
 /// How often a chain may ask for the packet to be evaluated once more.
 ///
@@ -42,7 +42,10 @@ impl<O: Observer> Way<'_, O> {
                 Stage::Defragment => {}
                 Stage::Conntrack => self.track(hook, packet)?,
                 Stage::Nat(manip) => self.nat(hook, manip, family, packet)?,
-                Stage::Confirm => self.confirm()?,
+                Stage::Confirm => {
+                    self.seq_adjust(packet)?;
+                    self.confirm()?;
+                }
                 Stage::Flowtable(table, flowtable) => {
                     let id = (table, flowtable);
                     if let Some(oif) = flowtable::carry(self.world, &mut self.flight, id, packet) {
@@ -136,6 +139,24 @@ impl<O: Observer> Way<'_, O> {
             NatVerdict::Accept => Ok(()),
             NatVerdict::Drop => dropped(DropReason::NatFull),
         }
+    }
+
+    /// Sequence numbers of connections whose payload changed its length (`nf_confirm`); what came over the loopback
+    /// interface was adjusted when it left.
+    fn seq_adjust(&mut self, packet: &mut Packet<'_>) -> Step {
+        let Some((ct, info)) = self.flight.tracking.flow() else { return Ok(()) };
+        if self.came_by_loopback(packet)
+            || self.world.conntrack.seq_adjust(packet, &self.flight.info, ct, info)
+        {
+            return Ok(());
+        }
+        dropped(DropReason::Malformed(Malformed::Tcp))
+    }
+
+    /// Whether the packet came in by the loopback interface (`nf_is_loopback_packet`).
+    fn came_by_loopback(&self, packet: &Packet<'_>) -> bool {
+        let interface = self.world.host.interface(packet.meta.iif);
+        interface.is_some_and(|interface| interface.kind == crate::context::LOOPBACK)
     }
 
     /// `nf_conntrack_confirm`.
