@@ -56,17 +56,33 @@ pub fn list(backend: &mut Memory, json: bool) -> String {
     outcome.output
 }
 
-/// What a ruleset is listed as loads again, as text and as JSON, and is listed the same.
+/// What a ruleset is listed as loads again, as text and as JSON, and is listed the same. Where the same bytes are
+/// compared twice, the same matches may come in another order, once.
 pub fn comes_back(backend: &mut Memory) {
     let text = list(backend, false);
-    let mut again = load(&text).unwrap_or_else(|error| panic!("listed but refused:\n{text}\n{error}"));
-    let listed = list(&mut again, false);
-    let (want, got) = (without_lone_braces(&text), without_lone_braces(&listed));
-    assert!(got == want, "listed, loaded, and listed otherwise:\n{text}\n{listed}");
+    let (mut again, mut listed) = comes_back_as_text(&text);
+    if without_lone_braces(&text) != without_lone_braces(&listed) {
+        assert!(words(&text) == words(&listed), "listed, loaded, and listed otherwise:\n{text}\n{listed}");
+        let first = listed;
+        (again, listed) = comes_back_as_text(&first);
+        assert!(first == listed, "listed, loaded, and listed otherwise:\n{first}\n{listed}");
+    }
     let text = listed;
     let Some(listed) = comes_back_as_json(&mut again) else { return };
     let (want, got) = (without_types(&text), without_types(&listed));
     assert!(got == want, "by JSON another text:\n{want}\n{got}");
+}
+
+fn comes_back_as_text(text: &str) -> (Memory, String) {
+    let mut again = load(text).unwrap_or_else(|error| panic!("listed but refused:\n{text}\n{error}"));
+    let listed = list(&mut again, false);
+    (again, listed)
+}
+
+fn words(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    words.sort_unstable();
+    words
 }
 
 /// What a ruleset is listed as in JSON loads again, and is listed the same; as which text it is listed then.

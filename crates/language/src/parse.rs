@@ -361,6 +361,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the end of a statement: newline, `;`, or what ends the block around it, which stays.
+    // DIVERGES: nft wants a newline or `;` before the `}` as well.
     pub fn end_of_statement(&mut self) -> Parsed<()> {
         let token = self.peek();
         if token.is(Sign::BraceClose) || (token.kind == TokenKind::End && self.stack.len() == 1) {

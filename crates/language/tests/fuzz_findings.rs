@@ -158,7 +158,8 @@ fn the_beginning_of_a_name_is_shorter_than_names_can_be() {
 #[test]
 fn numbers_are_no_masks_of_flags() {
     // A variable stood for the range; it was printed as a prefix with a range behind it.
-    let text = "define range = 42-80\nadd table t\nadd chain t c\nadd rule t c tcp dport 1/$range\n";
+    let text = "define range = 42-80\nadd table t\nadd chain t c\nadd rule t c tcp flags syn / $range\n";
     let Err(refusal) = World::default().run(text) else { panic!("a range is taken for flags") };
     assert!(refusal.first_line().contains("the flags to look at"), "{}", refusal.first_line());
+    assert!(refused("ip", "ip saddr 1.1.1.1/1/1").contains("unexpected '/'"));
 }

@@ -43,6 +43,7 @@ pub const MAX_NAME: usize = 255;
 
 impl Name {
     /// Takes a name.
+    // DIVERGES: words of the language are names here too, where nft refuses them: other programs make such things.
     pub fn parse(p: &mut Parser<'_>, what: &str) -> Parsed<Name> {
         let (text, span) = p.name(what)?;
         let name = Name { text, span };

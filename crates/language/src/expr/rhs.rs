@@ -17,7 +17,7 @@ impl Expr {
             return Expr::parse_set_or_name(p);
         }
         let value = list(p)?;
-        if !p.is(Sign::Slash) {
+        if !p.is(Sign::Slash) || !is_flags(&value) {
             return Ok(value);
         }
         p.next();

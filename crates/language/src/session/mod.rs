@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use ironweir_ruleset::debug::print_batch;
 use ironweir_ruleset::netlink::Event;
-use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind};
+use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind, MAX_REFUSALS};
 use ironweir_ruleset::{Change, Family, Handle, Part, Ruleset, Selector, TableId};
 use ironweir_wire::Instant;
 
@@ -305,6 +305,7 @@ impl Session {
     ) {
         explain(&mut refused, compiled, backend);
         let more = refused.len().saturating_sub(MAX_ERRORS);
+        let at_least = if refused.len() < MAX_REFUSALS { "" } else { "at least " };
         refused.truncate(MAX_ERRORS);
         let (ruleset, now) = (backend.ruleset(), backend.now());
         let refusals = refusal::Refusals { commands, compiled, ruleset, sources };
@@ -329,7 +330,7 @@ impl Session {
             diagnostic
         }));
         if more > 0 {
-            last_note(errors, format!("and {more} more errors"));
+            last_note(errors, format!("and {at_least}{more} more errors"));
         }
     }
 

@@ -22,7 +22,7 @@ mod rules;
 mod set;
 mod table;
 
-pub use apply::Applied;
+pub use apply::{Applied, MAX_REFUSALS};
 pub use chain::{ChainState, RuleState};
 pub use elements::{Elements, Entry, Listed};
 pub use errno::Errno;

@@ -19,6 +19,9 @@ use super::error::Thing;
 use super::{ChangeError, ErrorKind, Ruleset, TableState};
 use crate::{Batch, Change, Family, Handle, TableId};
 
+/// Refusals of one batch that are told: whoever reads them has lost the thread long before.
+pub const MAX_REFUSALS: usize = 1000;
+
 /// What a committed batch did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -32,7 +35,7 @@ impl Ruleset {
     /// Makes every change of a batch, or none: then each refused change is told.
     ///
     /// # Errors
-    /// Every change that was refused, in order, with the reason.
+    /// Every change that was refused, in order, with the reason; what follows [`MAX_REFUSALS`] of them is not tried.
     pub fn apply(&mut self, batch: &Batch, now: Instant) -> Result<Applied, Vec<ChangeError>> {
         let mut errors = Vec::new();
         let next_table_handle = self.next_table_handle;
@@ -45,6 +48,9 @@ impl Ruleset {
                 Err(kind) => {
                     transaction.handles.push(None);
                     errors.push(ChangeError { change: index, kind });
+                    if errors.len() == MAX_REFUSALS {
+                        break;
+                    }
                 }
             }
         }
