@@ -1,7 +1,8 @@
 //! Neighbouring rules that become one.
 
+use super::action::Action;
 use super::keys::Apart;
-use super::shape::{Action, Entry, Shape};
+use super::shape::{Entry, Shape};
 use crate::ast::Rule;
 use crate::expr::Expr;
 use crate::stmt::Stmt;
@@ -49,6 +50,11 @@ impl Group {
         self.members.push((shape.action, shape.entries));
         self.rules.push(rule);
         None
+    }
+
+    /// Whether they are verdict maps.
+    pub(super) fn is_of_maps(&self) -> bool {
+        self.members.iter().any(|(action, _)| *action == Action::Vmap)
     }
 
     /// Whether all do the same.

@@ -39,6 +39,11 @@ impl Field {
         self.first == self.last
     }
 
+    /// Whether it is a single value with a single bit set.
+    pub(super) fn is_one_bit(&self) -> bool {
+        self.is_value() && self.first.iter().map(|byte| byte.count_ones()).sum::<u32>() == 1
+    }
+
     fn meets(&self, other: &Field) -> bool {
         self.first <= other.last && other.first <= self.last
     }

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use ironweir_expr::Family;
 
+use super::action::Action;
 use super::group::Group;
 use super::keys::Key;
-use super::shape::{Action, Entry};
+use super::shape::Entry;
 use crate::ast::Rule;
 use crate::expr::concat::Concat;
 use crate::expr::map::Map;

@@ -15,13 +15,18 @@
 //!   in a verdict map each element counts for itself, in a set the one counter counts what all counted before.
 //! * Comments are not lost: rules that have one are not merged.
 
+mod action;
+mod column;
+mod effects;
 mod group;
 mod keys;
 mod merged;
+mod order;
 mod shape;
 
 use std::cell::Cell;
 
+use ironweir_expr::Expr as Code;
 use ironweir_ruleset::TableId;
 
 use crate::ast::Rule;
@@ -31,10 +36,13 @@ use crate::decl::chain::ChainDecl;
 use crate::lower::lower_rule;
 use crate::print::{Options, Printer};
 use crate::scope::{NoSets, Scope};
+use crate::session::Backend;
 use crate::source::{Sources, Span};
 
+use effects::Effects;
 use group::Group;
-use shape::Shape;
+use order::Order;
+use shape::{Behind, Shape};
 
 /// Rules that became one.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,22 +63,29 @@ impl Merge {
                 out.push_str(&format!("{}:{}:{first}-{last}: {}\n", place.name, place.line, place.text));
             }
         }
-        let mut rule = Printer::new(Options::default());
+        let mut rule = Printer::new(Options { stateless: true, ..Options::default() });
         self.into.print(&mut rule);
         out.push_str(&format!("into:\n\t{}", rule.as_str()));
         out
     }
 }
 
-/// Merges rules in the chains that commands declare; tells which.
-pub fn optimise(commands: &mut [Command], names: &Names) -> Vec<Merge> {
+/// Merges rules in the chains that commands declare; tells which. The ruleset that they are for is asked what chains do
+/// that the commands jump to, where it matters.
+pub fn optimise(commands: &mut [Command], names: &Names, backend: &mut dyn Backend) -> Vec<Merge> {
     let mut merges = Vec::new();
+    let mut effects = Effects::of(commands);
+    let mut merge = |declared: &mut ChainDecl| {
+        let table = declared.table.id.clone();
+        let mut behind = |chain: &str| effects.behind(&table, chain, backend);
+        chain(declared, Place { table: &table, names }, &mut behind, &mut merges);
+    };
     for command in commands {
         match &mut command.kind {
             CommandKind::Declare(_, Declaration::Table(table)) => {
-                table.chains.iter_mut().for_each(|declared| chain(declared, names, &mut merges));
+                table.chains.iter_mut().for_each(&mut merge)
             }
-            CommandKind::Declare(_, Declaration::Chain(declared)) => chain(declared, names, &mut merges),
+            CommandKind::Declare(_, Declaration::Chain(declared)) => merge(declared),
             _ => {}
         }
     }
@@ -90,21 +105,24 @@ impl Place<'_> {
         Scope { family: self.table.family, names: self.names, sets: &NoSets }
     }
 
-    fn can_lower(&self, rule: &Rule) -> bool {
-        lower_rule(rule, self.scope(), self.table, &Cell::new(0)).is_ok()
+    /// What a rule becomes; `None` where it is refused.
+    fn lowered(&self, rule: &Rule) -> Option<Vec<Code>> {
+        let lowered = lower_rule(rule, self.scope(), self.table, &Cell::new(0)).ok()?;
+        Some(lowered.rule.exprs)
     }
 }
 
-fn chain(chain: &mut ChainDecl, names: &Names, merges: &mut Vec<Merge>) {
-    let place = Place { table: &chain.table.id, names };
+fn chain(chain: &mut ChainDecl, place: Place<'_>, behind: &mut Behind<'_>, merges: &mut Vec<Merge>) {
+    let order = Order::of(&chain.rules);
     let mut out = Vec::with_capacity(chain.rules.len());
     let mut group: Option<Group> = None;
     for rule in std::mem::take(&mut chain.rules) {
-        let Some(shape) = Shape::of(&rule, place) else {
+        let Some(mut shape) = Shape::of(&rule, place, behind) else {
             end(group.take(), place, &mut out, merges);
             out.push(rule);
             continue;
         };
+        order.sort(&mut shape);
         let refused = match &mut group {
             Some(open) => open.take(shape, rule),
             None => Some((shape, rule)),
@@ -123,14 +141,7 @@ fn chain(chain: &mut ChainDecl, names: &Names, merges: &mut Vec<Merge>) {
 
 fn end(group: Option<Group>, place: Place<'_>, out: &mut Vec<Rule>, merges: &mut Vec<Merge>) {
     let Some(group) = group else { return };
-    let lowers = |rules: &[Rule]| rules.iter().all(|rule| place.can_lower(rule));
-    let into = match group.rules.len() {
-        0 | 1 => None,
-        // A rule that is refused shall be refused as it was written.
-        _ if !lowers(&group.rules) => None,
-        _ => group.merged(place.table.family).filter(|rule| place.can_lower(rule)),
-    };
-    match into {
+    match merged(&group, place) {
         Some(into) => {
             let from = group.rules.iter().map(|rule| rule.span).collect();
             merges.push(Merge { from, into: into.clone() });
@@ -138,4 +149,23 @@ fn end(group: Option<Group>, place: Place<'_>, out: &mut Vec<Rule>, merges: &mut
         }
         None => out.extend(group.rules),
     }
+}
+
+/// What stands for a group; `None` of a rule alone, and where something is refused: as it was written it shall be.
+fn merged(group: &Group, place: Place<'_>) -> Option<Rule> {
+    if group.rules.len() < 2 {
+        return None;
+    }
+    let before: Vec<Vec<Code>> = group.rules.iter().map(|rule| place.lowered(rule)).collect::<Option<_>>()?;
+    let into = group.merged(place.table.family)?;
+    let after = place.lowered(&into)?;
+    // What a statement leaves out follows from what was compared before it (`meta nfproto ipv4 reject`).
+    let same = |rule: &Vec<Code>| behind_matches(rule) == behind_matches(&after);
+    (!group.is_uniform() || group.is_of_maps() || before.iter().all(same)).then_some(into)
+}
+
+/// What a rule consists of behind its last comparison.
+fn behind_matches(rule: &[Code]) -> &[Code] {
+    let matches = |code: &Code| matches!(code, Code::Cmp(_) | Code::Range(_) | Code::Lookup(_));
+    rule.rsplit(matches).next().unwrap_or_default()
 }

@@ -3,21 +3,21 @@
 use std::cell::Cell;
 
 use super::Place;
+use super::action::{Action, is_plain};
+use super::column::{column, is_steady, selector_shape};
+use super::effects::{Parts, read, written};
 use super::keys::{Field, Key};
 use crate::ast::Rule;
-use crate::datatype::Type;
-use crate::expr::binary::{Binary, BinaryOp};
-use crate::expr::list::List;
-use crate::expr::set::Element;
 use crate::expr::verdict::{Target, Verdict};
 use crate::expr::{Expr, ExprKind};
-use crate::lower::{Lower, natural};
+use crate::lower::Lower;
 use crate::stmt::counter::Counter;
-use crate::stmt::nat::Nat;
-use crate::stmt::relational::{RelOp, Relational};
 use crate::stmt::vmap::Vmap;
 use crate::stmt::{Stmt, StmtKind};
 use crate::typed;
+
+/// What a chain changes with all that it jumps to.
+pub(super) type Behind<'a> = dyn FnMut(&str) -> Parts + 'a;
 
 /// A rule as merging sees it.
 #[derive(Debug)]
@@ -43,19 +43,6 @@ pub(super) struct Entry {
     pub counter: bool,
 }
 
-/// What a rule does behind its comparisons.
-#[derive(Debug, PartialEq)]
-pub(super) enum Action {
-    /// These statements; neighbours must do the same.
-    Fixed(Vec<Stmt>),
-    /// A verdict, perhaps after a counter; neighbours may have others.
-    Verdict { counter: bool, verdict: Verdict },
-    /// NAT to a constant address or port; neighbours may have others.
-    Nat(Nat),
-    /// The verdicts of a map.
-    Vmap,
-}
-
 /// Most combinations of constants of one rule.
 const MOST_ENTRIES: usize = 4096;
 
@@ -64,14 +51,14 @@ const MOST_SELECTORS: usize = 5;
 
 impl Shape {
     /// `None` of a rule that merges with none.
-    pub(super) fn of(rule: &Rule, place: Place<'_>) -> Option<Shape> {
+    pub(super) fn of(rule: &Rule, place: Place<'_>, behind: &mut Behind<'_>) -> Option<Shape> {
         if rule.comment.is_some() {
             return None;
         }
         let next_id = Cell::new(0);
         let mut to = Lower::new(place.scope(), place.table, &next_id);
         if let [Stmt { kind: StmtKind::Vmap(vmap), .. }] = &rule.stmts[..] {
-            return Shape::of_vmap(vmap, &mut to);
+            return Shape::of_vmap(vmap, &mut to).filter(|shape| shape.finds_the_same(behind));
         }
         let matches =
             rule.stmts.iter().take_while(|stmt| matches!(stmt.kind, StmtKind::Relational(_))).count();
@@ -92,13 +79,13 @@ impl Shape {
                     shape.selectors.push(selector);
                     columns.push(fields);
                 }
-                None => shape.fixed.push(stmt.clone()),
+                None if is_steady(node) => shape.fixed.push(stmt.clone()),
+                None => return None,
             }
         }
-        shape.may_go_on()?;
         compared_alone(&shape.selectors)?;
         shape.entries = combinations(&columns)?;
-        Some(shape)
+        shape.finds_the_same(behind).then_some(shape)
     }
 
     fn of_vmap(vmap: &Vmap, to: &mut Lower<'_>) -> Option<Shape> {
@@ -136,7 +123,7 @@ impl Shape {
             let key = fields.collect::<Option<Key>>()?;
             let verdict = element.data.clone()?;
             let ExprKind::Verdict(word) = &verdict.kind else { return None };
-            if matches!(word, Verdict::Jump(_)) && !shape.is_unchanging() || !is_plain(word) {
+            if !is_plain(word) {
                 return None;
             }
             shape.entries.push(Entry { key, verdict: Some(verdict), counter });
@@ -146,42 +133,34 @@ impl Shape {
         shape.entries.iter().all(|entry| entry.counter == counter).then_some(shape)
     }
 
-    /// Whether evaluation ends with the rule, or what comes next finds the selectors as they were.
-    fn may_go_on(&self) -> Option<()> {
-        let going_on = match &self.action {
-            Action::Verdict { verdict, .. } => matches!(verdict, Verdict::Jump(_)),
-            Action::Fixed(stmts) => match stmts.last() {
-                Some(Stmt { kind: StmtKind::Verdict(Verdict::Jump(_)), .. }) => true,
-                Some(last) if last.is_terminal() => false,
-                // Counting and logging leave packets as they are.
-                _ => {
-                    let harmless = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Counter(_) | StmtKind::Log(_));
-                    return stmts.iter().all(harmless).then_some(());
-                }
-            },
-            Action::Nat(_) | Action::Vmap => false,
+    /// Whether a rule that comes next, if one does, finds the selectors as this one did.
+    fn finds_the_same(&self, behind: &mut Behind<'_>) -> bool {
+        let reads = self.selectors.iter().fold(Parts::empty(), |all, selector| all | read(selector));
+        let mut jump = |verdict: &Verdict| match verdict {
+            Verdict::Jump(Target::Chain { name, .. }) if !reads.is_empty() => behind(name),
+            _ => Parts::empty(),
         };
-        (!going_on || self.is_unchanging()).then_some(())
+        let writes = match &self.action {
+            Action::Verdict { verdict, .. } => jump(verdict),
+            Action::Fixed(stmts) => match stmts.last() {
+                Some(Stmt { kind: StmtKind::Verdict(verdict @ Verdict::Jump(_)), .. }) => {
+                    stmts.iter().fold(jump(verdict), |all, stmt| all | written(stmt))
+                }
+                Some(last) if last.is_terminal() => Parts::empty(),
+                _ => stmts.iter().fold(Parts::empty(), |all, stmt| all | written(stmt)),
+            },
+            Action::Nat(_) => Parts::empty(),
+            Action::Vmap => self.entries.iter().fold(Parts::empty(), |all, entry| match &entry.verdict {
+                Some(Expr { kind: ExprKind::Verdict(verdict), .. }) => all | jump(verdict),
+                _ => all,
+            }),
+        };
+        !reads.intersects(writes)
     }
 
-    /// Whether no statement of any chain changes what is compared.
-    fn is_unchanging(&self) -> bool {
-        self.selectors.iter().all(|selector| {
-            let ExprKind::Meta(meta) = &selector.kind else { return false };
-            matches!(
-                &*meta.key,
-                "iif"
-                    | "iifname"
-                    | "iiftype"
-                    | "iifgroup"
-                    | "oif"
-                    | "oifname"
-                    | "oiftype"
-                    | "oifgroup"
-                    | "l4proto"
-                    | "nfproto"
-            )
-        })
+    /// Whether it is a verdict map.
+    pub(super) fn is_of_maps(&self) -> bool {
+        self.action == Action::Vmap
     }
 
     /// Puts the fields into the order of these selectors; false where the selectors are others.
@@ -199,160 +178,6 @@ impl Shape {
         }
         self.selectors = selectors.to_vec();
         true
-    }
-}
-
-impl Action {
-    fn of(stmts: &[Stmt]) -> Option<Action> {
-        let uncounted =
-            |stmt: &Stmt| matches!(&stmt.kind, StmtKind::Counter(counter) if *counter == Counter::default());
-        match stmts {
-            [Stmt { kind: StmtKind::Verdict(verdict), .. }] if is_plain(verdict) => {
-                return Some(Action::Verdict { counter: false, verdict: verdict.clone() });
-            }
-            [first, Stmt { kind: StmtKind::Verdict(verdict), .. }]
-                if uncounted(first) && is_plain(verdict) =>
-            {
-                return Some(Action::Verdict { counter: true, verdict: verdict.clone() });
-            }
-            [Stmt { kind: StmtKind::Nat(nat), .. }] if maps(nat) => return Some(Action::Nat(nat.clone())),
-            _ => {}
-        }
-        let same_for_all = |stmt: &Stmt| match &stmt.kind {
-            StmtKind::Counter(counter) => *counter == Counter::default(),
-            StmtKind::Verdict(verdict) => is_plain(verdict),
-            StmtKind::Log(_) | StmtKind::Notrack(_) => true,
-            // What is left out follows from what was compared.
-            StmtKind::Reject(reject) => reject.with.is_some(),
-            StmtKind::Nat(nat) => is_constant(nat.address.as_ref()) && is_constant(nat.port.as_ref()),
-            StmtKind::Assign(assign) => {
-                matches!(assign.target.kind, ExprKind::Meta(_) | ExprKind::Ct(_))
-                    && is_constant(Some(&assign.value))
-            }
-            _ => false,
-        };
-        stmts.iter().all(same_for_all).then(|| Action::Fixed(stmts.to_vec()))
-    }
-}
-
-/// What it does is the same whatever came before it.
-fn is_plain(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Accept | Verdict::Drop | Verdict::Return => true,
-        Verdict::Jump(target) | Verdict::Goto(target) => matches!(target, Target::Chain { .. }),
-        Verdict::Continue | Verdict::Queue => false,
-    }
-}
-
-fn is_constant(expr: Option<&Expr>) -> bool {
-    match expr.map(|expr| &expr.kind) {
-        None | Some(ExprKind::Number(_) | ExprKind::Symbol(_)) => true,
-        Some(ExprKind::Range(range)) => is_constant(Some(&range.from)) && is_constant(Some(&range.to)),
-        Some(ExprKind::Prefix(prefix)) => is_constant(Some(&prefix.base)),
-        _ => false,
-    }
-}
-
-/// Whether a map may give address and port: each one value.
-fn maps(nat: &Nat) -> bool {
-    let is_value = |expr: &Expr| matches!(expr.kind, ExprKind::Number(_) | ExprKind::Symbol(_));
-    let is_address = |expr: &Expr| match &expr.kind {
-        ExprKind::Symbol(symbol) => symbol.text.parse::<std::net::IpAddr>().is_ok(),
-        _ => false,
-    };
-    !nat.prefix
-        && nat.address.as_ref().is_none_or(is_address)
-        && nat.port.as_ref().is_none_or(is_value)
-        && (nat.address.is_some() || nat.port.is_some())
-}
-
-/// Selector and constants of a comparison for equality; `None` of any other.
-fn column(node: &Relational, to: &mut Lower<'_>) -> Option<(Expr, Vec<Field>)> {
-    let (left, right) = written_under_mask(node).unwrap_or_else(|| (node.left.clone(), node.right.clone()));
-    let masked = matches!(left.kind, ExprKind::Binary(_));
-    match node.op {
-        RelOp::Implicit => {}
-        RelOp::Eq if !is_state(&left) => {}
-        _ => return None,
-    }
-    let shape = selector_shape(&left, to)?;
-    let values: Vec<&Expr> = match &right.kind {
-        ExprKind::Set(set) => set.elements.iter().map(plain).collect::<Option<_>>()?,
-        // Any of several states: a packet is in one.
-        ExprKind::List(list) if is_state(&left) => list.0.iter().collect(),
-        _ => vec![&right],
-    };
-    if masked && !values.iter().all(|value| is_flags(value)) {
-        return None;
-    }
-    let fields = values.into_iter().map(|value| Field::of(value, shape, to)).collect::<Option<Vec<_>>>()?;
-    Some((left, fields))
-}
-
-/// `tcp flags syn / syn,ack` as `tcp flags & (syn | ack) == syn`.
-fn written_under_mask(node: &Relational) -> Option<(Expr, Expr)> {
-    let ExprKind::Masked(masked) = &node.right.kind else { return None };
-    let joined = |flags: &Expr| match &flags.kind {
-        ExprKind::List(List(parts)) => {
-            let mut parts = parts.iter().cloned();
-            let first = parts.next()?;
-            Some(parts.fold(first, |left, right| binary(BinaryOp::Or, left, right)))
-        }
-        _ => Some(flags.clone()),
-    };
-    Some((binary(BinaryOp::And, node.left.clone(), joined(&masked.mask)?), joined(&masked.value)?))
-}
-
-fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
-    let span = left.span.to(right.span);
-    Expr::new(ExprKind::Binary(Binary { op, left: left.into(), right: right.into() }), span)
-}
-
-/// The key of an element that is nothing more.
-fn plain(element: &Element) -> Option<&Expr> {
-    (element.options.is_none() && element.data.is_none()).then_some(&element.key)
-}
-
-fn is_state(selector: &Expr) -> bool {
-    matches!(&selector.kind, ExprKind::Ct(ct) if &*ct.key == "state")
-}
-
-/// Words, numbers, and those joined by `|`.
-fn is_flags(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Symbol(_) => true,
-        ExprKind::Binary(node) => node.op == BinaryOp::Or && is_flags(&node.left) && is_flags(&node.right),
-        _ => false,
-    }
-}
-
-/// The type of a selector that has one value per packet; `None` of any other expression.
-fn selector_shape(selector: &Expr, to: &mut Lower<'_>) -> Option<typed::Shape> {
-    let is_state = is_state(selector);
-    let (field, masked) = match &selector.kind {
-        ExprKind::Binary(node) if node.op == BinaryOp::And && is_flags(&node.right) => (&*node.left, true),
-        _ => (selector, false),
-    };
-    let one_value = match &field.kind {
-        ExprKind::Payload(_) => true,
-        // Each reading of the clock or of random numbers gives another.
-        ExprKind::Meta(meta) => !matches!(&*meta.key, "random" | "time" | "day" | "hour"),
-        ExprKind::Ct(ct) => {
-            matches!(&*ct.key, "state" | "mark" | "direction" | "zone" | "protocol" | "l3proto")
-        }
-        _ => false,
-    };
-    if !one_value || masked && is_state {
-        return None;
-    }
-    let typed = to.resolve_left(selector).ok()?;
-    // One of several flags, of which a packet has any: no constant stands for all packets that match.
-    if typed.shape.datatype.is_bitmask() && !masked && !is_state {
-        return None;
-    }
-    match natural(&typed)[..] {
-        [shape] if shape.datatype != Type::Invalid => Some(shape),
-        _ => None,
     }
 }
 

@@ -150,7 +150,7 @@ impl Session {
             last_note(&mut outcome.diagnostics, NOT_READ);
         }
         if outcome.ok() {
-            let mut merges = self.merge(&mut text.commands);
+            let mut merges = self.merge(&mut text.commands, backend);
             // What it includes might not be there to be read again.
             if self.is_large(&text.commands) && sources.iter().count() == texts {
                 if self.commit_at_once(text.commands, backend, &mut outcome) {
@@ -158,7 +158,7 @@ impl Session {
                     return outcome;
                 }
                 text = cmd::parse(sources, source, files, &mut { before });
-                merges = self.merge(&mut text.commands);
+                merges = self.merge(&mut text.commands, backend);
             }
             outcome.tell(&merges, sources);
             self.execute(&text.commands, backend, sources, &mut outcome);
@@ -168,8 +168,8 @@ impl Session {
         outcome
     }
 
-    fn merge(&self, commands: &mut [Command]) -> Vec<Merge> {
-        if self.optimise { optimise(commands, &self.names) } else { Vec::new() }
+    fn merge(&self, commands: &mut [Command], backend: &mut dyn Backend) -> Vec<Merge> {
+        if self.optimise { optimise(commands, &self.names, backend) } else { Vec::new() }
     }
 
     /// Runs a JSON document against a backend. Errors name the path of what they are about; `name` is what they call the
