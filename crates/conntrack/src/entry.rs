@@ -10,6 +10,7 @@ use crate::proto::Proto;
 use crate::reason::InvalidReason;
 use crate::seqadj::SeqAdj;
 use crate::status::Status;
+use crate::synproxy::Proxied;
 use crate::zone::Zone;
 
 /// A direction of a connection (`enum ip_conntrack_dir`).
@@ -168,6 +169,8 @@ pub(crate) struct Extras {
     pub(crate) masquerade_oif: u32,
     /// How sequence numbers of each direction are moved.
     pub(crate) seqadj: [SeqAdj; 2],
+    /// What synproxy remembers of it.
+    pub(crate) proxied: Option<Proxied>,
 }
 
 impl Entry {
@@ -283,6 +286,11 @@ impl Entry {
     /// The timeout policy, when a rule gave one.
     pub fn timeouts(&self) -> Option<Arc<Timeouts>> {
         self.extras.as_ref()?.timeouts.clone()
+    }
+
+    /// What synproxy remembers of it; `None` when it is not proxied.
+    pub fn proxied(&self) -> Option<Proxied> {
+        self.extras.as_ref()?.proxied
     }
 
     pub(crate) fn extras_mut(&mut self) -> &mut Extras {

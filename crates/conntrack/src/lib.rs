@@ -27,6 +27,7 @@ pub mod reason;
 pub mod seqadj;
 mod slab;
 pub mod status;
+pub mod synproxy;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -44,5 +45,6 @@ pub use proto::tcp::TcpStatus;
 pub use reason::InvalidReason;
 pub use seqadj::SeqAdj;
 pub use status::Status;
+pub use synproxy::{Offer, Proxied, ProxyVerdict, ServerOffer, SynproxyStats};
 pub use track::{Confirm, Conntrack, DropReason, PacketIn, Stats, Template};
 pub use zone::{Zone, ZoneDirection};

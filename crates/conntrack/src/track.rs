@@ -8,11 +8,13 @@ use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Headers, Instant, L3, Packet, PacketInfo, Tuple, icmp};
 
 use crate::config::{Config, Timeouts};
-use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
+use crate::entry::{CtInfo, CtRef, Direction, Entry, Extras, Tracking};
 use crate::event::{Event, EventKind};
+use crate::proto::tcp::TcpStatus;
 use crate::proto::{self, Outcome, Proto, generic, gre, sctp, tcp, udp};
 use crate::reason::InvalidReason;
 use crate::status::Status;
+use crate::synproxy::{Proxied, SynproxyStats};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::zone::Zone;
@@ -31,6 +33,8 @@ pub struct Conntrack {
     events: std::collections::VecDeque<Event>,
     stats: Stats,
     pub(crate) random: u64,
+    pub(crate) cookies: crate::synproxy::cookie::Keys,
+    pub(crate) synproxy_stats: SynproxyStats,
 }
 
 /// What rules before tracking have said of the packet.
@@ -40,6 +44,8 @@ pub struct Template {
     pub zone: Zone,
     /// The packet comes from this host (output hook): its checksums are not verified.
     pub local: bool,
+    /// The connection it begins is proxied: it is the SYN that [`Conntrack::synproxy_ack`] made.
+    pub synproxy: bool,
 }
 
 /// What becomes of a packet in [`Conntrack::packet_in`].
@@ -130,6 +136,8 @@ impl Conntrack {
             events: Default::default(),
             stats: Stats::default(),
             random: seed ^ 0xa076_1d64_78bd_642f,
+            cookies: crate::synproxy::cookie::Keys::from_seed(seed),
+            synproxy_stats: SynproxyStats::default(),
         }
     }
 
@@ -157,7 +165,7 @@ impl Conntrack {
         for _ in 0..2 {
             let (ct, direction) = match self.table.find(&tuple, template.zone) {
                 Some(found) => found,
-                None => match self.begin(now, &tuple, template.zone) {
+                None => match self.begin(now, &tuple, template) {
                     Begin::New(ct) => (ct, Direction::Original),
                     Begin::Full => {
                         self.stats.drop += 1;
@@ -226,6 +234,19 @@ impl Conntrack {
             .is_some_and(|entry| !entry.status.intersects(Status::CONFIRMED | Status::DYING))
         {
             self.table.forget(ct);
+        }
+    }
+
+    /// A reset is being sent into a connection: it is over (`nf_conntrack_tcp_set_closing`).
+    pub fn set_closing(&mut self, now: Instant, ct: CtRef) {
+        let default = &self.config.timeouts;
+        let Some(entry) = self.table.slab.get_mut(ct).filter(|entry| entry.is_confirmed()) else { return };
+        let policy = entry.timeouts();
+        let Proto::Tcp(tcp) = &mut entry.proto else { return };
+        let before = std::mem::replace(&mut tcp.status, TcpStatus::Close);
+        if before != TcpStatus::Close {
+            let timeout = policy.as_deref().unwrap_or(default).tcp[TcpStatus::Close as usize];
+            self.refresh(now, ct, timeout);
         }
     }
 
@@ -429,7 +450,8 @@ impl Conntrack {
     }
 
     /// A connection for a first packet, not yet in the table (`init_conntrack`).
-    fn begin(&mut self, now: Instant, tuple: &Tuple, zone: Zone) -> Begin {
+    fn begin(&mut self, now: Instant, tuple: &Tuple, template: &Template) -> Begin {
+        let zone = template.zone;
         let Some(reply) = tuple.inverted() else { return Begin::Unanswerable };
         if self.len() >= self.config.max && !self.early_drop(now, tuple) {
             return Begin::Full;
@@ -447,7 +469,9 @@ impl Conntrack {
             },
             deadline: now,
             scheduled: now,
-            extras: None,
+            extras: template
+                .synproxy
+                .then(|| Box::new(Extras { proxied: Some(Proxied::default()), ..Extras::default() })),
             status: Status::empty(),
             mark: 0,
             id: original.hash(&self.table.key) as u32 ^ now.nanos() as u32,

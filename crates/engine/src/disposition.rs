@@ -93,6 +93,8 @@ pub enum DropReason {
     TooBig,
     /// No host here speaks its protocol.
     UnknownProtocol,
+    /// A synproxy was to answer it and could not: its header is not whole, or it brought back no cookie.
+    Synproxy,
     /// It waits for the rest of its fragments, or was one that was put together with others.
     Fragment,
 }
@@ -128,6 +130,7 @@ impl DropReason {
             DropReason::TooBig => "too-big",
             DropReason::UnknownProtocol => "unknown-protocol",
             DropReason::Fragment => "fragment",
+            DropReason::Synproxy => "synproxy",
         }
     }
 
@@ -185,6 +188,7 @@ impl fmt::Display for DropReason {
             DropReason::TooBig => "too big for the next link",
             DropReason::UnknownProtocol => "protocol not spoken here",
             DropReason::Fragment => "fragment",
+            DropReason::Synproxy => "synproxy",
         })
     }
 }

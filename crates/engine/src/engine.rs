@@ -51,6 +51,7 @@ impl Engine {
             flows: Flows::new(seed),
             connections: Connections::new(seed),
             output: VecDeque::new(),
+            made: VecDeque::new(),
             now: Instant::ZERO,
             random: seed,
         };

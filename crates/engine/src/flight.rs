@@ -7,7 +7,7 @@ use ironweir_conntrack::defrag::Defrag;
 use ironweir_conntrack::track::Template;
 use ironweir_conntrack::{Conntrack, Tracking};
 use ironweir_ruleset::Ruleset;
-use ironweir_wire::{Instant, PacketInfo};
+use ironweir_wire::{IfIndex, Instant, PacketInfo};
 
 use crate::connections::Connections;
 use crate::flowtable::Flows;
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) flows: Flows,
     pub(crate) connections: Connections,
     pub(crate) output: VecDeque<Output>,
+    /// Made for the packet at work, and not sent yet.
+    pub(crate) made: VecDeque<Made>,
     pub(crate) now: Instant,
     pub(crate) random: u64,
 }
@@ -36,6 +38,14 @@ impl World {
         ((z ^ (z >> 31)) >> 32) as u32
     }
 
+    /// Puts by a packet made for the one at work. It is sent once that has gone its way.
+    pub(crate) fn make(&mut self, made: Made) {
+        const MOST: usize = 64;
+        if self.made.len() < MOST {
+            self.made.push_back(made);
+        }
+    }
+
     /// Queues a packet to leave. A flood of answers that nobody takes does not grow without bound.
     pub(crate) fn send(&mut self, output: Output) {
         const MOST: usize = 1024;
@@ -43,6 +53,33 @@ impl World {
             self.output.push_back(output);
         }
     }
+}
+
+/// A packet made for the one at work: an answer of a rule or of the host, a copy, a step of synproxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    /// From the network header on.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) way: MadeWay,
+    /// The connection it is part of, as its maker says (`nf_ct_attach`).
+    pub(crate) tracking: Tracking,
+    /// What it brings where it is tracked itself.
+    pub(crate) template: Template,
+    /// It goes back to the sender of the packet at work, not on to its destination.
+    pub(crate) back: bool,
+}
+
+/// Which hooks a packet made here passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MadeWay {
+    /// Those of the host's own packets: output, postrouting, egress (`ip_local_out`).
+    Host,
+    /// As for the host, out of this device and to this gateway, whatever the routes say; rules make no copies of it.
+    Copy { device: IfIndex, gateway: Option<IpAddr> },
+    /// Out of the device the packet at work came in by (`nft_reject_netdev_queue_xmit`).
+    Device,
+    /// Out of the bridge's port the packet at work came in by, past the bridge's output and postrouting (`br_forward`).
+    Bridge,
 }
 
 /// The packet at work, beside its bytes.
@@ -55,4 +92,6 @@ pub(crate) struct Flight {
     pub(crate) trace: u32,
     /// Its next hop, once routed.
     pub(crate) nexthop: Option<IpAddr>,
+    /// It is a copy, of which no copy is made (`nf_skb_duplicated`).
+    pub(crate) is_copy: bool,
 }

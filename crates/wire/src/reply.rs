@@ -20,6 +20,9 @@ const TTL: u8 = 64;
 const ICMP_LEN_MAX: usize = 576;
 /// The longest ICMPv6 error: the least MTU (RFC 4443 §2.4 c).
 const ICMPV6_LEN_MAX: usize = 1280;
+/// What an unreachable of a bridge or netdev table quotes at most, IPv4 and IPv6.
+const FRAME_QUOTE_V4: usize = 536;
+const FRAME_QUOTE_V6: usize = 1220;
 /// "Internetwork control", the precedence of ICMP errors (`IPTOS_PREC_INTERNETCONTROL`).
 const INTERNET_CONTROL: u8 = 0xc0;
 /// The bits of the type of service an error copies (`IPTOS_TOS_MASK`).
@@ -55,6 +58,69 @@ pub fn icmp_error(
         out.clear();
     }
     made.is_some()
+}
+
+/// The unreachable that `reject` sends in bridge and netdev tables, made by itself and not by the host's ICMP: from the
+/// packet's destination to its source, with other lengths, don't-fragment and no traffic class
+/// (`nf_reject_skb_v4_unreach`, `nf_reject_skb_v6_unreach`). An unreachable is not answered; other errors are.
+pub fn frame_unreachable(
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    kind: u8,
+    code: u8,
+    out: &mut Vec<u8>,
+) -> bool {
+    out.clear();
+    let made = match info.l3 {
+        L3::V4 => unreachable_v4(packet, info, kind, code, out),
+        L3::V6 => unreachable_v6(packet, info, kind, code, out),
+        L3::Arp | L3::Other => None,
+    };
+    if made.is_none() {
+        out.clear();
+    }
+    made.is_some()
+}
+
+fn unreachable_v4(
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    kind: u8,
+    code: u8,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let network = ipv4::Header::read(packet, info.network)?;
+    let answers_one = network.protocol == ipproto::ICMP
+        && packet.byte(info.transport).is_none_or(|kind| kind == icmp::v4::UNREACHABLE);
+    if info.fragment_offset != 0 || answers_one {
+        return None;
+    }
+    let quoted = info.end.saturating_sub(info.network).min(FRAME_QUOTE_V4);
+    let header = v4_header(network.dst, network.src, 0, icmp::HEADER_LEN + quoted, ipproto::ICMP);
+    out.extend(ipv4::Header { flags_offset: ipv4::FLAG_DONT_FRAGMENT, ..header }.emit());
+    let error = Error { source: network.dst, kind, code, rest: [0; 4] };
+    error.message(packet, info.network, quoted, Sum::ZERO, out)
+}
+
+fn unreachable_v6(
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    kind: u8,
+    code: u8,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let network = ipv6::Header::read(packet, info.network)?;
+    let answers_one = info.l4proto == Some(ipproto::ICMPV6)
+        && packet.byte(info.transport).is_none_or(|kind| kind == icmp::v6::UNREACHABLE);
+    if info.fragment_offset != 0 || answers_one {
+        return None;
+    }
+    let quoted = info.end.saturating_sub(info.network).min(FRAME_QUOTE_V6);
+    let length = icmp::HEADER_LEN + quoted;
+    out.extend(v6_header(network.dst, network.src, length, ipproto::ICMPV6).emit());
+    let pseudo = Sum::ZERO.pseudo(L3::V6, &network.dst, &network.src, length, ipproto::ICMPV6);
+    let error = Error { source: network.dst, kind, code, rest: [0; 4] };
+    error.message(packet, info.network, quoted, pseudo, out)
 }
 
 fn reset(packet: &Packet<'_>, info: &PacketInfo, out: &mut Vec<u8>) -> Option<()> {

@@ -154,6 +154,8 @@ struct Seen<'a> {
     end: u32,
     /// How far the numbers it acknowledges were moved on their way ([`crate::seqadj`]).
     ack_moved: u32,
+    /// The connection is proxied ([`crate::synproxy`]).
+    proxied: bool,
 }
 
 #[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
@@ -180,7 +182,9 @@ pub(crate) fn packet(
         .wrapping_add(data)
         .wrapping_add(u32::from(header.has(flag::SYN)) + u32::from(header.has(flag::FIN)));
     let ack_moved = entry.seq_offset(direction.opposite(), header.ack.wrapping_sub(1));
-    let seen = Seen { header, options: &options, segment: segment_of(header.flags), end, ack_moved };
+    let segment = segment_of(header.flags);
+    let proxied = entry.proxied().is_some();
+    let seen = Seen { header, options: &options, segment, end, ack_moved, proxied };
 
     let confirmed = entry.is_confirmed();
     let Proto::Tcp(tcp) = &mut entry.proto else { return Outcome::Invalid(InvalidReason::State) };
@@ -288,6 +292,7 @@ impl Tcp {
                 Some(resynchronised) => (old, new) = resynchronised,
                 None => return Outcome::Ignore,
             },
+            Step::Invalid if self.is_proxied_probe(direction, seen) => return Outcome::Ignore,
             Step::Invalid => return Outcome::Invalid(InvalidReason::State),
             Step::To(to) => new = to,
         }
@@ -330,6 +335,22 @@ impl Tcp {
             }
         }
         self.advance(status, direction, seen, (old, new), config, timeouts)
+    }
+
+    /// The client of a synproxy probes its closed window while the server has not answered: the packet is to find the
+    /// connection, so that its SYN is sent again.
+    fn is_proxied_probe(&self, direction: Direction, seen: &Seen<'_>) -> bool {
+        seen.proxied
+            && self.status == TcpStatus::SynSent
+            && seen.segment == Segment::Ack
+            && direction == Direction::Original
+            && self.last_direction == Direction::Original as u8
+            && self.sides[Direction::Original as usize].end.wrapping_sub(1) == seen.header.seq
+    }
+
+    /// The largest window a side has offered (`td_maxwin`).
+    pub(crate) fn max_window(&self, direction: Direction) -> u32 {
+        self.sides[direction as usize].max_window
     }
 
     /// A connection closed by one side, or reset by this one, may be opened again by a new SYN.

@@ -7,7 +7,7 @@ mod output;
 mod routing;
 mod sets;
 
-pub(crate) use output::{answer, answer_source};
+pub(crate) use output::icmp_error;
 pub(crate) use routing::LOOPBACK;
 
 use std::net::IpAddr;
@@ -167,7 +167,7 @@ impl<O: Observer> Env for Context<'_, O> {
     }
 
     fn reject(&mut self, reject: &Reject, packet: &Packet<'_>) {
-        output::reject(self.world, self.flight, reject, packet);
+        output::reject(self.world, self.flight, (self.family, self.hook), reject, packet);
     }
 
     fn log(&mut self, log: &Log, packet: &Packet<'_>) {
@@ -175,16 +175,19 @@ impl<O: Observer> Env for Context<'_, O> {
     }
 
     fn dup(&mut self, gateway: Option<IpAddr>, device: IfIndex, packet: &Packet<'_>) {
-        output::dup(self.world, gateway, device, packet);
+        output::dup(self.world, self.flight, (self.family, self.hook), gateway, device, packet);
     }
 
     fn fwd(&mut self, device: IfIndex, neighbour: Option<IpAddr>, packet: &mut Packet<'_>) -> Outcome {
         output::fwd(self.world, self.flight, device, neighbour, packet)
     }
 
-    fn synproxy(&mut self, _synproxy: &Synproxy, _packet: &mut Packet<'_>) -> Outcome {
-        // DIVERGES: SYNs are not answered for the server; the rule lets them pass on to it.
-        Outcome::Next
+    fn synproxy(&mut self, synproxy: &Synproxy, packet: &mut Packet<'_>) -> Outcome {
+        let verdict = output::synproxy(self.world, self.flight, &objects::server_offer(synproxy), packet);
+        if verdict == Some(Decision::Drop) {
+            self.failure = Some(DropReason::Synproxy);
+        }
+        verdict.map_or(Outcome::Next, decide)
     }
 }
 

@@ -4,11 +4,14 @@ use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ironweir_conntrack::{Offer, ServerOffer};
 use ironweir_expr::objref::ObjectType;
+use ironweir_expr::synproxy::Synproxy;
 use ironweir_expr::{Decision, Outcome, SetRef};
 use ironweir_ruleset::set::SetData;
 use ironweir_ruleset::{ElementData, ObjectKind};
 use ironweir_wire::Packet;
+use ironweir_wire::protocol::ipproto;
 
 use super::{connection, decide};
 use crate::flight::{Flight, World};
@@ -67,9 +70,26 @@ pub(super) fn named(
             }
             Outcome::Next
         }
-        // DIVERGES: expectations, tunnels and synproxies are kept and listed, but have no effect.
-        ObjectKind::CtExpectation(_) | ObjectKind::Tunnel(_) | ObjectKind::Synproxy(_) => Outcome::Next,
+        ObjectKind::Synproxy(synproxy) => {
+            if !matches!(flight.info.transport_header(), Some((ipproto::TCP, _))) {
+                return Outcome::Break;
+            }
+            let server = server_offer(synproxy);
+            super::output::synproxy(world, flight, &server, packet).map_or(Outcome::Next, decide)
+        }
+        // DIVERGES: expectations and tunnels are kept and listed, but have no effect.
+        ObjectKind::CtExpectation(_) | ObjectKind::Tunnel(_) => Outcome::Next,
     }
+}
+
+/// What a synproxy says of its server.
+pub(super) fn server_offer(synproxy: &Synproxy) -> ServerOffer {
+    let mut offer = Offer::empty();
+    offer.set(Offer::MSS, synproxy.mss.is_some());
+    offer.set(Offer::WSCALE, synproxy.wscale.is_some());
+    offer.set(Offer::SACK_PERM, synproxy.sack_perm);
+    offer.set(Offer::TIMESTAMP, synproxy.timestamp);
+    ServerOffer { mss: synproxy.mss.unwrap_or(0), wscale: synproxy.wscale.unwrap_or(0), offer }
 }
 
 /// Evaluates the object that a map gives for a key.

@@ -2,13 +2,17 @@
 
 use std::net::IpAddr;
 
+use ironweir_conntrack::{CtInfo, Direction, ServerOffer, Template, Tracking};
 use ironweir_expr::reject::Reject;
 use ironweir_expr::{Decision, Outcome};
-use ironweir_wire::reply::{icmp_error, tcp_reset};
-use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet};
+use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::checksum::Delta;
+use ironweir_wire::reply::{self, frame_unreachable, tcp_reset};
+use ironweir_wire::tcp::{self, flag};
+use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, ipv4, rewrite};
 
 use super::decide;
-use crate::flight::{Flight, World};
+use crate::flight::{Flight, Made, MadeWay, World};
 use crate::{Output, transmit};
 
 /// ICMP types of unreachables.
@@ -19,70 +23,112 @@ const UNREACHABLE_V6: u8 = 1;
 /// unreachable, administratively prohibited.
 const ICMPX: [(u8, u8); 4] = [(0, 0), (3, 4), (1, 3), (13, 1)];
 
-/// The source address of an answer about a packet: the address it was sent to if that is this host's, else one of the
-/// interface it came in by. Without any, the packet's own destination stands in.
-pub(crate) fn answer_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
+/// The source address of an error about a packet: the address it was sent to if that is this host's, else the one that packets
+/// to its sender would have (`icmp_route_lookup`, `icmp6_send`). Without any, the packet's own destination stands in.
+fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
     let at = packet.network();
-    let to: IpAddr = match l3 {
-        L3::V4 => IpAddr::from(packet.array::<4>(at + 16)?),
-        L3::V6 => IpAddr::from(packet.array::<16>(at + 24)?),
+    let (from, to): (IpAddr, IpAddr) = match l3 {
+        L3::V4 => (packet.array::<4>(at + 12)?.into(), packet.array::<4>(at + 16)?.into()),
+        L3::V6 => (packet.array::<16>(at + 8)?.into(), packet.array::<16>(at + 24)?.into()),
         _ => return None,
     };
-    if world.host.local_interface(to).is_some() {
+    let host = &world.host;
+    if host.local_interface(to).is_some() {
         return Some(to.into());
     }
-    Some(world.host.source_address(packet.meta.iif, l3 == L3::V6).unwrap_or(to).into())
+    let by_route = host
+        .route(from)
+        .and_then(|route| route.source.or_else(|| host.source_address(route.interface, l3 == L3::V6)));
+    let source = by_route.or_else(|| host.source_address(packet.meta.iif, l3 == L3::V6));
+    Some(source.unwrap_or(to).into())
 }
 
-pub(super) fn reject(world: &mut World, flight: &Flight, reject: &Reject, packet: &Packet<'_>) {
-    let info = &flight.info;
-    let mut bytes = Vec::new();
-    let v6 = match info.l3 {
+/// Where a `reject` is evaluated decides how its answer leaves.
+pub(super) fn reject(
+    world: &mut World,
+    flight: &Flight,
+    (family, hook): (Family, Hook),
+    reject: &Reject,
+    packet: &Packet<'_>,
+) {
+    let v6 = match flight.info.l3 {
         L3::V4 => false,
         L3::V6 => true,
         _ => return,
     };
-    let made = match *reject {
-        Reject::TcpReset => tcp_reset(packet, info, &mut bytes),
-        Reject::IcmpUnreach { code } => unreachable(world, flight, packet, v6, code, &mut bytes),
-        Reject::IcmpxUnreach { code } => {
-            let Some(&(v4, six)) = ICMPX.get(usize::from(code)) else { return };
-            unreachable(world, flight, packet, v6, if v6 { six } else { v4 }, &mut bytes)
-        }
+    let code = match *reject {
+        Reject::TcpReset => None,
+        Reject::IcmpUnreach { code } => Some(code),
+        Reject::IcmpxUnreach { code } => match ICMPX.get(usize::from(code)) {
+            Some(&(v4, six)) => Some(if v6 { six } else { v4 }),
+            None => return,
+        },
     };
-    if made {
-        answer(world, packet, bytes);
+    let kind = if v6 { UNREACHABLE_V6 } else { UNREACHABLE_V4 };
+    let way = match (family, hook) {
+        (Family::Bridge, _) => MadeWay::Bridge,
+        (Family::Netdev, _) | (Family::Inet, Hook::Ingress) => MadeWay::Device,
+        _ => MadeWay::Host,
+    };
+    let mut bytes = Vec::new();
+    match (code, way) {
+        (Some(code), MadeWay::Host) => icmp_error(world, flight, packet, kind, code, [0; 4]),
+        (Some(code), _) => {
+            if frame_unreachable(packet, &flight.info, kind, code, &mut bytes) {
+                answer(world, Tracking::default(), way, bytes);
+            }
+        }
+        (None, _) => {
+            if tcp_reset(packet, &flight.info, &mut bytes) {
+                let tracking =
+                    if way == MadeWay::Host { attached(flight.tracking) } else { Tracking::default() };
+                if let (MadeWay::Host, Some((ct, _))) = (way, flight.tracking.flow()) {
+                    world.conntrack.set_closing(world.now, ct);
+                }
+                answer(world, tracking, way, bytes);
+            }
+        }
     }
 }
 
-fn unreachable(
-    world: &World,
+/// An ICMP error about the packet, as the host sends it, if its limits allow.
+pub(crate) fn icmp_error(
+    world: &mut World,
     flight: &Flight,
     packet: &Packet<'_>,
-    v6: bool,
+    kind: u8,
     code: u8,
-    bytes: &mut Vec<u8>,
-) -> bool {
-    let Some(source) = answer_source(world, packet, flight.info.l3) else { return false };
-    let kind = if v6 { UNREACHABLE_V6 } else { UNREACHABLE_V4 };
-    icmp_error(packet, &flight.info, source, kind, code, [0; 4], bytes)
+    rest: [u8; 4],
+) {
+    let Some(source) = error_source(world, packet, flight.info.l3) else { return };
+    let mut bytes = Vec::new();
+    if !reply::icmp_error(packet, &flight.info, source, kind, code, rest, &mut bytes) {
+        return;
+    }
+    if flight.info.l3 == L3::V4 {
+        // It may be fragmented on its way, so it needs an identification (`ip_select_ident`).
+        let [a, b, ..] = world.random().to_be_bytes();
+        set_identification(&mut bytes, [a, b]);
+    }
+    answer(world, attached(flight.tracking), MadeWay::Host, bytes);
 }
 
-/// Sends an answer back out of the interface the packet came in by, to the station it came from.
-///
-/// DIVERGES: it passes neither output nor postrouting.
-pub(crate) fn answer(world: &mut World, packet: &Packet<'_>, network: Vec<u8>) {
-    let oif = if packet.meta.iif.is_some() { packet.meta.iif } else { packet.meta.oif };
-    let ethernet = packet.link() == LinkType::Ethernet;
-    let mut bytes = Vec::with_capacity(network.len() + 14);
-    if ethernet {
-        let Some(header) = packet.array::<14>(0) else { return };
-        bytes.extend(&header[6..12]);
-        bytes.extend(&header[..6]);
-        bytes.extend(packet.meta.protocol.to_be_bytes());
+/// What an answer carries of the connection of the packet it answers (`nf_conntrack_attach`).
+fn attached(tracking: Tracking) -> Tracking {
+    match tracking {
+        Tracking::Flow(ct, info) => Tracking::Flow(
+            ct,
+            match info.direction() {
+                Direction::Original => CtInfo::RelatedReply,
+                Direction::Reply => CtInfo::Related,
+            },
+        ),
+        Tracking::Invalid(_) | Tracking::Untracked => Tracking::default(),
     }
-    bytes.extend(network);
-    world.send(Output { oif, bytes, ethernet });
+}
+
+fn answer(world: &mut World, tracking: Tracking, way: MadeWay, bytes: Vec<u8>) {
+    world.make(Made { bytes, way, tracking, template: Template::default(), back: true });
 }
 
 /// The packet's bytes as they are.
@@ -95,28 +141,72 @@ fn copy(packet: &Packet<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A copy out of a device or to a gateway (`nf_dup_ipv4`, `nf_dup_netdev_egress`).
-pub(super) fn dup(world: &mut World, gateway: Option<IpAddr>, device: IfIndex, packet: &Packet<'_>) {
-    let oif = match gateway {
-        Some(gateway) if !device.is_some() => {
-            world.host.route(gateway).map(|route| route.interface).or(world.host.forward_to)
-        }
-        _ => Some(device),
-    };
-    let Some(oif) = oif.filter(|oif| oif.is_some()) else { return };
-    let mut bytes = copy(packet);
-    let ethernet = packet.link() == LinkType::Ethernet;
-    if ethernet
-        && let Some(gateway) = gateway
-        && let Some(mac) = world.host.neighbour(oif, gateway)
-        && let Some(destination) = bytes.get_mut(..6)
-    {
-        destination.copy_from_slice(&mac);
+/// A copy out of a device or to a gateway: in IP families a packet of the host's own, untracked (`nf_dup_ipv4`, `nf_dup_ipv6`);
+/// in netdev the frame itself (`nf_dup_netdev_egress`).
+pub(super) fn dup(
+    world: &mut World,
+    flight: &Flight,
+    (family, hook): (Family, Hook),
+    gateway: Option<IpAddr>,
+    device: IfIndex,
+    packet: &Packet<'_>,
+) {
+    if flight.is_copy {
+        return;
     }
-    world.send(Output { oif, bytes, ethernet });
+    let mut bytes = copy(packet);
+    if family == Family::Netdev {
+        let ethernet = packet.link() == LinkType::Ethernet;
+        if device.is_some() {
+            world.send(Output { oif: device, bytes, ethernet });
+        }
+        return;
+    }
+    bytes.drain(..packet.network().min(bytes.len()));
+    set_copied(&mut bytes, matches!(hook, Hook::Prerouting | Hook::Input));
+    world.make(Made {
+        bytes,
+        way: MadeWay::Copy { device, gateway },
+        tracking: Tracking::Untracked,
+        template: Template::default(),
+        back: false,
+    });
+}
+
+/// A copy must not be fragmented, so that errors about it are not taken for the packet's own; one of a packet that came in
+/// has one hop less, so that copies do not go round for ever.
+fn set_copied(bytes: &mut [u8], came_in: bool) {
+    let len = bytes.len();
+    let mut packet = Packet::new(bytes, 0, len, LinkType::None);
+    let Some(version) = packet.byte(0).map(|first| first >> 4) else { return };
+    if came_in {
+        let l3 = if version == 6 { L3::V6 } else { L3::V4 };
+        let _ = rewrite::decrement_ttl(&mut packet, l3);
+    }
+    if version == 4
+        && let Some(flags) = packet.be16(6)
+    {
+        let new = flags | ipv4::FLAG_DONT_FRAGMENT;
+        let change = Delta::NONE.word(flags, new);
+        let sum = packet.be16(ipv4::CHECKSUM_AT).map(|sum| change.apply(sum));
+        let _ = packet.store(6, &new.to_be_bytes());
+        let _ = sum.is_some_and(|sum| packet.store(ipv4::CHECKSUM_AT, &sum.to_be_bytes()));
+    }
+}
+
+/// Sets the identification of an IPv4 header that has 0.
+fn set_identification(bytes: &mut [u8], id: [u8; 2]) {
+    let len = bytes.len();
+    let mut packet = Packet::new(bytes, 0, len, LinkType::None);
+    let change = Delta::NONE.word(0, u16::from_be_bytes(id));
+    let sum = packet.be16(ipv4::CHECKSUM_AT).map(|sum| change.apply(sum));
+    let _ = packet.store(4, &id);
+    let _ = sum.is_some_and(|sum| packet.store(ipv4::CHECKSUM_AT, &sum.to_be_bytes()));
 }
 
 /// The packet itself out of a device (`nft_fwd_netdev_eval`, `nft_fwd_neigh_eval`).
+///
+/// DIVERGES: it passes no egress chain of that device, nor does a copy of `dup` in netdev.
 pub(super) fn fwd(
     world: &mut World,
     flight: &Flight,
@@ -124,16 +214,49 @@ pub(super) fn fwd(
     neighbour: Option<IpAddr>,
     packet: &mut Packet<'_>,
 ) -> Outcome {
-    if world.host.interface(device).is_none() {
-        return decide(Decision::Drop);
-    }
     if let Some(neighbour) = neighbour {
-        if !ironweir_wire::rewrite::decrement_ttl(packet, flight.info.l3) {
+        let same_family = match neighbour {
+            IpAddr::V4(_) => flight.info.l3 == L3::V4,
+            IpAddr::V6(_) => flight.info.l3 == L3::V6,
+        };
+        if !same_family {
+            return Outcome::Break;
+        }
+        if !rewrite::decrement_ttl(packet, flight.info.l3) {
             return decide(Decision::Drop);
         }
         transmit::address_frame(&world.host, packet, device, Some(neighbour));
     }
-    let ethernet = packet.link() == LinkType::Ethernet;
-    world.send(Output { oif: device, bytes: copy(packet), ethernet });
+    if world.host.interface(device).is_some() {
+        let ethernet = packet.link() == LinkType::Ethernet;
+        world.send(Output { oif: device, bytes: copy(packet), ethernet });
+    }
     decide(Decision::Stolen)
+}
+
+/// The first SYN and the ACK of a client (`nft_synproxy_eval_v4`, `nft_synproxy_eval_v6`).
+pub(super) fn synproxy(
+    world: &mut World,
+    flight: &Flight,
+    server: &ServerOffer,
+    packet: &Packet<'_>,
+) -> Option<Decision> {
+    let (_, at) = flight.info.transport_header()?;
+    let Some(header) = tcp::Header::read(packet, at) else { return Some(Decision::Drop) };
+    let World { conntrack, now, .. } = &mut *world;
+    let (made, back) = if header.has(flag::SYN) {
+        (conntrack.synproxy_syn(*now, packet, &flight.info, server), true)
+    } else if header.has(flag::ACK) {
+        (conntrack.synproxy_ack(*now, packet, &flight.info), false)
+    } else {
+        return None;
+    };
+    let Some(bytes) = made else { return Some(Decision::Drop) };
+    let tracking = match flight.tracking {
+        Tracking::Flow(ct, _) if back => Tracking::Flow(ct, CtInfo::EstablishedReply),
+        _ => Tracking::default(),
+    };
+    let template = Template { synproxy: !back, ..Template::default() };
+    world.make(Made { bytes, way: MadeWay::Host, tracking, template, back });
+    Some(Decision::Stolen)
 }

@@ -43,6 +43,7 @@ impl<O: Observer> Way<'_, O> {
                 Stage::Conntrack => self.track(hook, packet)?,
                 Stage::Nat(manip) => self.nat(hook, manip, family, packet)?,
                 Stage::Confirm => {
+                    self.synproxy(packet)?;
                     self.seq_adjust(packet)?;
                     self.confirm()?;
                 }
@@ -154,7 +155,7 @@ impl<O: Observer> Way<'_, O> {
     }
 
     /// Whether the packet came in by the loopback interface (`nf_is_loopback_packet`).
-    fn came_by_loopback(&self, packet: &Packet<'_>) -> bool {
+    pub(super) fn came_by_loopback(&self, packet: &Packet<'_>) -> bool {
         let interface = self.world.host.interface(packet.meta.iif);
         interface.is_some_and(|interface| interface.kind == crate::context::LOOPBACK)
     }

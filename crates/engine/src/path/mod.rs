@@ -12,6 +12,7 @@
 
 mod fragments;
 mod hooks;
+mod made;
 mod routing;
 
 use std::net::IpAddr;
@@ -34,6 +35,8 @@ struct Way<'a, O> {
     world: &'a mut World,
     observer: &'a mut O,
     flight: Flight,
+    /// How many packets this one was made for, one for the other.
+    depth: u8,
 }
 
 /// Takes a packet all its way.
@@ -43,10 +46,11 @@ pub(crate) fn process<O: Observer>(
     observer: &mut O,
     packet: &mut Packet<'_>,
 ) -> Disposition {
-    let mut way = Way { generation, world, observer, flight: Flight::default() };
+    let mut way = Way { generation, world, observer, flight: Flight::default(), depth: 0 };
     let disposition = match way.enter(packet) {
         Ok(end) | Err(end) => end,
     };
+    way.send_made(packet);
     // A new connection whose packet did not get through is forgotten.
     if let Some((ct, _)) = way.flight.tracking.flow() {
         way.world.conntrack.release(ct);
@@ -212,12 +216,18 @@ impl<O: Observer> Way<'_, O> {
         nexthop: IpAddr,
         decrement: bool,
     ) -> Step<Disposition> {
-        if decrement && !ironweir_wire::rewrite::decrement_ttl(packet, self.flight.info.l3) {
+        // The packet is quoted as it came: its TTL falls only once it is sure to go on.
+        let at = packet.network() + if self.flight.info.l3 == L3::V6 { 7 } else { 8 };
+        if decrement && packet.byte(at).is_none_or(|ttl| ttl <= 1) {
             self.time_exceeded(packet);
             return dropped(DropReason::TtlExceeded);
         }
         if self.is_too_big(packet, oif) {
+            self.too_big(packet, oif);
             return dropped(DropReason::TooBig);
+        }
+        if decrement && !ironweir_wire::rewrite::decrement_ttl(packet, self.flight.info.l3) {
+            return dropped(DropReason::TtlExceeded);
         }
         packet.meta.oif = oif;
         self.flight.nexthop = Some(nexthop);
@@ -266,6 +276,9 @@ impl<O: Observer> Way<'_, O> {
             self.hook(Hook::Prerouting, packet)?;
             self.hook(Hook::Input, packet)?;
             return Ok(Disposition::Local);
+        }
+        if self.depth > 0 {
+            transmit::address_frame(&self.world.host, packet, oif, self.flight.nexthop);
         }
         self.egress(packet, oif)?;
         Ok(Disposition::Sent { oif })

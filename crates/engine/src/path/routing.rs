@@ -27,7 +27,7 @@ impl<O: Observer> Way<'_, O> {
     }
 
     /// Where a packet from the wire goes (`ip_route_input_slow`, `ip6_route_input`).
-    pub(super) fn route(&self, from: IpAddr, to: IpAddr, packet: &Packet<'_>) -> Step<Target> {
+    pub(super) fn route(&mut self, from: IpAddr, to: IpAddr, packet: &Packet<'_>) -> Step<Target> {
         let host = &self.world.host;
         let group = to.is_multicast() || host.is_broadcast(to);
         if let Some(forward_to) = host.forward_to {
@@ -80,7 +80,10 @@ impl<O: Observer> Way<'_, O> {
                 nexthop: route.gateway.unwrap_or(to),
                 decrement: true,
             }),
-            None => dropped(DropReason::NoRoute),
+            None => {
+                self.no_route(packet);
+                dropped(DropReason::NoRoute)
+            }
         }
     }
 
@@ -100,16 +103,33 @@ impl<O: Observer> Way<'_, O> {
         packet.network_len() > mtu && !merged && !may_fragment
     }
 
+    /// Tells the sender that its packet's TTL is used up.
     pub(super) fn time_exceeded(&mut self, packet: &Packet<'_>) {
-        if self.world.host.forward_to.is_some() {
-            return;
+        let kind = if self.flight.info.l3 == L3::V6 { 3 } else { 11 };
+        self.tell(packet, kind, 0, [0; 4]);
+    }
+
+    /// Tells the sender how large a packet the link out of `oif` carries.
+    pub(super) fn too_big(&mut self, packet: &Packet<'_>, oif: IfIndex) {
+        let mtu = self.world.host.interface(oif).map_or(0, |interface| interface.mtu);
+        if self.flight.info.l3 == L3::V6 {
+            self.tell(packet, 2, 0, mtu.to_be_bytes());
+        } else {
+            let [a, b] = (mtu as u16).to_be_bytes();
+            self.tell(packet, 3, 4, [0, 0, a, b]);
         }
-        let info = self.flight.info;
-        let Some(source) = crate::context::answer_source(self.world, packet, info.l3) else { return };
-        let kind = if info.l3 == L3::V6 { 3 } else { 11 };
-        let mut bytes = Vec::new();
-        if ironweir_wire::reply::icmp_error(packet, &info, source, kind, 0, [0; 4], &mut bytes) {
-            crate::context::answer(self.world, packet, bytes);
+    }
+
+    /// Tells the sender that no route leads to his destination (`ip_error`, `ip6_pkt_discard`).
+    pub(super) fn no_route(&mut self, packet: &Packet<'_>) {
+        let kind = if self.flight.info.l3 == L3::V6 { 1 } else { 3 };
+        self.tell(packet, kind, 0, [0; 4]);
+    }
+
+    /// An ICMP error of the host's own.
+    fn tell(&mut self, packet: &Packet<'_>, kind: u8, code: u8, rest: [u8; 4]) {
+        if self.world.host.forward_to.is_none() {
+            crate::context::icmp_error(self.world, &self.flight, packet, kind, code, rest);
         }
     }
 

@@ -1,0 +1,169 @@
+//! Packets made here for the one at work: answers of rules and of the host, copies, the steps of synproxy. They leave as the
+//! host's own packets do, through output and postrouting.
+
+use ironweir_conntrack::{CtInfo, ProxyVerdict, Template, Tracking};
+use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::protocol::ethertype;
+use ironweir_wire::{IfIndex, LinkType, Packet, PacketType, VlanTag};
+
+use super::{Step, Way, dropped};
+use crate::flight::{Flight, Made, MadeWay};
+use crate::{Disposition, DropReason, Observer, Output};
+
+/// How many packets may be made for one.
+const MOST_MADE: usize = 16;
+/// How many packets may be made one for the other: synproxy's are two deep.
+const DEEPEST: u8 = 4;
+
+impl<O: Observer> Way<'_, O> {
+    /// Sends what rules made while the packet was at work. `like` is that packet.
+    pub(super) fn send_made(&mut self, like: &Packet<'_>) {
+        for _ in 0..MOST_MADE {
+            let Some(made) = self.world.made.pop_front() else { return };
+            self.originate(made, like);
+        }
+        self.world.made.clear();
+    }
+
+    /// Sends one packet (`ip_local_out`, `ip6_local_out`).
+    pub(super) fn originate(&mut self, made: Made, like: &Packet<'_>) {
+        if self.depth >= DEEPEST {
+            return;
+        }
+        let Some(mut bytes) = framed(&made, like) else { return };
+        let link = like.link();
+        let len = bytes.len();
+        let mut packet = Packet::new(&mut bytes, 0, len, link);
+        packet.meta.packet_type = PacketType::Host;
+        let flight = Flight {
+            tracking: made.tracking,
+            template: made.template,
+            is_copy: matches!(made.way, MadeWay::Copy { .. }),
+            ..Flight::default()
+        };
+        let mut way = Way {
+            generation: self.generation,
+            world: &mut *self.world,
+            observer: &mut *self.observer,
+            flight,
+            depth: self.depth + 1,
+        };
+        if way.parse(&mut packet).is_err() {
+            return;
+        }
+        let end = match made.way {
+            MadeWay::Host | MadeWay::Copy { .. } => way.as_hosts_own(&made, &mut packet, like),
+            MadeWay::Device => way.egress(&mut packet, like.meta.iif).map(|()| like.meta.iif),
+            MadeWay::Bridge => way.out_of_bridge(&mut packet, like.meta.iif),
+        };
+        // A connection it began itself and did not enter into the table; one it was given is its giver's.
+        if made.tracking.flow().is_none()
+            && let Some((ct, _)) = way.flight.tracking.flow()
+        {
+            way.world.conntrack.release(ct);
+        }
+        if let Ok(oif) = end {
+            if let Some(tag) =
+                like.meta.vlan.filter(|_| made.way == MadeWay::Device || made.way == MadeWay::Bridge)
+            {
+                put_tag(&mut bytes, tag);
+            }
+            self.world.send(Output { oif, bytes, ethernet: link == LinkType::Ethernet });
+        }
+    }
+
+    fn as_hosts_own(&mut self, made: &Made, packet: &mut Packet<'_>, like: &Packet<'_>) -> Step<IfIndex> {
+        let Some((_, to)) = self.addresses(packet) else { return dropped(DropReason::UnknownProtocol) };
+        // Without routes: where the packet at work came from, or where it was to go.
+        let other = if made.back { like.meta.iif } else { like.meta.oif };
+        let fallback = if other.is_some() { other } else { like.meta.iif };
+        match made.way {
+            MadeWay::Copy { device, gateway } => {
+                let via = gateway.unwrap_or(to);
+                self.route_out(packet, via, fallback);
+                if device.is_some() {
+                    packet.meta.oif = device;
+                }
+                self.flight.nexthop = Some(self.flight.nexthop.unwrap_or(via));
+            }
+            _ => self.route_out(packet, to, fallback),
+        }
+        self.hook(Hook::Output, packet)?;
+        match self.leave(packet, to, fallback)? {
+            Disposition::Sent { oif } => Ok(oif),
+            end => Err(end),
+        }
+    }
+
+    fn out_of_bridge(&mut self, packet: &mut Packet<'_>, port: IfIndex) -> Step<IfIndex> {
+        let hooks = &self.generation.bridge;
+        packet.meta.oif = port;
+        self.call(hooks.list(Hook::Output), Hook::Output, Family::Bridge, packet)?;
+        self.call(hooks.list(Hook::Postrouting), Hook::Postrouting, Family::Bridge, packet)?;
+        self.egress(packet, port)?;
+        Ok(port)
+    }
+
+    /// A packet of a connection that a synproxy opened, at the end of input and postrouting.
+    pub(super) fn synproxy(&mut self, packet: &mut Packet<'_>) -> Step {
+        let Some((ct, info)) = self.flight.tracking.flow() else { return Ok(()) };
+        if !self.world.conntrack.is_proxied(ct) || self.came_by_loopback(packet) {
+            return Ok(());
+        }
+        let now = self.world.now;
+        let to_server = |bytes, synproxy| Made {
+            bytes,
+            way: MadeWay::Host,
+            tracking: Tracking::default(),
+            template: Template { synproxy, ..Template::default() },
+            back: !synproxy,
+        };
+        match self.world.conntrack.synproxy_hook(now, packet, &self.flight.info, ct, info) {
+            ProxyVerdict::Pass => Ok(()),
+            ProxyVerdict::Drop => dropped(DropReason::Synproxy),
+            ProxyVerdict::Again(syn) => {
+                self.originate(to_server(syn, true), packet);
+                Err(Disposition::Stolen)
+            }
+            ProxyVerdict::Open { server, client, offset } => {
+                self.originate(to_server(server, false), packet);
+                self.world.conntrack.synproxy_open(ct, offset);
+                let client = Made {
+                    bytes: client,
+                    way: MadeWay::Host,
+                    tracking: Tracking::Flow(ct, CtInfo::EstablishedReply),
+                    template: Template::default(),
+                    back: false,
+                };
+                self.originate(client, packet);
+                Err(Disposition::Stolen)
+            }
+        }
+    }
+}
+
+/// The packet with the link header of `like`, turned round where it goes back.
+fn framed(made: &Made, like: &Packet<'_>) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(made.bytes.len() + 14);
+    if like.link() == LinkType::Ethernet {
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = like.array::<12>(0)?;
+        if made.back {
+            bytes.extend([s0, s1, s2, s3, s4, s5, d0, d1, d2, d3, d4, d5]);
+        } else {
+            bytes.extend([d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]);
+        }
+        let protocol = if made.bytes.first()? >> 4 == 6 { ethertype::IPV6 } else { ethertype::IPV4 };
+        bytes.extend(protocol.to_be_bytes());
+    }
+    bytes.extend(&made.bytes);
+    Some(bytes)
+}
+
+/// Puts the tag of the packet at work on an answer that leaves as a frame (`nft_reject_br_push_etherhdr`).
+fn put_tag(frame: &mut Vec<u8>, tag: VlanTag) {
+    let [a, b] = tag.protocol.to_be_bytes();
+    let [c, d] = tag.tci.to_be_bytes();
+    if frame.len() >= 12 {
+        frame.splice(12..12, [a, b, c, d]);
+    }
+}
