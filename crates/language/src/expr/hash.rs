@@ -94,6 +94,11 @@ impl Primary for Jhash {
         let (modulus, seed, offset) = (self.modulus, self.seed, self.offset);
         Ok(Jhash { expr, modulus, seed, offset }.typed().at(span))
     }
+
+    /// Without a seed each draws its own.
+    fn is_steady(&self) -> bool {
+        self.seed.is_some() && self.expr.is_steady()
+    }
 }
 
 impl Selector for Jhash<Typed> {

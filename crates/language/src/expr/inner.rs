@@ -98,4 +98,8 @@ impl Primary for Inner {
         let tunnel = Proto::from_name(&self.tunnel).ok_or_else(|| unknown(span, "tunnel", &self.tunnel))?;
         to.inside(tunnel, &self.expr, span)
     }
+
+    fn is_steady(&self) -> bool {
+        self.expr.is_steady()
+    }
 }

@@ -223,4 +223,8 @@ impl Primary for Meta {
         }
         Ok(Typed::new(Kind::Meta(key, inner), meta_shape(key)).at(span))
     }
+
+    fn is_steady(&self) -> bool {
+        &*self.key != "random"
+    }
 }

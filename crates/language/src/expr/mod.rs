@@ -90,6 +90,32 @@ impl Expr {
         out.finish()
     }
 
+    /// Whether it is the same each time that it is read for one packet, and reading it changes nothing.
+    pub(crate) fn is_steady(&self) -> bool {
+        match &self.kind {
+            ExprKind::Binary(binary) => binary.left.is_steady() && binary.right.is_constant(),
+            ExprKind::Concat(concat) => concat.0.iter().all(Expr::is_steady),
+            primary => primary.is_steady(),
+        }
+    }
+
+    /// Whether it is made of numbers and names alone.
+    pub(crate) fn is_constant(&self) -> bool {
+        match &self.kind {
+            ExprKind::Number(_) | ExprKind::Symbol(_) => true,
+            ExprKind::Range(range) => range.from.is_constant() && range.to.is_constant(),
+            ExprKind::Prefix(prefix) => prefix.base.is_constant(),
+            ExprKind::Binary(binary) => binary.left.is_constant() && binary.right.is_constant(),
+            ExprKind::Masked(masked) => masked.value.is_constant() && masked.mask.is_constant(),
+            ExprKind::List(list) => list.0.iter().all(Expr::is_constant),
+            ExprKind::Concat(concat) => concat.0.iter().all(Expr::is_constant),
+            ExprKind::Set(set) => set.elements.iter().all(|element| {
+                element.data.is_none() && element.options.is_none() && element.key.is_constant()
+            }),
+            _ => false,
+        }
+    }
+
     /// How many nodes it has, verdicts and options of elements aside.
     pub fn size(&self) -> usize {
         let all = |parts: &[Expr]| parts.iter().map(Expr::size).sum::<usize>();

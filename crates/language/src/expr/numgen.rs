@@ -71,6 +71,10 @@ impl Primary for Numgen {
         check_modulus(self.modulus, self.offset, span)?;
         Ok(self.clone().typed().at(span))
     }
+
+    fn is_steady(&self) -> bool {
+        false
+    }
 }
 
 impl Selector for Numgen {

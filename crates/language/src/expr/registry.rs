@@ -113,6 +113,11 @@ pub trait Primary: Sized {
         None
     }
 
+    /// Whether it may be read once or twice for a packet, and is the same each time.
+    fn is_steady(&self) -> bool {
+        true
+    }
+
     /// Its type and what it reads, perhaps inside of a tunnel; matches that it implies are noted in `to`.
     fn resolve(&self, to: &mut Lower<'_>, inner: Option<Proto>, span: Span) -> Parsed<Typed>;
 }
@@ -275,6 +280,15 @@ macro_rules! dispatch {
                     $(ExprKind::$field(node) => node.inside(),)*
                     $(ExprKind::$selector(node) => node.inside(),)*
                     ExprKind::Number(_) | ExprKind::Wildcard $(| ExprKind::$literal(_))* => None,
+                }
+            }
+
+            /// Whether one with a type by itself may be read once or twice for a packet, and is the same each time.
+            pub(super) fn is_steady(&self) -> bool {
+                match self {
+                    $(ExprKind::$field(node) => node.is_steady(),)*
+                    $(ExprKind::$selector(node) => node.is_steady(),)*
+                    ExprKind::Number(_) | ExprKind::Wildcard $(| ExprKind::$literal(_))* => false,
                 }
             }
 

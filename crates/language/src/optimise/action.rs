@@ -1,10 +1,10 @@
 //! What a rule does behind its comparisons.
 
+use super::Role;
 use crate::expr::verdict::{Target, Verdict};
 use crate::expr::{Expr, ExprKind};
-use crate::stmt::counter::Counter;
+use crate::stmt::Stmt;
 use crate::stmt::nat::Nat;
-use crate::stmt::{Stmt, StmtKind};
 
 /// What a rule does behind its comparisons.
 #[derive(Debug, PartialEq)]
@@ -22,51 +22,33 @@ pub(super) enum Action {
 impl Action {
     /// Of the statements behind a rule's comparisons; `None` where one might not do the same in a merged rule.
     pub(super) fn of(stmts: &[Stmt]) -> Option<Action> {
-        let uncounted =
-            |stmt: &Stmt| matches!(&stmt.kind, StmtKind::Counter(counter) if *counter == Counter::default());
-        match stmts {
-            [Stmt { kind: StmtKind::Verdict(verdict), .. }] if is_plain(verdict) => {
-                return Some(Action::Verdict { counter: false, verdict: verdict.clone() });
+        let roles: Vec<Role<'_>> = stmts.iter().map(|stmt| stmt.kind.role()).collect();
+        match &roles[..] {
+            [Role::Verdict(verdict)] if is_plain(verdict) => {
+                return Some(Action::Verdict { counter: false, verdict: (*verdict).clone() });
             }
-            [first, Stmt { kind: StmtKind::Verdict(verdict), .. }]
-                if uncounted(first) && is_plain(verdict) =>
-            {
-                return Some(Action::Verdict { counter: true, verdict: verdict.clone() });
+            [Role::Counter, Role::Verdict(verdict)] if is_plain(verdict) => {
+                return Some(Action::Verdict { counter: true, verdict: (*verdict).clone() });
             }
-            [Stmt { kind: StmtKind::Nat(nat), .. }] if maps(nat) => return Some(Action::Nat(nat.clone())),
+            [Role::Nat(nat)] if maps(nat) => return Some(Action::Nat((*nat).clone())),
             _ => {}
         }
-        let same_for_all = |stmt: &Stmt| match &stmt.kind {
-            StmtKind::Counter(counter) => *counter == Counter::default(),
-            StmtKind::Verdict(verdict) => is_plain(verdict),
-            // What `reject` leaves out is compared when it is lowered.
-            StmtKind::Log(_) | StmtKind::Notrack(_) | StmtKind::Reject(_) => true,
-            StmtKind::Nat(nat) => is_constant(nat.address.as_ref()) && is_constant(nat.port.as_ref()),
-            StmtKind::Assign(assign) => {
-                matches!(assign.target.kind, ExprKind::Meta(_) | ExprKind::Ct(_))
-                    && is_constant(Some(&assign.value))
-            }
-            _ => false,
+        let same_for_all = |role: &Role<'_>| match role {
+            Role::Counter | Role::Same => true,
+            Role::Verdict(verdict) => is_plain(verdict),
+            Role::Nat(nat) => nat.address.iter().chain(&nat.port).all(Expr::is_constant),
+            Role::Match(_) | Role::Map(_) | Role::Alone => false,
         };
-        stmts.iter().all(same_for_all).then(|| Action::Fixed(stmts.to_vec()))
+        roles.iter().all(same_for_all).then(|| Action::Fixed(stmts.to_vec()))
     }
 }
 
-/// What it does is the same whatever came before it.
+/// Whether what it does is the same whatever came before it.
 pub(super) fn is_plain(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Accept | Verdict::Drop | Verdict::Return => true,
         Verdict::Jump(target) | Verdict::Goto(target) => matches!(target, Target::Chain { .. }),
         Verdict::Continue | Verdict::Queue => false,
-    }
-}
-
-fn is_constant(expr: Option<&Expr>) -> bool {
-    match expr.map(|expr| &expr.kind) {
-        None | Some(ExprKind::Number(_) | ExprKind::Symbol(_)) => true,
-        Some(ExprKind::Range(range)) => is_constant(Some(&range.from)) && is_constant(Some(&range.to)),
-        Some(ExprKind::Prefix(prefix)) => is_constant(Some(&prefix.base)),
-        _ => false,
     }
 }
 

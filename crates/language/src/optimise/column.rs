@@ -117,46 +117,5 @@ pub(super) fn selector_shape(selector: &Expr, to: &mut Lower<'_>) -> Option<type
 /// Whether a comparison that neighbours share may as well be made once for all of them: it counts nothing, limits
 /// nothing, and draws no numbers.
 pub(super) fn is_steady(node: &Relational) -> bool {
-    is_steady_selector(&node.left) && is_constant(&node.right)
-}
-
-fn is_steady_selector(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Meta(meta) => &*meta.key != "random",
-        ExprKind::Payload(_)
-        | ExprKind::RawPayload(_)
-        | ExprKind::Ct(_)
-        | ExprKind::Exthdr(_)
-        | ExprKind::IpOption(_)
-        | ExprKind::TcpOption(_)
-        | ExprKind::SctpChunk(_)
-        | ExprKind::DccpOption(_)
-        | ExprKind::Inner(_)
-        | ExprKind::Rt(_)
-        | ExprKind::Fib(_)
-        | ExprKind::Socket(_)
-        | ExprKind::Osf(_)
-        | ExprKind::Symhash(_)
-        | ExprKind::Xfrm(_)
-        | ExprKind::Tunnel(_) => true,
-        ExprKind::Binary(node) => is_steady_selector(&node.left) && is_constant(&node.right),
-        ExprKind::Concat(concat) => concat.0.iter().all(is_steady_selector),
-        _ => false,
-    }
-}
-
-fn is_constant(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Symbol(_) => true,
-        ExprKind::Range(range) => is_constant(&range.from) && is_constant(&range.to),
-        ExprKind::Prefix(prefix) => is_constant(&prefix.base),
-        ExprKind::Binary(node) => is_constant(&node.left) && is_constant(&node.right),
-        ExprKind::Masked(masked) => is_constant(&masked.value) && is_constant(&masked.mask),
-        ExprKind::List(list) => list.0.iter().all(is_constant),
-        ExprKind::Concat(concat) => concat.0.iter().all(is_constant),
-        ExprKind::Set(set) => {
-            set.elements.iter().filter_map(plain).filter(|key| is_constant(key)).count() == set.elements.len()
-        }
-        _ => false,
-    }
+    node.left.is_steady() && node.right.is_constant()
 }

@@ -2,30 +2,16 @@
 
 use std::collections::HashMap;
 
-use bitflags::bitflags;
 use ironweir_expr::Expr as Code;
 use ironweir_ruleset::{Part, TableId, What, Within};
 
+use super::{Parts, Role};
 use crate::ast::Rule;
 use crate::cmd::{self, Command, CommandKind, Declaration, Flush, Which};
 use crate::decl::chain::ChainDecl;
 use crate::expr::verdict::{Target, Verdict};
 use crate::expr::{Expr, ExprKind};
 use crate::session::Backend;
-use crate::stmt::{Stmt, StmtKind};
-
-bitflags! {
-    /// Things that comparisons read and statements write.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub(super) struct Parts: u8 {
-        /// Bytes of the packet.
-        const PACKET = 1;
-        /// What is kept beside it: mark, priority, type.
-        const META = 2;
-        /// Its connection.
-        const CONNECTION = 4;
-    }
-}
 
 /// What one selector reads. Devices and protocols of a packet stay what they are while a chain is evaluated.
 pub(super) fn read(selector: &Expr) -> Parts {
@@ -43,34 +29,7 @@ pub(super) fn read(selector: &Expr) -> Parts {
     }
 }
 
-/// What one statement changes, chains it jumps to aside.
-pub(super) fn written(stmt: &Stmt) -> Parts {
-    match &stmt.kind {
-        StmtKind::Counter(_)
-        | StmtKind::Quota(_)
-        | StmtKind::Limit(_)
-        | StmtKind::Last(_)
-        | StmtKind::Connlimit(_)
-        | StmtKind::Log(_)
-        | StmtKind::Reject(_)
-        | StmtKind::SetUpdate(_)
-        | StmtKind::Meter(_)
-        | StmtKind::Relational(_)
-        | StmtKind::Verdict(_)
-        | StmtKind::Vmap(_) => Parts::empty(),
-        StmtKind::Notrack(_) | StmtKind::Objref(_) | StmtKind::Flow(_) => Parts::CONNECTION,
-        StmtKind::ResetOption(_) => Parts::PACKET,
-        StmtKind::Assign(assign) => match &assign.target.kind {
-            ExprKind::Meta(_) => Parts::META,
-            ExprKind::Ct(_) => Parts::CONNECTION,
-            ExprKind::Payload(_) | ExprKind::RawPayload(_) | ExprKind::TcpOption(_) => Parts::PACKET,
-            _ => Parts::all(),
-        },
-        _ => Parts::all(),
-    }
-}
-
-/// The same of an expression that is committed.
+/// What an expression changes that is committed.
 fn written_by(code: &Code) -> Parts {
     match code {
         Code::Immediate(_)
@@ -179,10 +138,10 @@ impl Effects {
 impl Effect {
     fn rule(&mut self, rule: &Rule) {
         for stmt in &rule.stmts {
-            self.writes |= written(stmt);
-            match &stmt.kind {
-                StmtKind::Verdict(verdict) => self.verdict(verdict),
-                StmtKind::Vmap(vmap) => match &vmap.map.kind {
+            self.writes |= stmt.kind.writes();
+            match stmt.kind.role() {
+                Role::Verdict(verdict) => self.verdict(verdict),
+                Role::Map(vmap) => match &vmap.map.kind {
                     ExprKind::Set(set) => {
                         for element in &set.elements {
                             if let Some(Expr { kind: ExprKind::Verdict(verdict), .. }) = &element.data {

@@ -23,30 +23,30 @@ impl Group {
     /// What stands for all of them; `None` where nothing does.
     pub(super) fn merged(&self, family: Family) -> Option<Rule> {
         let span = self.rules.first()?.span;
-        let stmt = |kind| Stmt::new(kind, span);
+        let stmt = |kind: StmtKind| Stmt::new(kind, span);
         let key = join(self.selectors.clone())?;
         let mut stmts = self.fixed.clone();
         let (first, _) = self.members.first()?;
         match first {
-            Action::Vmap => stmts.push(stmt(StmtKind::Vmap(Vmap { key, map: self.verdicts()? }))),
+            Action::Vmap => stmts.push(stmt(Vmap { key, map: self.verdicts()? }.into())),
             Action::Verdict { .. } if !self.is_uniform() => {
-                stmts.push(stmt(StmtKind::Vmap(Vmap { key, map: self.verdicts()? })));
+                stmts.push(stmt(Vmap { key, map: self.verdicts()? }.into()));
             }
             Action::Nat(nat) if !self.is_uniform() => {
-                stmts.push(stmt(StmtKind::Nat(self.nat(nat, key, family)?)));
+                stmts.push(stmt(self.nat(nat, key, family)?.into()));
             }
             uniform => {
                 // What is under a mask is compared, never asked for flags.
                 let masked = matches!(key.kind, ExprKind::Binary(_));
                 let op = if masked { RelOp::Eq } else { RelOp::Implicit };
                 let right = self.set(|_, _| Some((None, false)))?;
-                stmts.push(stmt(StmtKind::Relational(Relational { left: key, op, right })));
+                stmts.push(stmt(Relational { left: key, op, right }.into()));
                 match uniform {
                     Action::Fixed(same) => stmts.extend(same.iter().cloned()),
-                    Action::Nat(nat) => stmts.push(stmt(StmtKind::Nat(nat.clone()))),
+                    Action::Nat(nat) => stmts.push(stmt(nat.clone().into())),
                     Action::Verdict { counter, verdict } => {
-                        stmts.extend(counter.then(|| stmt(StmtKind::Counter(Counter::default()))));
-                        stmts.push(stmt(StmtKind::Verdict(verdict.clone())));
+                        stmts.extend(counter.then(|| stmt(Counter::default().into())));
+                        stmts.push(stmt(verdict.clone().into()));
                     }
                     Action::Vmap => return None,
                 }
@@ -73,7 +73,7 @@ impl Group {
             for entry in entries {
                 let (data, counter) = with(action, entry)?;
                 let options = counter.then(|| {
-                    let stmts = vec![Stmt::new(StmtKind::Counter(Counter::default()), span)];
+                    let stmts = vec![Stmt::new(Counter::default().into(), span)];
                     Box::new(ElementOptions { stmts, ..ElementOptions::default() })
                 });
                 elements.push(Element { data, options, ..Element::new(key_of(&entry.key)?) });

@@ -22,6 +22,7 @@ mod group;
 mod keys;
 mod merged;
 mod order;
+mod role;
 mod shape;
 
 use std::cell::Cell;
@@ -43,6 +44,8 @@ use effects::Effects;
 use group::Group;
 use order::Order;
 use shape::{Behind, Shape};
+
+pub use role::{Parts, Role};
 
 /// Rules that became one.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! In which order a concatenation has its selectors.
 
+use super::Role;
 use super::column::selector;
 use super::shape::Shape;
 use crate::ast::Rule;
 use crate::expr::{Expr, ExprKind};
-use crate::stmt::StmtKind;
 
 /// What a chain compares, in the order in which its rules first do so: nft has the selectors of every concatenation in
 /// that order (`rule_collect_stmts`, `rule_build_stmt_matrix_stmts`).
@@ -17,7 +17,7 @@ impl Order {
     pub(super) fn of(rules: &[Rule]) -> Order {
         let mut order = Vec::new();
         for stmt in rules.iter().flat_map(|rule| &rule.stmts) {
-            let StmtKind::Relational(node) = &stmt.kind else { continue };
+            let Role::Match(node) = stmt.kind.role() else { continue };
             if let Some(selector) = selector(node)
                 && !matches!(selector.kind, ExprKind::Concat(_))
                 && order.len() < MOST

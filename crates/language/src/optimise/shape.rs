@@ -2,18 +2,18 @@
 
 use std::cell::Cell;
 
-use super::Place;
 use super::action::{Action, is_plain};
 use super::column::{column, is_steady, selector_shape};
-use super::effects::{Parts, read, written};
+use super::effects::read;
 use super::keys::{Field, Key};
+use super::{Parts, Place, Role};
 use crate::ast::Rule;
 use crate::expr::verdict::{Target, Verdict};
 use crate::expr::{Expr, ExprKind};
 use crate::lower::Lower;
-use crate::stmt::counter::Counter;
+use crate::stmt::Stmt;
+use crate::stmt::relational::Relational;
 use crate::stmt::vmap::Vmap;
-use crate::stmt::{Stmt, StmtKind};
 use crate::typed;
 
 /// What a chain changes with all that it jumps to.
@@ -57,21 +57,24 @@ impl Shape {
         }
         let next_id = Cell::new(0);
         let mut to = Lower::new(place.scope(), place.table, &next_id);
-        if let [Stmt { kind: StmtKind::Vmap(vmap), .. }] = &rule.stmts[..] {
+        if let [only] = &rule.stmts[..]
+            && let Role::Map(vmap) = only.kind.role()
+        {
             return Shape::of_vmap(vmap, &mut to).filter(|shape| shape.finds_the_same(behind));
         }
-        let matches =
-            rule.stmts.iter().take_while(|stmt| matches!(stmt.kind, StmtKind::Relational(_))).count();
-        let (matches, actions) = rule.stmts.split_at(matches);
+        let matches = rule.stmts.iter().map_while(|stmt| match stmt.kind.role() {
+            Role::Match(node) => Some((stmt, node)),
+            _ => None,
+        });
+        let matches: Vec<(&Stmt, &Relational)> = matches.collect();
         let mut shape = Shape {
             selectors: Vec::new(),
             fixed: Vec::new(),
             entries: Vec::new(),
-            action: Action::of(actions)?,
+            action: Action::of(rule.stmts.get(matches.len()..)?)?,
         };
         let mut columns: Vec<Vec<Field>> = Vec::new();
-        for stmt in matches {
-            let StmtKind::Relational(node) = &stmt.kind else { return None };
+        for (stmt, node) in matches {
             match column(node, &mut to) {
                 // Compared twice, it is the second comparison that counts on the first.
                 Some((selector, _)) if shape.selectors.contains(&selector) => return None,
@@ -102,11 +105,9 @@ impl Shape {
             let counter = match &element.options {
                 None => false,
                 Some(options) => {
+                    let stmts: Vec<Role<'_>> = options.stmts.iter().map(|stmt| stmt.kind.role()).collect();
                     let plain = options.timeout.or(options.expires).is_none() && options.comment.is_none();
-                    let [Stmt { kind: StmtKind::Counter(counter), .. }] = &options.stmts[..] else {
-                        return None;
-                    };
-                    if !plain || *counter != Counter::default() {
+                    if !plain || !matches!(stmts[..], [Role::Counter]) {
                         return None;
                     }
                     true
@@ -142,13 +143,16 @@ impl Shape {
         };
         let writes = match &self.action {
             Action::Verdict { verdict, .. } => jump(verdict),
-            Action::Fixed(stmts) => match stmts.last() {
-                Some(Stmt { kind: StmtKind::Verdict(verdict @ Verdict::Jump(_)), .. }) => {
-                    stmts.iter().fold(jump(verdict), |all, stmt| all | written(stmt))
+            Action::Fixed(stmts) => {
+                let own = stmts.iter().fold(Parts::empty(), |all, stmt| all | stmt.kind.writes());
+                match stmts.last() {
+                    Some(last) if last.is_terminal() => match last.kind.role() {
+                        Role::Verdict(verdict @ Verdict::Jump(_)) => own | jump(verdict),
+                        _ => Parts::empty(),
+                    },
+                    _ => own,
                 }
-                Some(last) if last.is_terminal() => Parts::empty(),
-                _ => stmts.iter().fold(Parts::empty(), |all, stmt| all | written(stmt)),
-            },
+            }
             Action::Nat(_) => Parts::empty(),
             Action::Vmap => self.entries.iter().fold(Parts::empty(), |all, entry| match &entry.verdict {
                 Some(Expr { kind: ExprKind::Verdict(verdict), .. }) => all | jump(verdict),

@@ -13,6 +13,7 @@ use crate::expr::meta::meta_shape;
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::print::{Options, Printer};
 use crate::proto::{Field, Proto};
 use crate::raise::Raise;
@@ -352,5 +353,22 @@ impl Statement for Assign {
             },
             _ => return None,
         })
+    }
+
+    fn role(&self) -> Role<'_> {
+        let known = matches!(self.target.kind, ExprKind::Meta(_) | ExprKind::Ct(_));
+        match known && self.value.is_constant() {
+            true => Role::Same,
+            false => Role::Alone,
+        }
+    }
+
+    fn writes(&self) -> Parts {
+        match &self.target.kind {
+            ExprKind::Meta(_) => Parts::META,
+            ExprKind::Ct(_) => Parts::CONNECTION,
+            ExprKind::Payload(_) | ExprKind::RawPayload(_) | ExprKind::TcpOption(_) => Parts::PACKET,
+            _ => Parts::all(),
+        }
     }
 }

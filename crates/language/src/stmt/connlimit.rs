@@ -8,6 +8,7 @@ use super::registry::{Stateful, Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -55,6 +56,10 @@ impl Statement for Connlimit {
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Connlimit> {
         let Code::Connlimit(limit) = code else { return None };
         Some(Connlimit::of(limit))
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

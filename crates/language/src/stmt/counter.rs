@@ -8,6 +8,7 @@ use super::registry::{Stateful, Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -79,6 +80,17 @@ impl Statement for Counter {
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Counter> {
         let Code::Counter(counter) = code else { return None };
         Some(Counter::of(counter))
+    }
+
+    fn role(&self) -> Role<'_> {
+        match *self == Counter::default() {
+            true => Role::Counter,
+            false => Role::Alone,
+        }
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

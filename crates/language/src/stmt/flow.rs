@@ -9,6 +9,7 @@ use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -56,6 +57,10 @@ impl Statement for Flow {
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Flow> {
         let Code::FlowOffload(flow) = code else { return None };
         Some(Flow::of(flow))
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::CONNECTION
     }
 }
 

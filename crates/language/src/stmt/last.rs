@@ -9,6 +9,7 @@ use super::registry::{Stateful, Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer, time};
 use crate::raise::Raise;
@@ -66,6 +67,10 @@ impl Statement for Last {
     fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Last> {
         let Code::Last(last) = code else { return None };
         Some(Last::of(last, Some(from.now)))
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::diag::{Diagnostic, Parsed};
 use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -203,6 +204,10 @@ impl Statement for Limit {
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Limit> {
         let Code::Limit(limit) = code else { return None };
         Some(Limit::of(limit))
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::expr::ExprKind;
 use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -300,6 +301,14 @@ impl Statement for Log {
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Log> {
         let Code::Log(log) = code else { return None };
         Some(Log::of(log))
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Same
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::expr::set::SetName;
 use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::source::Span;
@@ -120,6 +121,10 @@ impl Statement for Meter {
             exprs: self.element.stmts.iter().filter_map(Stmt::stateful_code).collect(),
         }));
         Ok(())
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::expr::{Expr, ExprKind};
 use crate::json::{Node, tagged};
 use crate::lex::Sign;
 use crate::lower::Lower;
+use crate::optimise::Role;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::proto::Proto;
@@ -448,6 +449,10 @@ impl Statement for Nat {
 
     fn is_terminal(&self) -> bool {
         true
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Nat(self)
     }
 }
 

@@ -7,6 +7,7 @@ use super::registry::{Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -44,6 +45,14 @@ impl Statement for Notrack {
 
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Notrack> {
         matches!(code, Code::Notrack(_)).then_some(Notrack)
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Same
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::CONNECTION
     }
 }
 

@@ -13,6 +13,7 @@ use crate::expr::meta::Meta;
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -149,6 +150,10 @@ impl Statement for Objref {
     fn raise(code: &Code, from: &mut Raise<'_>) -> Option<Objref> {
         let Code::Objref(objref) = code else { return None };
         Objref::of(objref, from)
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::CONNECTION
     }
 }
 

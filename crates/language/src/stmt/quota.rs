@@ -9,6 +9,7 @@ use super::registry::{Stateful, Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -84,6 +85,10 @@ impl Statement for Quota {
     fn raise(code: &Code, _: &mut Raise<'_>) -> Option<Quota> {
         let Code::Quota(quota) = code else { return None };
         Some(Quota::of(quota))
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -93,6 +94,16 @@ pub trait Statement: Sized {
     fn is_terminal(&self) -> bool {
         false
     }
+
+    /// What `-o` may do with it.
+    fn role(&self) -> Role<'_> {
+        Role::Alone
+    }
+
+    /// What it may change of what rules behind it compare, chains that it jumps to aside.
+    fn writes(&self) -> Parts {
+        Parts::all()
+    }
 }
 
 /// A statement that begins with a word of its own.
@@ -139,6 +150,14 @@ impl<T: Statement> Statement for Box<T> {
 
     fn is_terminal(&self) -> bool {
         T::is_terminal(self)
+    }
+
+    fn role(&self) -> Role<'_> {
+        T::role(self)
+    }
+
+    fn writes(&self) -> Parts {
+        T::writes(self)
     }
 }
 
@@ -264,6 +283,24 @@ macro_rules! dispatch {
                 }
             }
 
+            /// What `-o` may do with it.
+            pub(crate) fn role(&self) -> Role<'_> {
+                match self {
+                    $(StmtKind::$state(node) => node.role(),)*
+                    $(StmtKind::$word(node) => node.role(),)*
+                    $(StmtKind::$led(node) => node.role(),)*
+                }
+            }
+
+            /// What it may change of what rules behind it compare, chains that it jumps to aside.
+            pub(crate) fn writes(&self) -> Parts {
+                match self {
+                    $(StmtKind::$state(node) => node.writes(),)*
+                    $(StmtKind::$word(node) => node.writes(),)*
+                    $(StmtKind::$led(node) => node.writes(),)*
+                }
+            }
+
             /// The expression of a statement with state; `None` of any other.
             pub(super) fn stateful_code(&self) -> Option<Code> {
                 match self {
@@ -272,6 +309,22 @@ macro_rules! dispatch {
                 }
             }
         }
+
+        $(impl From<$stype> for StmtKind {
+            fn from(node: $stype) -> StmtKind {
+                StmtKind::$state(node)
+            }
+        })*
+        $(impl From<$wtype> for StmtKind {
+            fn from(node: $wtype) -> StmtKind {
+                StmtKind::$word(node)
+            }
+        })*
+        $(impl From<$ltype> for StmtKind {
+            fn from(node: $ltype) -> StmtKind {
+                StmtKind::$led(node)
+            }
+        })*
     };
 }
 statements!(dispatch);

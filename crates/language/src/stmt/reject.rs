@@ -10,6 +10,7 @@ use crate::diag::{Diagnostic, Parsed, nearest};
 use crate::json::Node;
 use crate::lex::TokenKind;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::proto::Proto;
@@ -315,6 +316,14 @@ impl Statement for Reject {
 
     fn is_terminal(&self) -> bool {
         true
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Same
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

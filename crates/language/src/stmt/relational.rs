@@ -13,6 +13,7 @@ use crate::expr::ExprKind;
 use crate::json::Node;
 use crate::lex::{Sign, TokenKind};
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::proto::Proto;
@@ -310,5 +311,13 @@ impl Statement for Relational {
 
     fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         to.relational(self, span)
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Match(self)
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }

@@ -9,6 +9,7 @@ use crate::diag::{Diagnostic, Parsed, short};
 use crate::expr::tcpopt::OptionKind;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::proto::{tcp_option_by_name, tcp_options_by_number};
@@ -86,6 +87,10 @@ impl Statement for ResetOption {
             Code::Exthdr(exthdr) if matches!(exthdr.action, Action::Strip) => Some(ResetOption::of(exthdr)),
             _ => None,
         }
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::PACKET
     }
 }
 

@@ -14,6 +14,7 @@ use crate::json::Node;
 use crate::lex::Sign;
 use crate::lower::Lower;
 use crate::lower::set_of;
+use crate::optimise::Parts;
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::{Raise, raise_stateful};
@@ -276,6 +277,10 @@ impl Statement for SetUpdate {
     fn raise(code: &Code, from: &mut Raise<'_>) -> Option<SetUpdate> {
         let Code::Dynset(dynset) = code else { return None };
         Some(SetUpdate::of(dynset, from))
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

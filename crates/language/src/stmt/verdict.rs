@@ -10,6 +10,7 @@ use super::registry::{Statement, Worded};
 use crate::diag::Parsed;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::parse::Parser;
 use crate::print::{Options, Printer};
 use crate::raise::Raise;
@@ -45,6 +46,14 @@ impl Statement for Verdict {
 
     fn is_terminal(&self) -> bool {
         *self != Verdict::Continue
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Verdict(self)
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::diag::Parsed;
 use crate::expr::Expr;
 use crate::json::Node;
 use crate::lower::Lower;
+use crate::optimise::{Parts, Role};
 use crate::print::{Options, Printer};
 use crate::source::Span;
 
@@ -40,5 +41,13 @@ impl Statement for Vmap {
 
     fn lower(&self, to: &mut Lower<'_>, span: Span) -> Parsed<()> {
         to.vmap(self, span)
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Map(self)
+    }
+
+    fn writes(&self) -> Parts {
+        Parts::empty()
     }
 }
