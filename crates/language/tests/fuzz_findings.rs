@@ -161,5 +161,5 @@ fn numbers_are_no_masks_of_flags() {
     let text = "define range = 42-80\nadd table t\nadd chain t c\nadd rule t c tcp flags syn / $range\n";
     let Err(refusal) = World::default().run(text) else { panic!("a range is taken for flags") };
     assert!(refusal.first_line().contains("the flags to look at"), "{}", refusal.first_line());
-    assert!(refused("ip", "ip saddr 1.1.1.1/1/1").contains("unexpected '/'"));
+    assert!(refused("ip", "ip saddr 1.1.1.1/8 / 1").contains("unexpected '/'"));
 }
