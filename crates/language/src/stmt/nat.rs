@@ -237,7 +237,12 @@ fn layout_of(first: Register, fields: &[Shape], interval: bool, span: Span) -> P
 
 /// A port, a range of ports, or what gives one. The packets must be known to have ports.
 fn resolve_port(to: &mut Lower<'_>, port: &Expr) -> Parsed<Typed> {
-    let typed = to.argument(port, Shape::of(Type::InetService))?;
+    let want = Shape::of(Type::InetService);
+    let mut typed = to.argument(port, want)?;
+    if matches!(typed.kind, typed::Kind::Swap(_)) {
+        // DIVERGES: nft swaps nothing here, so that the port of `numgen` has its bytes the wrong way round
+        typed.shape.bits = want.bits;
+    }
     if !to.protocols.has_transport() {
         let message = "transport protocol mapping is only valid after transport protocol match";
         return Err(Diagnostic::error(port.span, message)
