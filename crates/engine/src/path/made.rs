@@ -63,9 +63,7 @@ impl<O: Observer> Way<'_, O> {
             way.world.conntrack.release(ct);
         }
         if let Ok(oif) = end {
-            if let Some(tag) =
-                like.meta.vlan.filter(|_| made.way == MadeWay::Device || made.way == MadeWay::Bridge)
-            {
+            if let Some(tag) = like.meta.vlan.filter(|_| made.way == MadeWay::Bridge) {
                 put_tag(&mut bytes, tag);
             }
             self.world.send(Output { oif, bytes, ethernet: link == LinkType::Ethernet });
