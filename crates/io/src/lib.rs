@@ -5,10 +5,14 @@
 
 pub mod capture;
 pub mod links;
+pub mod namespace;
 pub mod netlink;
+pub mod packet_socket;
 pub mod pending;
 pub mod signal;
 
 pub use capture::{Capture, CaptureError, CaptureWriter, Frame};
+pub use namespace::NetworkNamespace;
 pub use netlink::{NetlinkError, NetlinkSocket};
+pub use packet_socket::PacketSocket;
 pub use pending::PendingFile;
