@@ -293,6 +293,16 @@ impl Host {
         self.routes.find(to)
     }
 
+    /// Every route with its prefix, those to the networks of addresses included.
+    pub fn routes(&self) -> impl Iterator<Item = (IpAddr, u8, Route)> {
+        self.routes.iter()
+    }
+
+    /// Every neighbour, in no order.
+    pub fn neighbours(&self) -> impl Iterator<Item = Neighbour> {
+        self.neighbours.iter().map(|(&(interface, address), &mac)| Neighbour { address, mac, interface })
+    }
+
     /// The Ethernet address of a neighbour.
     pub fn neighbour(&self, interface: IfIndex, address: IpAddr) -> Option<[u8; 6]> {
         self.neighbours.get(&(interface, address)).copied()

@@ -90,6 +90,17 @@ impl Routes {
         }
     }
 
+    /// Every route with its prefix, longest first, in no other order.
+    pub fn iter(&self) -> impl Iterator<Item = (IpAddr, u8, Route)> {
+        let v4 = self.v4.lengths.iter().flat_map(|(len, routes)| {
+            routes.iter().map(|(prefix, (_, route))| (IpAddr::V4((*prefix).into()), *len, *route))
+        });
+        let v6 = self.v6.lengths.iter().flat_map(|(len, routes)| {
+            routes.iter().map(|(prefix, (_, route))| (IpAddr::V6((*prefix).into()), *len, *route))
+        });
+        v4.chain(v6)
+    }
+
     /// The route with the longest prefix that `to` lies in.
     pub fn find(&self, to: IpAddr) -> Option<Route> {
         match to {

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod backend;
 pub mod cli;
 pub mod conntrack;
+pub mod difftest;
 pub mod files;
 pub mod host_file;
 pub mod machine;

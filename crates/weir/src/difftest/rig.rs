@@ -1,0 +1,481 @@
+//! The kernel's side: a router in a network namespace of its own, and the world around it in another.
+//!
+//! ```text
+//!  world                      router
+//!  ------------------------   ----------------------------------
+//!  w2  ═══════ veth ═══════   lan0   addresses, routes, neighbours
+//!  w3  ═══════ veth ═══════   wan0   of the host file; the rules
+//!  bell ══════ veth ═══════   bell   rings when all before it is done
+//! ```
+//!
+//! Frames are sent into the world's ends and received there by packet sockets. The kernel works on a frame within the system
+//! call that sends it, or defers it to a queue of this processor, in which all keep their order. A frame that is sent over
+//! the bell pair is heard behind everything that was sent before it, so nothing here needs to sleep.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant as Clock};
+
+use ironweir_client::conntrack::{Conntrack, ConntrackError, Listing};
+use ironweir_engine::Host;
+use ironweir_io::{NetworkNamespace, PacketSocket};
+use ironweir_language::datatype::Names;
+use ironweir_language::files::NoFiles;
+use ironweir_language::session::{Backend, Session};
+use ironweir_language::source::Sources;
+use ironweir_netlink::ctnetlink::Flow;
+use ironweir_ruleset::part::{What, Within};
+use ironweir_ruleset::{Part, Ruleset};
+use ironweir_wire::IfIndex;
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::backend::InKernel;
+
+/// Why the kernel cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RigError {
+    /// A namespace, socket or switch.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// `ip` refused something.
+    #[error("ip: {0}")]
+    Ip(String),
+    /// A ruleset is refused.
+    #[error("the kernel refuses the ruleset:\n{0}")]
+    Rules(String),
+    /// The kernel's ruleset or connections cannot be read.
+    #[error("cannot read from the kernel: {0}")]
+    Read(String),
+    /// Nothing came over the bell pair for ten seconds.
+    #[error("the kernel does not finish its packets")]
+    Stuck,
+}
+
+impl RigError {
+    fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RigError {
+        let what = what.into();
+        move |error| RigError::System { what, error }
+    }
+}
+
+impl From<ConntrackError> for RigError {
+    fn from(error: ConntrackError) -> RigError {
+        RigError::Read(error.to_string())
+    }
+}
+
+/// A frame that left the router.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leaving {
+    /// By this interface.
+    pub oif: IfIndex,
+    /// From the Ethernet header on.
+    pub bytes: Vec<u8>,
+}
+
+/// A router made of the kernel.
+pub struct Rig {
+    ports: Vec<(IfIndex, PacketSocket)>,
+    bell_world: PacketSocket,
+    bell_router: PacketSocket,
+    kernel: InKernel,
+    conntrack: Conntrack,
+    /// Holds the table that keeps the kernel from answering, which goes with its socket.
+    _silence: InKernel,
+    buffer: Vec<u8>,
+    _router: NetworkNamespace,
+    _world: NetworkNamespace,
+}
+
+/// The name of the table that is not of the ruleset.
+const SILENCE: &str = "weir_difftest";
+
+/// The engine's local packets end where a program would receive them; the kernel must not answer them either. This chain
+/// comes last of all at input: it is registered first, and of equals the younger comes first (`nf_hook_entries_grow`), so
+/// connections are confirmed before.
+const SILENCE_RULES: &str = "table inet weir_difftest { flags owner; \
+    chain input { type filter hook input priority 2147483647; policy drop; }; }\n";
+
+/// How long the kernel may take for one packet on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `ETH_P_802_EX1`, for experiments (`linux/if_ether.h`): no protocol takes it.
+const BELL: [u8; 15] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 0];
+
+/// Interface index of the bell, above those of hosts.
+const BELL_INDEX: u32 = 60_000;
+
+/// Switches of the router, before its interfaces are made.
+const SWITCHES: [(&str, &str); 22] = [
+    ("ipv4/conf/all/rp_filter", "0"),
+    ("ipv4/conf/default/rp_filter", "0"),
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
+    // Nobody asks by ARP or neighbour discovery, and nobody is answered: neighbours are those of the host file.
+    ("ipv4/conf/all/arp_ignore", "8"),
+    ("ipv4/conf/all/drop_gratuitous_arp", "1"),
+    ("ipv4/neigh/default/mcast_solicit", "0"),
+    ("ipv6/neigh/default/mcast_solicit", "0"),
+    ("ipv4/neigh/default/ucast_solicit", "0"),
+    ("ipv6/neigh/default/ucast_solicit", "0"),
+    ("ipv6/conf/default/accept_dad", "0"),
+    ("ipv6/conf/all/accept_ra", "0"),
+    ("ipv6/conf/default/accept_ra", "0"),
+    ("ipv6/conf/default/router_solicitations", "0"),
+    ("ipv6/conf/default/accept_redirects", "0"),
+    // Memberships are reported at once and then no more.
+    ("ipv6/conf/default/mldv2_unsolicited_report_interval", "1"),
+    ("ipv6/conf/default/mldv1_unsolicited_report_interval", "1"),
+    // Errors are not limited: the engine's are not.
+    ("ipv4/icmp_ratelimit", "0"),
+    ("ipv4/icmp_ratemask", "0"),
+    ("ipv6/icmp/ratelimit", "0"),
+    ("ipv4/conf/all/accept_redirects", "0"),
+    ("ipv4/icmp_ignore_bogus_error_responses", "1"),
+];
+
+fn switch(name: &str, value: &str) -> Result<(), RigError> {
+    let path = format!("/proc/sys/net/{name}");
+    std::fs::write(&path, value).map_err(RigError::system(path))
+}
+
+fn run_ip(commands: &str) -> Result<(), RigError> {
+    let spawned = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut ip = spawned.map_err(RigError::system("ip"))?;
+    if let Some(mut stdin) = ip.stdin.take() {
+        stdin.write_all(commands.as_bytes()).map_err(RigError::system("ip"))?;
+    }
+    let output = ip.wait_with_output().map_err(RigError::system("ip"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(RigError::Ip(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
+}
+
+fn mac(mac: [u8; 6]) -> String {
+    mac.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+impl Rig {
+    /// Makes the router that a host describes. The thread is kept on its processor from here on.
+    ///
+    /// # Errors
+    /// Without the privilege, without `ip`, or if the kernel refuses something of the host.
+    pub fn new(host: &Host) -> Result<Rig, RigError> {
+        ironweir_io::namespace::stay_on_this_processor().map_err(RigError::system("sched_setaffinity"))?;
+        let namespace = || NetworkNamespace::new().map_err(RigError::system("a network namespace"));
+        let (router, world, home) = (namespace()?, namespace()?, NetworkNamespace::current());
+        let home = home.map_err(RigError::system("this namespace"))?;
+        let made = Rig::make(host, router, world);
+        home.enter().map_err(RigError::system("this namespace"))?;
+        made
+    }
+
+    fn make(host: &Host, router: NetworkNamespace, world: NetworkNamespace) -> Result<Rig, RigError> {
+        let enter = |space: &NetworkNamespace| space.enter().map_err(RigError::system("a network namespace"));
+        let others = || host.interfaces().iter().filter(|interface| &*interface.name != "lo");
+        enter(&world)?;
+        switch("ipv6/conf/default/disable_ipv6", "1")?;
+        enter(&router)?;
+        for (name, value) in SWITCHES {
+            switch(name, value)?;
+        }
+        switch("ipv4/ip_forward", if host.forwarding_v4 { "1" } else { "0" })?;
+        switch("ipv6/conf/all/forwarding", if host.forwarding_v6 { "1" } else { "0" })?;
+        let mut setup = String::from("link set lo up\n");
+        let outside = world.path();
+        let bell = ("bell", BELL_INDEX, [2, 0, 0, 0, 0, 2]);
+        let interfaces = others().map(|i| (&*i.name, i.index.0, i.mac)).chain([bell]);
+        for (name, index, address) in interfaces {
+            // Offloads off: frames have their checksums and nobody puts them together.
+            let _ = writeln!(
+                setup,
+                "link add {name} index {index} mtu 1500 address {} addrgenmode none gso_max_segs 1 type veth \
+                 peer name w{index} mtu 65000 netns {outside}",
+                mac(address)
+            );
+        }
+        run_ip(&setup)?;
+        setup.clear();
+        for interface in others() {
+            let name = &interface.name;
+            let _ = writeln!(setup, "link set {name} mtu {} up", interface.mtu);
+        }
+        setup.push_str("link set bell up\n");
+        run_ip(&setup)?;
+        enter(&world)?;
+        let ups: String = others()
+            .map(|i| format!("link set w{} up\n", i.index))
+            .chain([format!("link set w{BELL_INDEX} up\n")])
+            .collect();
+        run_ip(&ups)?;
+        let open = |name: &str| PacketSocket::open(name).map_err(RigError::system("a packet socket"));
+        let mut ports = Vec::new();
+        for interface in others() {
+            ports.push((interface.index, open(&format!("w{}", interface.index))?));
+        }
+        let bell_world = open(&format!("w{BELL_INDEX}"))?;
+        enter(&router)?;
+        let bell_router = open("bell")?;
+        run_ip(&addresses(host))?;
+        run_ip(&routes(host))?;
+        let failed = |error: &dyn std::fmt::Display| RigError::Read(error.to_string());
+        let mut silence = InKernel::open(false).map_err(|error| failed(&error))?;
+        run(&mut silence, SILENCE_RULES, &Names::default())?;
+        // Only now there is conntrack's part of /proc.
+        let kernel = InKernel::open(false).map_err(|error| failed(&error))?;
+        let conntrack = Conntrack::open()?;
+        let settings = host.conntrack;
+        for (name, on) in [
+            ("acct", settings.accounting),
+            ("checksum", settings.checksum),
+            ("timestamp", settings.timestamp),
+            ("tcp_loose", settings.tcp_loose),
+            ("tcp_be_liberal", settings.tcp_be_liberal),
+        ] {
+            switch(&format!("netfilter/nf_conntrack_{name}"), if on { "1" } else { "0" })?;
+        }
+        let mut rig = Rig {
+            ports,
+            bell_world,
+            bell_router,
+            kernel,
+            conntrack,
+            _silence: silence,
+            buffer: vec![0; 1 << 17],
+            _router: router,
+            _world: world,
+        };
+        rig.settle()?;
+        Ok(rig)
+    }
+
+    /// Waits until the interfaces have said what they say when they come up, and forgets it.
+    fn settle(&mut self) -> Result<(), RigError> {
+        let mut quiet = Clock::now();
+        while quiet.elapsed() < Duration::from_millis(30) {
+            let mut heard = Vec::new();
+            self.wait_for_bell()?;
+            self.collect(&mut heard)?;
+            if !heard.is_empty() {
+                quiet = Clock::now();
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Loads rules besides those there are.
+    ///
+    /// # Errors
+    /// [`RigError::Rules`].
+    pub fn load(&mut self, text: &str, names: &Names) -> Result<(), RigError> {
+        run(&mut self.kernel, text, names)
+    }
+
+    /// Takes the tables of a ruleset away.
+    ///
+    /// # Errors
+    /// [`RigError::Rules`].
+    pub fn unload(&mut self) -> Result<(), RigError> {
+        let tables: String = self
+            .ruleset()?
+            .tables()
+            .filter(|table| &*table.table.id.name != SILENCE)
+            .map(|table| format!("delete table {}\n", table.table.id))
+            .collect();
+        run(&mut self.kernel, &tables, &Names::default())
+    }
+
+    /// Lets a frame arrive and collects all that leaves. Gives whether it arrived: one longer than the interface takes does
+    /// not.
+    ///
+    /// # Errors
+    /// [`RigError::Stuck`], and what the sockets say.
+    pub fn inject(
+        &mut self,
+        iif: IfIndex,
+        frame: &[u8],
+        left: &mut Vec<Leaving>,
+    ) -> Result<bool, RigError> {
+        let Some((_, port)) = self.ports.iter().find(|(index, _)| *index == iif) else { return Ok(false) };
+        if port.send(frame).is_err() {
+            return Ok(false);
+        }
+        self.wait_for_bell()?;
+        self.collect(left)?;
+        Ok(true)
+    }
+
+    fn collect(&mut self, left: &mut Vec<Leaving>) -> Result<(), RigError> {
+        for (oif, port) in &self.ports {
+            while let Some(bytes) =
+                port.receive(&mut self.buffer).map_err(RigError::system("a packet socket"))?
+            {
+                left.push(Leaving { oif: *oif, bytes: bytes.to_vec() });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is sent behind packets comes out behind them; what they made the router send lies behind the first bell, and
+    /// before the second.
+    fn wait_for_bell(&mut self) -> Result<(), RigError> {
+        for _ in 0..2 {
+            self.bell_world.send(&BELL).map_err(RigError::system("the bell"))?;
+            let since = Clock::now();
+            while self
+                .bell_router
+                .receive(&mut self.buffer)
+                .map_err(RigError::system("the bell"))?
+                .is_none_or(|heard| heard.get(12..14) != BELL.get(12..14))
+            {
+                if since.elapsed() > PATIENCE {
+                    return Err(RigError::Stuck);
+                }
+                let mut fds = [PollFd::new(&self.bell_router, PollFlags::IN)];
+                let wait = Timespec { tv_sec: 1, tv_nsec: 0 };
+                let _ = rustix::event::poll(&mut fds, Some(&wait));
+            }
+        }
+        Ok(())
+    }
+
+    /// The ruleset with its state, as the kernel tells it now.
+    ///
+    /// # Errors
+    /// [`RigError::Read`].
+    pub fn ruleset(&mut self) -> Result<&Ruleset, RigError> {
+        let all = [
+            What::Tables,
+            What::Chains,
+            What::Sets,
+            What::Objects(None),
+            What::Flowtables,
+            What::Elements,
+            What::Rules,
+        ];
+        let parts = all.map(|what| Part::new(what, Within::All));
+        self.kernel.fetch(&parts).map_err(|error| RigError::Read(format!("{error:?}")))?;
+        Ok(self.kernel.ruleset())
+    }
+
+    /// When [`Rig::ruleset`] was read.
+    pub fn now(&self) -> ironweir_wire::Instant {
+        self.kernel.now()
+    }
+
+    /// Every connection.
+    ///
+    /// # Errors
+    /// [`RigError::Read`].
+    pub fn connections(&mut self) -> Result<Vec<Flow>, RigError> {
+        let mut flows = Vec::new();
+        self.conntrack.list(Listing::Table, 0, &Flow::default(), |_, flow| {
+            flows.push(flow);
+            ControlFlow::Continue(())
+        })?;
+        Ok(flows)
+    }
+
+    /// Forgets every connection.
+    ///
+    /// # Errors
+    /// [`RigError::Read`].
+    pub fn flush(&mut self) -> Result<(), RigError> {
+        Ok(self.conntrack.flush(0)?)
+    }
+}
+
+/// Whether a table belongs to the ruleset that was loaded.
+pub fn is_loaded(name: &str) -> bool {
+    name != SILENCE
+}
+
+fn run(kernel: &mut InKernel, text: &str, names: &Names) -> Result<(), RigError> {
+    let mut sources = Sources::new();
+    let Some(source) = sources.add("rules", text.to_owned(), None) else { return Ok(()) };
+    let mut session = Session { names: names.clone(), ..Session::default() };
+    let outcome = session.run(&mut sources, source, &NoFiles, kernel);
+    if outcome.ok() { Ok(()) } else { Err(RigError::Rules(outcome.render(&sources))) }
+}
+
+fn addresses(host: &Host) -> String {
+    let mut text = String::new();
+    for interface in host.interfaces().iter().filter(|interface| &*interface.name != "lo") {
+        for (address, len) in &interface.addresses {
+            let nodad = if address.is_ipv6() { " nodad" } else { " brd +" };
+            let _ = writeln!(text, "address add {address}/{len}{nodad} dev {}", interface.name);
+        }
+    }
+    text
+}
+
+fn routes(host: &Host) -> String {
+    let name = |index: IfIndex| host.interface(index).map_or("", |interface| &*interface.name);
+    let mut text = String::new();
+    // Those to the networks of addresses come with the addresses.
+    let mut own: HashMap<(std::net::IpAddr, u8), ()> = HashMap::new();
+    for (address, len) in host.interfaces().iter().flat_map(|interface| &interface.addresses) {
+        own.insert((network(*address, *len), *len), ());
+    }
+    // On-link ones first: gateways are reached by them.
+    let mut all: Vec<_> = host.routes().filter(|(to, len, _)| !own.contains_key(&(*to, *len))).collect();
+    all.sort_by_key(|(to, len, route)| (route.gateway.is_some(), *to, *len));
+    for (to, len, route) in all {
+        let via = route.gateway.map_or_else(String::new, |via| {
+            // `onlink` asks nothing of the gateway's address; IPv6 knows it, too.
+            format!(" via {}{via}", if via.is_ipv6() && to.is_ipv4() { "inet6 " } else { "" })
+        });
+        let source = route.source.map_or_else(String::new, |source| format!(" src {source}"));
+        let _ = writeln!(text, "route add {to}/{len}{via} dev {}{source}", name(route.interface));
+    }
+    for neighbour in host.neighbours() {
+        let dev = name(neighbour.interface);
+        let _ = writeln!(
+            text,
+            "neighbour replace {} lladdr {} dev {dev} nud permanent",
+            neighbour.address,
+            mac(neighbour.mac)
+        );
+    }
+    text
+}
+
+fn network(address: std::net::IpAddr, len: u8) -> std::net::IpAddr {
+    match address {
+        std::net::IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(len.min(32))).unwrap_or(0);
+            std::net::IpAddr::V4((u32::from(address) & mask).into())
+        }
+        std::net::IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(len.min(128))).unwrap_or(0);
+            std::net::IpAddr::V6((u128::from(address) & mask).into())
+        }
+    }
+}
+
+/// Why the kernel cannot be asked here, if so.
+pub fn obstacle() -> Option<String> {
+    if let Err(error) = NetworkNamespace::new() {
+        return Some(format!("no network namespaces: {error}"));
+    }
+    match Command::new("ip").arg("-V").output() {
+        Ok(_) => None,
+        Err(error) => Some(format!("no ip: {error}")),
+    }
+}
+
