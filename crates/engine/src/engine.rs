@@ -94,6 +94,14 @@ impl Engine {
         &self.world.conntrack
     }
 
+    /// Forgets every connection, as `conntrack -F` does, and fragments that wait for others.
+    pub fn forget_connections(&mut self) {
+        let world = &mut self.world;
+        world.conntrack.flush(world.now);
+        let seed = u64::from(world.random());
+        world.defrag = Defrag::new(Limits::default(), seed);
+    }
+
     /// The connections that flowtables carry now.
     pub fn flows(&self) -> impl Iterator<Item = &Flow> {
         self.world.flows.iter()

@@ -28,7 +28,8 @@ impl PacketSocket {
     pub fn open(interface: &str) -> io::Result<PacketSocket> {
         // Without a protocol it hears nothing until it is bound, so nothing of other interfaces.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None::<Protocol>)?;
+        let socket =
+            rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None::<Protocol>)?;
         let index = netdevice::name_to_index(&socket, interface)?;
         // Beyond the system's limit where we may, up to it elsewhere.
         let _ = sockopt::set_socket_recv_buffer_size_force(&socket, ROOM);

@@ -14,6 +14,7 @@ Usage: weir COMMAND ...
   weir nft ...                   nft's command line; also when called as nft
   weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
   weir conntrack ...             conntrack's command line; also when called as conntrack
+  weir difftest RULES HOST CAPTURE...  the same packets through the kernel and the engine, compared
   weir man DIRECTORY             writes the manual pages there
   weir completions SHELL [NAME]  completions of weir, nft or conntrack for bash, zsh, fish ...
 
@@ -39,6 +40,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match command.to_str() {
         Some("nft") => crate::nft::main(rest[1..].to_vec()),
         Some("apply") => crate::apply::main(&rest[1..]),
+        Some("difftest") => crate::difftest::main(&rest[1..]),
         Some("conntrack") => crate::conntrack::main(rest[1..].to_vec()),
         Some("man") => crate::manual::man(&rest[1..]),
         Some("completions") => crate::manual::completions(&rest[1..]),
@@ -48,7 +50,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
         }
         _ => {
-            let known = "replay, nft, conntrack, apply, man, completions";
+            let known = "replay, nft, conntrack, apply, difftest, man, completions";
             complain(&format!("weir: no command {}; known are {known}\n", command.display()));
             ExitCode::from(1)
         }

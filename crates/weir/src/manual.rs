@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::{complain, print};
-use crate::{apply, conntrack, nft, replay};
+use crate::{apply, conntrack, difftest, nft, replay};
 
 /// Write the manual pages of weir and its commands.
 #[derive(Debug, Parser)]
@@ -80,6 +80,7 @@ fn weir() -> Command {
         .subcommand(conntrack::command())
         .subcommand(apply::Options::command().name("apply"))
         .subcommand(replay::Options::command().name("replay"))
+        .subcommand(difftest::options::Options::command().name("difftest"))
         .subcommand(ManOptions::command().name("man"))
         .subcommand(CompletionOptions::command().name("completions"))
 }
@@ -92,6 +93,11 @@ fn write_pages(directory: &Path) -> io::Result<()> {
         ("weir-conntrack", "weir conntrack COMMAND [table] [OPTIONS]", conntrack::command()),
         ("weir-apply", "weir apply [OPTIONS] FILE", apply::Options::command()),
         ("weir-replay", "weir replay [OPTIONS] RULES CAPTURE...", replay::Options::command()),
+        (
+            "weir-difftest",
+            "weir difftest [OPTIONS] RULES HOST CAPTURE...",
+            difftest::options::Options::command(),
+        ),
     ];
     for (name, synopsis, command) in pages {
         fs::write(directory.join(format!("{name}.8")), page(name, synopsis, command)?)?;

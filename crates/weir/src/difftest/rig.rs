@@ -20,6 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant as Clock};
 
 use ironweir_client::conntrack::{Conntrack, ConntrackError, Listing};
+use ironweir_client::kernel::Events;
 use ironweir_engine::Host;
 use ironweir_io::{NetworkNamespace, PacketSocket};
 use ironweir_language::datatype::Names;
@@ -51,6 +52,9 @@ pub enum RigError {
     /// A ruleset is refused.
     #[error("the kernel refuses the ruleset:\n{0}")]
     Rules(String),
+    /// The engine refuses what the kernel takes.
+    #[error("the engine refuses a ruleset that the kernel takes:\n{0}")]
+    Engine(String),
     /// The kernel's ruleset or connections cannot be read.
     #[error("cannot read from the kernel: {0}")]
     Read(String),
@@ -91,7 +95,7 @@ pub struct Rig {
     /// Holds the table that keeps the kernel from answering, which goes with its socket.
     _silence: InKernel,
     buffer: Vec<u8>,
-    _router: NetworkNamespace,
+    router: NetworkNamespace,
     _world: NetworkNamespace,
 }
 
@@ -114,18 +118,14 @@ const BELL: [u8; 15] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 0];
 const BELL_INDEX: u32 = 60_000;
 
 /// Switches of the router, before its interfaces are made.
-const SWITCHES: [(&str, &str); 22] = [
+const SWITCHES: [(&str, &str); 19] = [
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/conf/all/send_redirects", "0"),
     ("ipv4/conf/default/send_redirects", "0"),
-    // Nobody asks by ARP or neighbour discovery, and nobody is answered: neighbours are those of the host file.
+    // Nobody is answered by ARP: neighbours are those of the host file.
     ("ipv4/conf/all/arp_ignore", "8"),
     ("ipv4/conf/all/drop_gratuitous_arp", "1"),
-    ("ipv4/neigh/default/mcast_solicit", "0"),
-    ("ipv6/neigh/default/mcast_solicit", "0"),
-    ("ipv4/neigh/default/ucast_solicit", "0"),
-    ("ipv6/neigh/default/ucast_solicit", "0"),
     ("ipv6/conf/default/accept_dad", "0"),
     ("ipv6/conf/all/accept_ra", "0"),
     ("ipv6/conf/default/accept_ra", "0"),
@@ -138,6 +138,7 @@ const SWITCHES: [(&str, &str); 22] = [
     ("ipv4/icmp_ratelimit", "0"),
     ("ipv4/icmp_ratemask", "0"),
     ("ipv6/icmp/ratelimit", "0"),
+    ("ipv6/icmp/ratemask", "\n"),
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/icmp_ignore_bogus_error_responses", "1"),
 ];
@@ -170,21 +171,27 @@ fn mac(mac: [u8; 6]) -> String {
 }
 
 impl Rig {
-    /// Makes the router that a host describes. The thread is kept on its processor from here on.
+    /// Makes the router that a host describes. Without `arp`, interfaces have neighbours without being told of them; what
+    /// sees ARP then is netdev and bridge chains only. The thread is kept on its processor from here on.
     ///
     /// # Errors
     /// Without the privilege, without `ip`, or if the kernel refuses something of the host.
-    pub fn new(host: &Host) -> Result<Rig, RigError> {
+    pub fn new(host: &Host, arp: bool) -> Result<Rig, RigError> {
         ironweir_io::namespace::stay_on_this_processor().map_err(RigError::system("sched_setaffinity"))?;
         let namespace = || NetworkNamespace::new().map_err(RigError::system("a network namespace"));
         let (router, world, home) = (namespace()?, namespace()?, NetworkNamespace::current());
         let home = home.map_err(RigError::system("this namespace"))?;
-        let made = Rig::make(host, router, world);
+        let made = Rig::make(host, arp, router, world);
         home.enter().map_err(RigError::system("this namespace"))?;
         made
     }
 
-    fn make(host: &Host, router: NetworkNamespace, world: NetworkNamespace) -> Result<Rig, RigError> {
+    fn make(
+        host: &Host,
+        arp: bool,
+        router: NetworkNamespace,
+        world: NetworkNamespace,
+    ) -> Result<Rig, RigError> {
         let enter = |space: &NetworkNamespace| space.enter().map_err(RigError::system("a network namespace"));
         let others = || host.interfaces().iter().filter(|interface| &*interface.name != "lo");
         enter(&world)?;
@@ -203,7 +210,7 @@ impl Rig {
             // Offloads off: frames have their checksums and nobody puts them together.
             let _ = writeln!(
                 setup,
-                "link add {name} index {index} mtu 1500 address {} addrgenmode none gso_max_segs 1 type veth \
+                "link add {name} index {index} mtu 1500 address {} gso_max_segs 1 type veth \
                  peer name w{index} mtu 65000 netns {outside}",
                 mac(address)
             );
@@ -212,10 +219,22 @@ impl Rig {
         setup.clear();
         for interface in others() {
             let name = &interface.name;
-            let _ = writeln!(setup, "link set {name} mtu {} up", interface.mtu);
+            let _ = writeln!(
+                setup,
+                "link set {name} addrgenmode none mtu {} arp {} up",
+                interface.mtu,
+                if arp { "on" } else { "off" }
+            );
         }
         setup.push_str("link set bell up\n");
         run_ip(&setup)?;
+        for name in others().map(|interface| &*interface.name).chain(["bell"]) {
+            // Nobody is asked, either.
+            for family in ["ipv4", "ipv6"] {
+                switch(&format!("{family}/neigh/{name}/mcast_solicit"), "0")?;
+                switch(&format!("{family}/neigh/{name}/ucast_solicit"), "0")?;
+            }
+        }
         enter(&world)?;
         let ups: String = others()
             .map(|i| format!("link set w{} up\n", i.index))
@@ -230,6 +249,9 @@ impl Rig {
         let bell_world = open(&format!("w{BELL_INDEX}"))?;
         enter(&router)?;
         let bell_router = open("bell")?;
+        for interface in others() {
+            ironweir_io::links::checksum_offload_off(&interface.name).map_err(RigError::system("ethtool"))?;
+        }
         run_ip(&addresses(host))?;
         run_ip(&routes(host))?;
         let failed = |error: &dyn std::fmt::Display| RigError::Read(error.to_string());
@@ -256,7 +278,7 @@ impl Rig {
             conntrack,
             _silence: silence,
             buffer: vec![0; 1 << 17],
-            _router: router,
+            router,
             _world: world,
         };
         rig.settle()?;
@@ -305,12 +327,7 @@ impl Rig {
     ///
     /// # Errors
     /// [`RigError::Stuck`], and what the sockets say.
-    pub fn inject(
-        &mut self,
-        iif: IfIndex,
-        frame: &[u8],
-        left: &mut Vec<Leaving>,
-    ) -> Result<bool, RigError> {
+    pub fn inject(&mut self, iif: IfIndex, frame: &[u8], left: &mut Vec<Leaving>) -> Result<bool, RigError> {
         let Some((_, port)) = self.ports.iter().find(|(index, _)| *index == iif) else { return Ok(false) };
         if port.send(frame).is_err() {
             return Ok(false);
@@ -371,6 +388,18 @@ impl Rig {
         let parts = all.map(|what| Part::new(what, Within::All));
         self.kernel.fetch(&parts).map_err(|error| RigError::Read(format!("{error:?}")))?;
         Ok(self.kernel.ruleset())
+    }
+
+    /// Listens to the kernel's traces.
+    ///
+    /// # Errors
+    /// [`RigError::Read`].
+    pub fn listen(&self) -> Result<Events, RigError> {
+        let home = NetworkNamespace::current().map_err(RigError::system("this namespace"))?;
+        self.router.enter().map_err(RigError::system("a network namespace"))?;
+        let opened = Events::open(true);
+        home.enter().map_err(RigError::system("this namespace"))?;
+        opened.map_err(|error| RigError::Read(error.to_string()))
     }
 
     /// When [`Rig::ruleset`] was read.
@@ -478,4 +507,3 @@ pub fn obstacle() -> Option<String> {
         Err(error) => Some(format!("no ip: {error}")),
     }
 }
-

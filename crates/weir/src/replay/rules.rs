@@ -75,7 +75,8 @@ pub struct TraceTables {
     slots: Vec<u32>,
 }
 
-const TRACE_TABLE: &str = "__weir_trace";
+/// The name of tables that ask for traces.
+pub const TRACE_TABLE: &str = "__weir_trace";
 
 impl TraceTables {
     /// Adds those tables whose family the match is good for.

@@ -1,0 +1,158 @@
+//! What a router knows after packets have passed, as lines that two routers can be compared by.
+
+use ironweir_engine::Engine;
+use ironweir_language::datatype::Names;
+use ironweir_language::list::Lister;
+use ironweir_language::print::Options;
+use ironweir_netlink::ctnetlink::Flow;
+use ironweir_ruleset::Ruleset;
+use ironweir_wire::Instant;
+
+use super::rig::{Rig, RigError, is_loaded};
+use crate::conntrack::clock::Clock;
+use crate::conntrack::labels::LabelMap;
+use crate::conntrack::output::Output;
+use crate::conntrack::text;
+
+/// How far apart, in seconds, two times may be that are left: a second is rounded, and another may pass while packets do.
+const SLACK: u64 = 3;
+
+/// Rules with their counters, sets, objects; connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Tables as nft lists them, times that are left taken out.
+    pub ruleset: Vec<String>,
+    /// A connection each, as `conntrack -L -o extended` shows it, with the seconds it has left taken out.
+    pub connections: Vec<(String, u64)>,
+}
+
+impl State {
+    /// Of the kernel.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of_kernel(rig: &mut Rig, names: &Names) -> Result<State, RigError> {
+        let flows = rig.connections()?;
+        let now = rig.now();
+        let ruleset = ruleset(rig.ruleset()?, names, now);
+        let mut connections: Vec<_> = flows.iter().map(connection).collect();
+        connections.sort();
+        Ok(State { ruleset, connections })
+    }
+
+    /// Of the engine.
+    pub fn of_engine(engine: &mut Engine, names: &Names, now: Instant) -> State {
+        engine.collect(now);
+        let shown = engine.conntrack().iter().map(|(_, entry)| entry);
+        let shown = shown.filter(|entry| entry.status().contains(ironweir_conntrack::Status::CONFIRMED));
+        let mut connections: Vec<_> = shown.map(|entry| line(&entry.display(now).to_string())).collect();
+        connections.sort();
+        State { ruleset: ruleset(engine.ruleset(), names, now), connections }
+    }
+
+    /// What is there and not in the other, each line with `<` of this and `>` of the other.
+    pub fn differences(&self, other: &State) -> Vec<String> {
+        let mut found = Vec::new();
+        let (a, b) = (&self.ruleset, &other.ruleset);
+        if a.len() == b.len() {
+            for (a, b) in a.iter().zip(b).filter(|(a, b)| a != b) {
+                found.push(format!("< {a}"));
+                found.push(format!("> {b}"));
+            }
+        } else {
+            found.extend(a.iter().filter(|line| !b.contains(line)).map(|line| format!("< {line}")));
+            found.extend(b.iter().filter(|line| !a.contains(line)).map(|line| format!("> {line}")));
+        }
+        let (mut a, mut b) = (self.connections.iter().peekable(), other.connections.iter().peekable());
+        loop {
+            match (a.peek(), b.peek()) {
+                (None, None) => break,
+                (Some((x, left)), Some((y, other))) if x == y => {
+                    if left.abs_diff(*other) > SLACK {
+                        found.push(format!("< {x} (has {left} s left)"));
+                        found.push(format!("> {y} (has {other} s left)"));
+                    }
+                    a.next();
+                    b.next();
+                }
+                (Some(x), y) if y.is_none_or(|y| x.0 < y.0) => {
+                    found.push(format!("< {} ({} s left)", x.0, x.1));
+                    a.next();
+                }
+                (_, Some(y)) => {
+                    found.push(format!("> {} ({} s left)", y.0, y.1));
+                    b.next();
+                }
+                (Some(_), None) => break,
+            }
+        }
+        found
+    }
+}
+
+fn ruleset(ruleset: &Ruleset, names: &Names, now: Instant) -> Vec<String> {
+    let lister = Lister { ruleset, options: Options::default(), names, now };
+    let tables = ruleset.tables().map(|table| &table.table.id).filter(|id| is_loaded(&id.name));
+    let text: String = tables.filter_map(|id| lister.table(id)).collect();
+    text.lines().map(timeless).collect()
+}
+
+/// A line of a listing without the times that are left or have passed: the two were not read in the same moment.
+fn timeless(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut hidden = false;
+    for word in line.split(' ') {
+        let time = word.trim_end_matches(',');
+        if hidden && time.starts_with(|first: char| first.is_ascii_digit()) && time.ends_with('s') {
+            out.push('*');
+            out.push_str(&word[time.len()..]);
+        } else {
+            out.push_str(word);
+        }
+        hidden = matches!(word, "expires" | "used");
+        out.push(' ');
+    }
+    out.pop();
+    out
+}
+
+fn connection(flow: &Flow) -> (String, u64) {
+    let mut text = String::new();
+    let v6 = flow.original.as_ref().and_then(|tuple| tuple.source).is_some_and(|from| from.is_ipv6());
+    let output = Output { extended: true, ..Output::default() };
+    let (labels, clock) = (LabelMap::default(), Clock::system());
+    text::flow(&mut text, output, if v6 { 10 } else { 2 }, flow, None, &labels, &clock);
+    line(&text)
+}
+
+/// Takes the time that is left out of a line, which is its fifth word, and the number of references, of which a program's
+/// look is one.
+fn line(text: &str) -> (String, u64) {
+    let mut words: Vec<&str> = text.split_whitespace().filter(|word| !word.starts_with("use=")).collect();
+    let left = words.get(4).and_then(|word| word.parse().ok());
+    if left.is_some() {
+        words.remove(4);
+    }
+    (words.join(" "), left.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_are_left_are_taken_out() {
+        assert_eq!(
+            timeless("elements = { 1.1.1.1 timeout 10s expires 9s872ms, 2.2.2.2 }"),
+            "elements = { 1.1.1.1 timeout 10s expires *, 2.2.2.2 }"
+        );
+        assert_eq!(timeless("quota 25 mbytes used 10 bytes"), "quota 25 mbytes used 10 bytes");
+        assert_eq!(timeless("last used 3s12ms"), "last used *");
+    }
+
+    #[test]
+    fn a_connection_is_a_line_and_what_it_has_left() {
+        let (text, left) = line("ipv4     2 udp      17 29 src=1.1.1.1 dst=1.1.1.2 sport=1 dport=2 use=2");
+        assert_eq!((&*text, left), ("ipv4 2 udp 17 src=1.1.1.1 dst=1.1.1.2 sport=1 dport=2", 29));
+    }
+}

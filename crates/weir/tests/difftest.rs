@@ -1,0 +1,33 @@
+//! Kernel and engine beside each other: `weir difftest`. Needs root, network namespaces, veth, `ip`; says so and skips
+//! elsewhere, and fails if `CI=true`.
+
+use std::process::Command;
+
+use ironweir::difftest::rig::obstacle;
+
+/// Whether to go on; tells if not.
+fn kernel_is_here() -> bool {
+    let Some(why) = obstacle() else { return true };
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must not skip: {why}");
+    eprintln!("SKIPPED: kernel and engine cannot be compared: {why}");
+    false
+}
+
+/// Flowtables are left out: few kernels have them.
+#[test]
+fn the_examples_go_the_same_way_through_kernel_and_engine() {
+    if !kernel_is_here() {
+        return;
+    }
+    for example in ["accounting", "home-gateway", "server"] {
+        let file = |name: &str| format!("{}/../../examples/{example}/{name}", env!("CARGO_MANIFEST_DIR"));
+        let run = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["difftest", &file("rules.nft"), &file("host.toml"), &file("trace.pcapng")])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&run.stdout);
+        let failed = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(0), "{example}: {told}{failed}");
+        assert!(told.trim_end().ends_with(": no difference"), "{example}: {told}");
+    }
+}
