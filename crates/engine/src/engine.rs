@@ -11,6 +11,7 @@ use crate::connections::Connections;
 use crate::flight::World;
 use crate::flowtable::{Flow, Flows, FlowtableStats};
 use crate::generation::Generation;
+use crate::icmp_limit::IcmpLimits;
 use crate::{Disposition, Host, Observer, path};
 
 /// A packet the engine made.
@@ -50,6 +51,7 @@ impl Engine {
             defrag: Defrag::new(Limits::default(), seed),
             flows: Flows::new(seed),
             connections: Connections::new(seed),
+            icmp_limits: IcmpLimits::new(seed),
             output: VecDeque::new(),
             made: VecDeque::new(),
             now: Instant::ZERO,

@@ -11,6 +11,7 @@ use ironweir_wire::{IfIndex, Instant, PacketInfo};
 
 use crate::connections::Connections;
 use crate::flowtable::Flows;
+use crate::icmp_limit::IcmpLimits;
 use crate::{Host, Output};
 
 /// Everything packets meet and change, rules excepted.
@@ -21,6 +22,7 @@ pub(crate) struct World {
     pub(crate) defrag: Defrag,
     pub(crate) flows: Flows,
     pub(crate) connections: Connections,
+    pub(crate) icmp_limits: IcmpLimits,
     pub(crate) output: VecDeque<Output>,
     /// Made for the packet at work, and not sent yet.
     pub(crate) made: VecDeque<Made>,

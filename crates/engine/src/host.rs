@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 use ironweir_wire::IfIndex;
 
+use crate::icmp_limit::IcmpSettings;
 use crate::route::{Route, Routes};
 
 /// A network interface.
@@ -113,6 +114,8 @@ pub struct Host {
     pub forwarding_v6: bool,
     /// Connection tracking.
     pub conntrack: ConntrackSettings,
+    /// How many ICMP errors it sends.
+    pub icmp: IcmpSettings,
     /// Without knowledge of a host: everything that arrives is forwarded out of this interface.
     pub forward_to: Option<IfIndex>,
     /// The local time zone's distance from UTC in seconds, for `meta hour` and `meta day`.
@@ -133,6 +136,7 @@ impl Default for Host {
             forwarding_v4: true,
             forwarding_v6: true,
             conntrack: ConntrackSettings::default(),
+            icmp: IcmpSettings::default(),
             forward_to: None,
             utc_offset: 0,
         }

@@ -17,6 +17,7 @@ mod flight;
 pub mod flowtable;
 mod generation;
 pub mod host;
+pub mod icmp_limit;
 mod observer;
 mod path;
 pub mod route;

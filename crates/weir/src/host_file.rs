@@ -28,6 +28,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ironweir_engine::host::{ConntrackSettings, HostError};
+use ironweir_engine::icmp_limit::IcmpSettings;
 use ironweir_engine::{Host, Interface, Neighbour, Route};
 use ironweir_wire::IfIndex;
 use serde::Deserialize;
@@ -71,6 +72,8 @@ struct File {
     forwarding: Forwarding,
     #[serde(default)]
     conntrack: Conntrack,
+    #[serde(default)]
+    icmp: Icmp,
     /// Distance of local time from UTC, in seconds.
     #[serde(default)]
     utc_offset: i32,
@@ -140,6 +143,16 @@ struct Conntrack {
     always: Option<bool>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Icmp {
+    ratelimit: Option<u32>,
+    ratemask: Option<u32>,
+    ratelimit_v6: Option<u32>,
+    msgs_per_sec: Option<u32>,
+    msgs_burst: Option<u32>,
+}
+
 /// Something wrong at a place of the text.
 struct Wrong {
     at: Range<usize>,
@@ -197,6 +210,14 @@ fn build(file: File) -> Result<Host, Wrong> {
         timestamp: file.conntrack.timestamp.unwrap_or(defaults.timestamp),
         checksum: file.conntrack.checksum.unwrap_or(defaults.checksum),
         always: file.conntrack.always.unwrap_or(defaults.always),
+    };
+    let defaults = IcmpSettings::default();
+    host.icmp = IcmpSettings {
+        ratelimit: file.icmp.ratelimit.unwrap_or(defaults.ratelimit),
+        ratemask: file.icmp.ratemask.unwrap_or(defaults.ratemask),
+        ratelimit_v6: file.icmp.ratelimit_v6.unwrap_or(defaults.ratelimit_v6),
+        msgs_per_sec: file.icmp.msgs_per_sec.unwrap_or(defaults.msgs_per_sec),
+        msgs_burst: file.icmp.msgs_burst.unwrap_or(defaults.msgs_burst),
     };
     add_interfaces(&mut host, &file.interface)?;
     for route in &file.route {

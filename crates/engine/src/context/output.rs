@@ -26,12 +26,7 @@ const ICMPX: [(u8, u8); 4] = [(0, 0), (3, 4), (1, 3), (13, 1)];
 /// The source address of an error about a packet: the address it was sent to if that is this host's, else the one that packets
 /// to its sender would have (`icmp_route_lookup`, `icmp6_send`). Without any, the packet's own destination stands in.
 fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
-    let at = packet.network();
-    let (from, to): (IpAddr, IpAddr) = match l3 {
-        L3::V4 => (packet.array::<4>(at + 12)?.into(), packet.array::<4>(at + 16)?.into()),
-        L3::V6 => (packet.array::<16>(at + 8)?.into(), packet.array::<16>(at + 24)?.into()),
-        _ => return None,
-    };
+    let (from, to) = addresses(packet, l3)?;
     let host = &world.host;
     if host.local_interface(to).is_some() {
         return Some(to.into());
@@ -41,6 +36,15 @@ fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
         .and_then(|route| route.source.or_else(|| host.source_address(route.interface, l3 == L3::V6)));
     let source = by_route.or_else(|| host.source_address(packet.meta.iif, l3 == L3::V6));
     Some(source.unwrap_or(to).into())
+}
+
+fn addresses(packet: &Packet<'_>, l3: L3) -> Option<(IpAddr, IpAddr)> {
+    let at = packet.network();
+    match l3 {
+        L3::V4 => Some((packet.array::<4>(at + 12)?.into(), packet.array::<4>(at + 16)?.into())),
+        L3::V6 => Some((packet.array::<16>(at + 8)?.into(), packet.array::<16>(at + 24)?.into())),
+        _ => None,
+    }
 }
 
 /// Where a `reject` is evaluated decides how its answer leaves.
@@ -103,6 +107,13 @@ pub(crate) fn icmp_error(
     let Some(source) = error_source(world, packet, flight.info.l3) else { return };
     let mut bytes = Vec::new();
     if !reply::icmp_error(packet, &flight.info, source, kind, code, rest, &mut bytes) {
+        return;
+    }
+    let Some(to) = addresses(packet, flight.info.l3).map(|(from, _)| from) else { return };
+    let random = world.random();
+    let World { icmp_limits, host, now, .. } = &mut *world;
+    let by_loopback = host.interface(packet.meta.iif).is_some_and(|iif| iif.kind == super::LOOPBACK);
+    if !by_loopback && !icmp_limits.allow(&host.icmp, *now, to, (kind, code), random) {
         return;
     }
     if flight.info.l3 == L3::V4 {

@@ -6,6 +6,7 @@ use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketType, ethernet};
 
 use super::{Step, Way, dropped};
+use crate::flight::World;
 use crate::{DropReason, Observer};
 
 /// Where a packet from the wire goes.
@@ -122,7 +123,14 @@ impl<O: Observer> Way<'_, O> {
 
     /// Tells the sender that no route leads to his destination (`ip_error`, `ip6_pkt_discard`).
     pub(super) fn no_route(&mut self, packet: &Packet<'_>) {
-        let kind = if self.flight.info.l3 == L3::V6 { 1 } else { 3 };
+        let v4 = self.flight.info.l3 == L3::V4;
+        if v4 && let Some((from, _)) = self.addresses(packet) {
+            let World { icmp_limits, now, .. } = &mut *self.world;
+            if !icmp_limits.allow_route_error(*now, from) {
+                return;
+            }
+        }
+        let kind = if v4 { 3 } else { 1 };
         self.tell(packet, kind, 0, [0; 4]);
     }
 
