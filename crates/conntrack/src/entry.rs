@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ironweir_wire::{Instant, Tuple};
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Address, Instant, L3, Tuple};
 
 use crate::config::Timeouts;
-use crate::proto::Proto;
+use crate::key::Key;
+use crate::proto::sctp::SctpStatus;
+use crate::proto::tcp::TcpStatus;
 use crate::reason::InvalidReason;
 use crate::seqadj::SeqAdj;
 use crate::status::Status;
 use crate::synproxy::Proxied;
-use crate::zone::Zone;
+use crate::zone::{Zone, ZoneDirection};
 
 /// A direction of a connection (`enum ip_conntrack_dir`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,13 +124,6 @@ pub struct Counter {
     pub bytes: u64,
 }
 
-impl Counter {
-    pub(crate) fn add(&mut self, packets: u64, bytes: u64) {
-        self.packets = self.packets.saturating_add(packets);
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-}
-
 /// The 128 connection labels: label `n` is bit `n % 8` of byte `n / 8`, as `ct label` loads them.
 pub type Labels = [u8; 16];
 
@@ -135,23 +131,36 @@ pub type Labels = [u8; 16];
 pub type Helper = std::sync::Arc<str>;
 
 /// A connection (`struct nf_conn`).
+///
+/// 104 bytes, so that with its place in the index and in the timer wheel it stays below 128: see
+/// `docs/decisions/0009-the-connection-table.md` for what is kept where.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub(crate) tuples: [Tuple; 2],
-    pub(crate) counters: [Counter; 2],
-    pub(crate) proto: Proto,
-    pub(crate) deadline: Instant,
-    /// When the timer will look at it; never later than `deadline` once confirmed.
-    pub(crate) scheduled: Instant,
-    pub(crate) extras: Option<Box<Extras>>,
+    keys: [Key; 2],
+    l3: L3,
+    l4: u8,
+    /// The state's number in the protocol's tracker, as `ct status` and listings name it.
+    pub(crate) state: u8,
+    /// Whether packets and bytes are counted, and so listed.
+    pub(crate) counts: bool,
+    /// Packets of each direction: 32 bits here, 16 above them.
+    packets: [u32; 2],
+    packets_above: [u16; 2],
+    bytes: [u64; 2],
     pub(crate) status: Status,
     /// `ct mark`.
     pub mark: u32,
-    pub(crate) id: u32,
-    pub(crate) zone: Zone,
-    /// Whether packets and bytes are counted, and so listed.
-    pub(crate) counts: bool,
+    pub(crate) generation: u32,
+    pub(crate) deadline: Instant,
+    /// What the protocol's tracker keeps: of TCP and SCTP, the place of what it knows; of UDP and UDP-Lite, the time in
+    /// nanoseconds from which the exchange, if it lasts till then, is a stream.
+    pub(crate) kept: u64,
+    /// The addresses, when they are not IPv4's: source and destination of the original direction, and of the reply.
+    addresses: Option<Box<[Address; 4]>>,
+    pub(crate) extras: Option<Box<Extras>>,
 }
+
+const _: () = assert!(size_of::<Option<Entry>>() == 104);
 
 /// What few connections have.
 #[derive(Clone, Debug, Default)]
@@ -202,9 +211,83 @@ impl Entry {
         self.status |= Status::HELPER;
     }
 
+    /// A connection that is not in the table yet. Zones are those of the tuples.
+    pub(crate) fn new(original: &Tuple, reply: &Tuple, deadline: Instant, counts: bool) -> Entry {
+        let mut entry = Entry {
+            keys: Default::default(),
+            l3: original.l3,
+            l4: original.l4,
+            state: 0,
+            counts,
+            packets: [0; 2],
+            packets_above: [0; 2],
+            bytes: [0; 2],
+            status: Status::empty(),
+            mark: 0,
+            generation: 0,
+            deadline,
+            kept: 0,
+            addresses: None,
+            extras: None,
+        };
+        entry.set_tuple(Direction::Original, *original);
+        entry.set_tuple(Direction::Reply, *reply);
+        entry
+    }
+
     /// Addresses, ports and zone of one direction.
-    pub fn tuple(&self, direction: Direction) -> &Tuple {
-        &self.tuples[direction as usize]
+    #[inline]
+    pub fn tuple(&self, direction: Direction) -> Tuple {
+        let key = &self.keys[direction as usize];
+        let [src, dst] = match &self.addresses {
+            None => key.addresses(),
+            Some(all) => match direction {
+                Direction::Original => [all[0], all[1]],
+                Direction::Reply => [all[2], all[3]],
+            },
+        };
+        Tuple { src, dst, src_id: key.src_id, dst_id: key.dst_id, zone: key.zone, l3: self.l3, l4: self.l4 }
+    }
+
+    /// Whether a direction has this tuple.
+    #[inline]
+    pub(crate) fn has_tuple(&self, direction: Direction, tuple: &Tuple) -> bool {
+        self.keys[direction as usize] == Key::of(tuple)
+            && (self.l3, self.l4) == (tuple.l3, tuple.l4)
+            && (self.addresses.is_none() || self.tuple(direction) == *tuple)
+    }
+
+    /// Changes addresses, ports and zone of one direction. Only that of a connection that is not in the table may change.
+    pub(crate) fn set_tuple(&mut self, direction: Direction, tuple: Tuple) {
+        self.keys[direction as usize] = Key::of(&tuple);
+        if self.l3 != L3::V4 {
+            let all = self.addresses.get_or_insert_default();
+            let at = direction as usize * 2;
+            all[at] = tuple.src;
+            all[at + 1] = tuple.dst;
+        }
+    }
+
+    /// The IP protocol number.
+    #[inline]
+    pub(crate) fn l4(&self) -> u8 {
+        self.l4
+    }
+
+    /// Reads a word of each of the entry's lines, so that they are on their way when it is used.
+    #[inline]
+    pub(crate) fn touch(&self) -> u64 {
+        self.deadline.nanos() ^ self.bytes[1] ^ u64::from(self.keys[0].src_id)
+    }
+
+    /// Counts packets of one direction.
+    #[inline]
+    pub(crate) fn count(&mut self, direction: Direction, packets: u64, bytes: u64) {
+        let at = direction as usize;
+        let now = self.counter(direction).packets.saturating_add(packets).min((1 << 48) - 1);
+        self.packets[at] = now as u32;
+        self.packets_above[at] = (now >> 32) as u16;
+        self.bytes[at] = self.bytes[at].saturating_add(bytes);
     }
 
     /// Status bits.
@@ -214,7 +297,11 @@ impl Entry {
 
     /// Packets and bytes of one direction; zeros unless [`Config::accounting`](crate::Config::accounting).
     pub fn counter(&self, direction: Direction) -> Counter {
-        self.counters[direction as usize]
+        let at = direction as usize;
+        Counter {
+            packets: u64::from(self.packets[at]) | u64::from(self.packets_above[at]) << 32,
+            bytes: self.bytes[at],
+        }
     }
 
     /// How long it lives if no packet comes (`ct expiration`).
@@ -224,12 +311,20 @@ impl Entry {
 
     /// The zone and its directions.
     pub fn zone(&self) -> Zone {
-        self.zone
+        match (self.keys[0].zone, self.keys[1].zone) {
+            (id, reply) if id == reply => Zone::both(id),
+            (0, id) => Zone { id, direction: ZoneDirection::Reply },
+            (id, _) => Zone { id, direction: ZoneDirection::Original },
+        }
     }
 
     /// A number that names it for its lifetime (`ct id`).
     pub fn id(&self) -> u32 {
-        self.id
+        // Generations of living connections differ, and so does what this makes of them (the finaliser of MurmurHash3).
+        let mut id = self.generation;
+        id = (id ^ id >> 16).wrapping_mul(0x85eb_ca6b);
+        id = (id ^ id >> 13).wrapping_mul(0xc2b2_ae35);
+        id ^ id >> 16
     }
 
     /// The labels.
@@ -268,19 +363,13 @@ impl Entry {
     }
 
     /// The state of a TCP connection, `None` for other protocols.
-    pub fn tcp_status(&self) -> Option<crate::TcpStatus> {
-        match &self.proto {
-            Proto::Tcp(tcp) => Some(tcp.status),
-            _ => None,
-        }
+    pub fn tcp_status(&self) -> Option<TcpStatus> {
+        (self.l4 == ipproto::TCP).then(|| TcpStatus::from_number(self.state))
     }
 
     /// The state of an SCTP association, `None` for other protocols.
-    pub fn sctp_status(&self) -> Option<crate::SctpStatus> {
-        match &self.proto {
-            Proto::Sctp(sctp) => Some(sctp.status),
-            _ => None,
-        }
+    pub fn sctp_status(&self) -> Option<SctpStatus> {
+        (self.l4 == ipproto::SCTP).then(|| SctpStatus::from_number(self.state))
     }
 
     /// The timeout policy, when a rule gave one.

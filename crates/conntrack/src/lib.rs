@@ -16,23 +16,28 @@
 //! connection. A connection that ends while its packet is at work (a TCP reset as only answer) stays readable
 //! until the next call of [`Conntrack::packet_in`].
 
+mod chunks;
 pub mod config;
 pub mod defrag;
 pub mod entry;
 pub mod event;
+mod index;
+mod key;
 pub mod list;
 pub mod nat;
 mod proto;
 pub mod reason;
 pub mod seqadj;
 mod slab;
+mod sources;
 pub mod status;
 pub mod synproxy;
 mod table;
 #[cfg(test)]
 mod testing;
-mod timer;
 pub mod track;
+mod vector;
+mod wheel;
 pub mod zone;
 
 pub use config::{Config, Timeouts};
@@ -47,4 +52,5 @@ pub use seqadj::SeqAdj;
 pub use status::Status;
 pub use synproxy::{Offer, Proxied, ProxyVerdict, ServerOffer, SynproxyStats};
 pub use track::{Confirm, Conntrack, DropReason, PacketIn, Stats, Template};
+pub use vector::Item;
 pub use zone::{Zone, ZoneDirection};

@@ -48,8 +48,8 @@ impl fmt::Display for Line<'_> {
         if entry.secmark() != 0 {
             write!(f, "secmark={} ", entry.secmark())?;
         }
-        if entry.zone.id != 0 {
-            write!(f, "zone={} ", entry.zone.id)?;
+        if entry.zone().id != 0 {
+            write!(f, "zone={} ", entry.zone().id)?;
         }
         if let Some(helper) = entry.helper() {
             write!(f, "helper={helper} ")?;

@@ -1,78 +1,82 @@
 //! Entries side by side, reached by index, guarded by a generation.
 
+use crate::chunks::Chunks;
 use crate::entry::{CtRef, Entry};
 
+/// The most entries: what a link of the timer wheel can name.
+const MOST: u32 = crate::wheel::NONE;
+
 /// A growing array of entries with a list of free places.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Slab {
-    slots: Vec<Slot>,
+    slots: Chunks<Option<Entry>>,
     free: Vec<u32>,
     live: usize,
-}
-
-#[derive(Debug)]
-struct Slot {
+    /// That of the next entry: no two that live have the same.
     generation: u32,
-    entry: Option<Entry>,
 }
 
 impl Slab {
-    /// Stores an entry; `None` when four thousand million are there.
-    pub(crate) fn insert(&mut self, entry: Entry) -> Option<CtRef> {
+    pub(crate) fn new(seed: u64) -> Slab {
+        Slab { slots: Chunks::default(), free: Vec::new(), live: 0, generation: seed as u32 }
+    }
+
+    /// Stores an entry; `None` when 67 million are there.
+    pub(crate) fn insert(&mut self, mut entry: Entry) -> Option<CtRef> {
+        let generation = self.generation;
+        entry.generation = generation;
         let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                let slot = u32::try_from(self.slots.len()).ok().filter(|slot| *slot < u32::MAX / 2)?;
-                self.slots.push(Slot { generation: 0, entry: None });
+            Some(slot) => {
+                *self.slots.get_mut(slot)? = Some(entry);
                 slot
             }
+            None if self.slots.len() < MOST => self.slots.push(Some(entry)),
+            None => return None,
         };
-        let place = self.slots.get_mut(slot as usize)?;
-        place.entry = Some(entry);
+        self.generation = generation.wrapping_add(1);
         self.live += 1;
-        Some(CtRef { slot, generation: place.generation })
+        Some(CtRef { slot, generation })
     }
 
     pub(crate) fn remove(&mut self, ct: CtRef) -> Option<Entry> {
-        let place = self.slots.get_mut(ct.slot as usize).filter(|place| place.generation == ct.generation)?;
-        let entry = place.entry.take()?;
-        place.generation = place.generation.wrapping_add(1);
+        let place = self.slots.get_mut(ct.slot)?;
+        let entry = place.take_if(|entry| entry.generation == ct.generation)?;
         self.free.push(ct.slot);
         self.live -= 1;
         Some(entry)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, ct: CtRef) -> Option<&mut Entry> {
-        let place = self.slots.get_mut(ct.slot as usize)?;
-        place.entry.as_mut().filter(|_| place.generation == ct.generation)
+        self.slots.get_mut(ct.slot)?.as_mut().filter(|entry| entry.generation == ct.generation)
     }
 
+    #[inline]
     pub(crate) fn get(&self, ct: CtRef) -> Option<&Entry> {
-        let place = self.slots.get(ct.slot as usize)?;
-        place.entry.as_ref().filter(|_| place.generation == ct.generation)
+        self.slots.get(ct.slot)?.as_ref().filter(|entry| entry.generation == ct.generation)
     }
 
     /// The entry in a slot, whatever its generation.
+    #[inline]
     pub(crate) fn at(&self, slot: u32) -> Option<&Entry> {
-        self.slots.get(slot as usize)?.entry.as_ref()
+        self.slots.get(slot)?.as_ref()
     }
 
     /// A reference to what is in a slot now.
+    #[inline]
     pub(crate) fn reference(&self, slot: u32) -> Option<CtRef> {
-        let place = self.slots.get(slot as usize)?;
-        place.entry.as_ref().map(|_| CtRef { slot, generation: place.generation })
+        self.at(slot).map(|entry| CtRef { slot, generation: entry.generation })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CtRef, &Entry)> {
-        self.slots.iter().enumerate().filter_map(|(slot, place)| {
-            let ct = CtRef { slot: slot as u32, generation: place.generation };
-            place.entry.as_ref().map(|entry| (ct, entry))
+        (0..).zip(self.slots.iter()).filter_map(|(slot, place)| {
+            place.as_ref().map(|entry| (CtRef { slot, generation: entry.generation }, entry))
         })
     }
 
     /// Slots, used or free.
     pub(crate) fn slots(&self) -> u32 {
-        self.slots.len() as u32
+        self.slots.len()
     }
 
     /// Entries.

@@ -1,15 +1,17 @@
 //! The table: both tuples of every confirmed connection lead to it, through a keyed hash.
 
-use hashbrown::HashTable;
+use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{SipKey, Tuple};
 
+use crate::chunks::Pool;
 use crate::entry::{CtRef, Direction, Entry};
+use crate::index::Index;
+use crate::key::hash;
+use crate::proto::sctp::Sctp;
+use crate::proto::tcp::Tcp;
 use crate::slab::Slab;
-use crate::status::Status;
+use crate::sources::Sources;
 use crate::zone::Zone;
-
-/// How many connections of one source [`Table::source_mappings`] looks at.
-const MAPPINGS_SEEN: usize = 64;
 
 /// Confirmed and new connections.
 #[derive(Debug)]
@@ -17,72 +19,95 @@ pub(crate) struct Table {
     pub(crate) slab: Slab,
     pub(crate) key: SipKey,
     /// `slot << 1 | direction` of every confirmed tuple.
-    tuples: HashTable<u32>,
-    /// Slots of connections whose source is changed, by source (`nat_bysource`).
-    sources: HashTable<u32>,
+    index: Index,
+    sources: Sources,
+    /// What few protocols keep of a connection, at the place that its entry names.
+    pub(crate) tcp: Pool<Tcp>,
+    pub(crate) sctp: Pool<Sctp>,
 }
 
 impl Table {
-    pub(crate) fn new(seed: u64) -> Table {
+    /// A table for `max` connections.
+    pub(crate) fn new(seed: u64, max: usize) -> Table {
+        let max = max.min(crate::wheel::NONE as usize);
         Table {
-            slab: Slab::default(),
+            slab: Slab::new(seed),
             key: SipKey::from_seed(seed),
-            tuples: HashTable::new(),
-            sources: HashTable::new(),
+            index: Index::new(max * 2),
+            sources: Sources::new(max),
+            tcp: Pool::default(),
+            sctp: Pool::default(),
         }
     }
 
-    /// Enters both tuples. The caller has made sure that neither is there. When they are equal (a host that sends to
-    /// itself from and to one port), packets are taken for replies, as the kernel's lookup does.
-    pub(crate) fn link(&mut self, ct: CtRef) {
-        let Some(entry) = self.slab.get(ct) else { return };
-        let palindrome = entry.tuples[0] == entry.tuples[1];
-        for (direction, tuple) in entry.tuples.iter().enumerate().skip(usize::from(palindrome)) {
-            let value = ct.slot << 1 | direction as u32;
-            let (slab, key) = (&self.slab, &self.key);
-            self.tuples.insert_unique(tuple.hash(key), value, |value| hash_of(slab, key, *value));
+    /// Stores a new connection, not yet to be found by its tuples.
+    pub(crate) fn insert(&mut self, mut entry: Entry) -> Option<CtRef> {
+        match entry.l4() {
+            ipproto::TCP => entry.kept = u64::from(self.tcp.take()),
+            ipproto::SCTP => entry.kept = u64::from(self.sctp.take()),
+            _ => {}
         }
+        self.slab.insert(entry)
+    }
+
+    /// Enters both tuples; false when there is no room. The caller has made sure that neither is there. When they are
+    /// equal (a host that sends to itself from and to one port), packets are taken for replies, as the kernel's lookup
+    /// does.
+    pub(crate) fn link(&mut self, ct: CtRef) -> bool {
+        let Some([original, reply]) = self.tuples(ct) else { return false };
+        let value = ct.slot << 1;
+        if original != reply && !self.index.insert(hash(&original, &self.key), value) {
+            return false;
+        }
+        let linked = self.index.insert(hash(&reply, &self.key), value | 1);
+        if !linked {
+            self.index.remove(hash(&original, &self.key), value);
+        }
+        linked
     }
 
     /// Takes both tuples out, and its source.
     pub(crate) fn unlink(&mut self, ct: CtRef) {
-        let Some(entry) = self.slab.get(ct) else { return };
-        for (direction, tuple) in entry.tuples.iter().enumerate() {
-            let wanted = ct.slot << 1 | direction as u32;
-            if let Ok(found) = self.tuples.find_entry(tuple.hash(&self.key), |value| *value == wanted) {
-                found.remove();
-            }
+        let Some([original, reply]) = self.tuples(ct) else { return };
+        self.index.remove(hash(&original, &self.key), ct.slot << 1);
+        self.index.remove(hash(&reply, &self.key), ct.slot << 1 | 1);
+        if let Some(entry) = self.slab.get(ct) {
+            self.sources.remove(ct.slot, entry, &self.key);
         }
-        self.unlink_source(ct);
+    }
+
+    fn tuples(&self, ct: CtRef) -> Option<[Tuple; 2]> {
+        let entry = self.slab.get(ct)?;
+        Some([entry.tuple(Direction::Original), entry.tuple(Direction::Reply)])
     }
 
     /// Enters a connection whose source is changed.
     pub(crate) fn link_source(&mut self, ct: CtRef) {
-        let Some(entry) = self.slab.get(ct) else { return };
-        let (slab, key) = (&self.slab, &self.key);
-        self.sources.insert_unique(source_hash(&entry.tuples[0], key), ct.slot, |slot| {
-            slab.at(*slot).map_or(0, |entry| source_hash(&entry.tuples[0], key))
-        });
+        self.sources.add(ct.slot, &self.slab, &self.key);
     }
 
-    fn unlink_source(&mut self, ct: CtRef) {
-        let Some(entry) = self.slab.get(ct).filter(|entry| entry.status.contains(Status::SRC_NAT)) else {
-            return;
-        };
-        let hash = source_hash(&entry.tuples[0], &self.key);
-        if let Ok(found) = self.sources.find_entry(hash, |slot| *slot == ct.slot) {
-            found.remove();
+    /// Forgets a connection that is not linked.
+    pub(crate) fn forget(&mut self, ct: CtRef) {
+        if let Some(entry) = self.slab.get(ct) {
+            self.sources.remove(ct.slot, entry, &self.key);
+        }
+        let Some(entry) = self.slab.remove(ct) else { return };
+        match entry.l4() {
+            ipproto::TCP => self.tcp.give_back(entry.kept as u32),
+            ipproto::SCTP => self.sctp.give_back(entry.kept as u32),
+            _ => {}
         }
     }
 
-    /// Forgets a connection that was never confirmed.
-    pub(crate) fn forget(&mut self, ct: CtRef) -> Option<Entry> {
-        self.unlink_source(ct);
-        self.slab.remove(ct)
+    /// What is kept of a TCP connection.
+    pub(crate) fn tcp(&self, ct: CtRef) -> Option<&Tcp> {
+        let entry = self.slab.get(ct).filter(|entry| entry.l4() == ipproto::TCP)?;
+        self.tcp.get(entry.kept as u32)
     }
 
     /// The connection and direction of a tuple, in a zone (`__nf_conntrack_find_get`). The tuple's own zone is not
     /// looked at.
+    #[inline]
     pub(crate) fn find(&self, tuple: &Tuple, zone: Zone) -> Option<(CtRef, Direction)> {
         let original = zone.id(Direction::Original);
         let reply = zone.id(Direction::Reply);
@@ -90,12 +115,22 @@ impl Table {
             .or_else(|| if original == reply { None } else { self.find_in(tuple, reply, zone) })
     }
 
+    #[inline]
     fn find_in(&self, tuple: &Tuple, id: u16, zone: Zone) -> Option<(CtRef, Direction)> {
         let tuple = Tuple { zone: id, ..*tuple };
-        let value = *self.tuples.find(tuple.hash(&self.key), |value| {
-            let direction = direction_of(*value);
-            zone.id(direction) == id
-                && self.slab.at(*value >> 1).is_some_and(|entry| entry.tuples[direction as usize] == tuple)
+        self.find_hashed(hash(&tuple, &self.key), |direction, entry| {
+            zone.id(direction) == id && entry.has_tuple(direction, &tuple)
+        })
+    }
+
+    #[inline]
+    fn find_hashed(
+        &self,
+        hash: u64,
+        wanted: impl Fn(Direction, &Entry) -> bool,
+    ) -> Option<(CtRef, Direction)> {
+        let value = self.index.find(hash, |value| {
+            self.slab.at(value >> 1).is_some_and(|entry| wanted(direction_of(value), entry))
         })?;
         Some((self.slab.reference(value >> 1)?, direction_of(value)))
     }
@@ -107,36 +142,55 @@ impl Table {
 
     /// The connection other than `except` that a tuple, its zone included, leads to.
     pub(crate) fn holder(&self, tuple: &Tuple, except: CtRef) -> Option<(CtRef, Direction)> {
-        let value = *self.tuples.find(tuple.hash(&self.key), |value| {
-            *value >> 1 != except.slot
-                && self
-                    .slab
-                    .at(*value >> 1)
-                    .is_some_and(|entry| entry.tuples[direction_of(*value) as usize] == *tuple)
-        })?;
-        Some((self.slab.reference(value >> 1)?, direction_of(value)))
+        self.find_hashed(hash(tuple, &self.key), |direction, entry| {
+            entry.generation != except.generation && entry.has_tuple(direction, tuple)
+        })
     }
 
     /// Connections whose source is that of `tuple` and is changed, a bounded number (`find_appropriate_src`).
-    pub(crate) fn source_mappings<'a>(&'a self, tuple: &'a Tuple) -> impl Iterator<Item = &'a Entry> {
-        self.sources
-            .iter_hash(source_hash(tuple, &self.key))
-            .take(MAPPINGS_SEEN)
-            .filter_map(|slot| self.slab.at(*slot))
-            .filter(|entry| same_source(&entry.tuples[0], tuple))
+    pub(crate) fn source_mappings(&self, tuple: &Tuple) -> impl Iterator<Item = &Entry> {
+        self.sources.of(tuple, &self.slab, &self.key)
     }
-}
 
-fn same_source(a: &Tuple, b: &Tuple) -> bool {
-    (a.src, a.src_id, a.l3, a.l4, a.zone) == (b.src, b.src_id, b.l3, b.l4, b.zone)
-}
+    /// The hash by which a tuple is found, in a zone's original direction.
+    #[inline]
+    pub(crate) fn hash_in(&self, tuple: &Tuple, zone: Zone) -> u64 {
+        hash(&Tuple { zone: zone.id(Direction::Original), ..*tuple }, &self.key)
+    }
 
-fn source_hash(tuple: &Tuple, key: &SipKey) -> u64 {
-    Tuple { dst: Default::default(), dst_id: 0, ..*tuple }.hash(key)
-}
+    /// The hash of a tuple, zone included.
+    #[inline]
+    pub(crate) fn hash_of(&self, tuple: &Tuple) -> u64 {
+        hash(tuple, &self.key)
+    }
 
-fn hash_of(slab: &Slab, key: &SipKey, value: u32) -> u64 {
-    slab.at(value >> 1).map_or(0, |entry| entry.tuples[direction_of(value) as usize].hash(key))
+    /// Has the line of a hash's bucket fetched; what it returns is to be kept from the optimiser.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u64) -> u32 {
+        self.index.touch(hash)
+    }
+
+    /// Has the lines of the connection fetched that a hash most likely leads to.
+    #[inline]
+    pub(crate) fn touch_entry(&self, hash: u64) -> u64 {
+        let Some(value) = self.index.guess(hash) else { return 0 };
+        self.slab.at(value >> 1).map_or(0, Entry::touch)
+    }
+
+    /// Has the line fetched of what TCP keeps, of the connection that a hash most likely leads to.
+    #[inline]
+    pub(crate) fn touch_kept(&self, hash: u64) -> u32 {
+        let Some(value) = self.index.guess(hash) else { return 0 };
+        let Some(entry) = self.slab.at(value >> 1).filter(|entry| entry.l4() == ipproto::TCP) else {
+            return 0;
+        };
+        self.tcp.get(entry.kept as u32).map_or(0, |tcp| tcp.status as u32)
+    }
+
+    /// How many buckets hold how many tuples, and the most buckets that a look-up reads.
+    pub(crate) fn distribution(&self) -> ([usize; 13], usize) {
+        self.index.distribution()
+    }
 }
 
 const fn direction_of(value: u32) -> Direction {

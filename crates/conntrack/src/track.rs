@@ -1,6 +1,7 @@
 //! The way of a packet through connection tracking (`nf_conntrack_core.c`): look up or create, hand to the
 //! protocol's tracker, and confirm when the packet has passed all hooks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,29 +9,32 @@ use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Headers, Instant, L3, Packet, PacketInfo, Tuple, icmp};
 
 use crate::config::{Config, Timeouts};
-use crate::entry::{CtInfo, CtRef, Direction, Entry, Extras, Tracking};
+use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
 use crate::event::{Event, EventKind};
 use crate::proto::tcp::TcpStatus;
-use crate::proto::{self, Outcome, Proto, generic, gre, sctp, tcp, udp};
+use crate::proto::{self, Outcome, generic, gre, sctp, tcp, udp};
 use crate::reason::InvalidReason;
 use crate::status::Status;
 use crate::synproxy::{Proxied, SynproxyStats};
 use crate::table::Table;
-use crate::timer::Timers;
+use crate::wheel::Wheel;
 use crate::zone::Zone;
 
 /// How many places early drop looks at for a connection to sacrifice.
 const EARLY_DROP_LOOKS: u32 = 64;
+
+/// How many connections are looked at for one whose time is up when the table is full.
+const EXPIRED_FOR_ROOM: usize = 64;
 
 /// Connection tracking and NAT for one network namespace.
 #[derive(Debug)]
 pub struct Conntrack {
     pub(crate) config: Config,
     pub(crate) table: Table,
-    timers: Timers,
+    wheel: Wheel,
     /// Taken out of the table, but perhaps still at work in a packet.
-    dying: Vec<CtRef>,
-    events: std::collections::VecDeque<Event>,
+    dying: VecDeque<CtRef>,
+    events: VecDeque<Event>,
     stats: Stats,
     pub(crate) random: u64,
     pub(crate) cookies: crate::synproxy::cookie::Keys,
@@ -129,11 +133,11 @@ impl Conntrack {
     /// and times give the same result.
     pub fn new(config: Config, seed: u64) -> Conntrack {
         Conntrack {
+            table: Table::new(seed, config.max),
             config,
-            table: Table::new(seed),
-            timers: Timers::default(),
-            dying: Vec::new(),
-            events: Default::default(),
+            wheel: Wheel::default(),
+            dying: VecDeque::new(),
+            events: VecDeque::new(),
             stats: Stats::default(),
             random: seed ^ 0xa076_1d64_78bd_642f,
             cookies: crate::synproxy::cookie::Keys::from_seed(seed),
@@ -153,17 +157,28 @@ impl Conntrack {
         info: &PacketInfo,
         template: &Template,
     ) -> PacketIn {
-        self.bury();
+        self.bury(usize::MAX);
         self.expire(now);
+        self.track(now, packet, info, template)
+    }
+
+    /// As [`Conntrack::packet_in`], nothing being cleared away before.
+    pub(crate) fn track(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        template: &Template,
+    ) -> PacketIn {
         let Some(headers) = Headers::of(info) else { return self.invalid(InvalidReason::NoTuple) };
         let Some(tuple) = headers.tuple(packet) else { return self.invalid(InvalidReason::NoTuple) };
         let verify = self.config.checksum && !template.local;
-        if let Some(result) = self.icmp(packet, info, &headers, &tuple, template.zone, verify) {
+        if let Some(result) = self.icmp(now, (packet, info), &headers, &tuple, template.zone, verify) {
             return result;
         }
         // A reopened connection is looked up a second time; it is gone then, so there is no third.
         for _ in 0..2 {
-            let (ct, direction) = match self.table.find(&tuple, template.zone) {
+            let (ct, direction) = match self.find(now, &tuple, template.zone) {
                 Some(found) => found,
                 None => match self.begin(now, &tuple, template) {
                     Begin::New(ct) => (ct, Direction::Original),
@@ -205,21 +220,24 @@ impl Conntrack {
         {
             return Confirm::Pass(tracking);
         }
-        let (original, reply, protocol) = (entry.tuples[0], entry.tuples[1], entry.tuples[0].l4);
+        let (original, reply) = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply));
+        let protocol = entry.l4();
         let clash = self.table.holder(&original, ct).or_else(|| self.table.holder(&reply, ct));
         if let Some((winner, direction)) = clash {
             return self.resolve_clash(ct, winner, direction, protocol);
         }
+        if !self.table.link(ct) {
+            self.release(ct);
+            self.stats.insert_failed += 1;
+            return Confirm::Drop(DropReason::TableFull);
+        }
         let timestamps = self.config.timestamps;
         let Some(entry) = self.table.slab.get_mut(ct) else { return Confirm::Pass(tracking) };
         entry.status |= Status::CONFIRMED;
-        entry.scheduled = entry.deadline;
         if timestamps {
             entry.extras_mut().start = Some(now);
         }
-        let deadline = entry.deadline;
-        self.table.link(ct);
-        self.timers.schedule(deadline, ct);
+        self.wheel.schedule(ct.slot, entry.deadline);
         self.stats.created[usize::from(protocol)] += 1;
         self.report(EventKind::New, ct);
         Confirm::Pass(tracking)
@@ -241,9 +259,13 @@ impl Conntrack {
     pub fn set_closing(&mut self, now: Instant, ct: CtRef) {
         let default = &self.config.timeouts;
         let Some(entry) = self.table.slab.get_mut(ct).filter(|entry| entry.is_confirmed()) else { return };
+        if entry.l4() != ipproto::TCP {
+            return;
+        }
         let policy = entry.timeouts();
-        let Proto::Tcp(tcp) = &mut entry.proto else { return };
+        let Some(tcp) = self.table.tcp.get_mut(entry.kept as u32) else { return };
         let before = std::mem::replace(&mut tcp.status, TcpStatus::Close);
+        entry.state = TcpStatus::Close as u8;
         if before != TcpStatus::Close {
             let timeout = policy.as_deref().unwrap_or(default).tcp[TcpStatus::Close as usize];
             self.refresh(now, ct, timeout);
@@ -264,31 +286,46 @@ impl Conntrack {
     }
 
     /// Takes out connections whose time is up. [`Conntrack::packet_in`] does so by itself; call it when no packets come.
+    ///
+    /// One whose deadline is no whole number of milliseconds is taken out at the next.
     pub fn expire(&mut self, now: Instant) {
-        while let Some((at, ct)) = self.timers.pop_due(now) {
+        self.expire_some(now, usize::MAX);
+    }
+
+    /// As [`Conntrack::expire`], but at most `limit` connections are looked at. False when there are more.
+    pub fn expire_some(&mut self, now: Instant, limit: usize) -> bool {
+        for _ in 0..limit {
+            let Some(slot) = self.wheel.pop(now) else { return true };
+            let Some(ct) = self.table.slab.reference(slot) else { continue };
+            let offload = self.config.timeouts.offload;
             let Some(entry) = self.table.slab.get_mut(ct) else { continue };
-            if entry.scheduled != at || entry.status.contains(Status::DYING) {
-                continue;
-            }
             if entry.status.contains(Status::OFFLOAD) && entry.deadline <= now {
                 // The flowtable decides when it ends (`nf_ct_offload_timeout`).
-                entry.deadline = now + self.config.timeouts.offload;
+                entry.deadline = now + offload;
             }
             if entry.deadline > now {
-                entry.scheduled = entry.deadline;
-                let deadline = entry.deadline;
-                self.timers.schedule(deadline, ct);
+                self.wheel.schedule(slot, entry.deadline);
                 continue;
             }
-            self.stats.expired += 1;
-            let deadline = entry.deadline;
-            self.kill(deadline, ct);
+            self.end(ct);
+            // No packet is at work.
+            if let Some(ct) = self.dying.pop_back() {
+                self.table.forget(ct);
+            }
         }
+        false
+    }
+
+    /// A connection's time is up.
+    fn end(&mut self, ct: CtRef) {
+        let Some(deadline) = self.table.slab.get(ct).map(|entry| entry.deadline) else { return };
+        self.stats.expired += 1;
+        self.kill(deadline, ct);
     }
 
     /// When [`Conntrack::expire`] has something to do at the earliest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        self.wheel.next()
     }
 
     /// Gives a connection's packets over to a flowtable: it does not expire until [`Conntrack::offload_end`].
@@ -307,15 +344,19 @@ impl Conntrack {
         let policy = entry.timeouts();
         let timeouts = policy.as_deref().unwrap_or(&self.config.timeouts);
         entry.status.remove(Status::OFFLOAD);
-        let timeout = match &mut entry.proto {
-            Proto::Tcp(tcp) => {
-                tcp.forget_windows();
-                timeouts.tcp[tcp.status as usize]
+        let timeout = match entry.l4() {
+            ipproto::TCP => {
+                if let Some(tcp) = self.table.tcp.get_mut(entry.kept as u32) {
+                    tcp.forget_windows();
+                }
+                timeouts.tcp.get(usize::from(entry.state)).copied().unwrap_or_default()
             }
-            Proto::Udp { .. } if entry.status.contains(Status::SEEN_REPLY) => timeouts.udp_stream,
-            Proto::Udp { .. } => timeouts.udp,
-            Proto::Sctp(sctp) => timeouts.sctp[sctp.status as usize],
-            Proto::Stateless => timeouts.generic,
+            ipproto::UDP | ipproto::UDPLITE if entry.status.contains(Status::SEEN_REPLY) => {
+                timeouts.udp_stream
+            }
+            ipproto::UDP | ipproto::UDPLITE => timeouts.udp,
+            ipproto::SCTP => timeouts.sctp.get(usize::from(entry.state)).copied().unwrap_or_default(),
+            _ => timeouts.generic,
         };
         self.refresh(now, ct, timeout.saturating_sub(idle));
     }
@@ -325,7 +366,7 @@ impl Conntrack {
         if let Some(entry) = self.table.slab.get_mut(ct)
             && entry.counts
         {
-            entry.counters[direction as usize].add(packets, bytes);
+            entry.count(direction, packets, bytes);
         }
     }
 
@@ -354,7 +395,7 @@ impl Conntrack {
     /// [`Config::timeouts`]. One that is confirmed keeps what it has.
     pub fn set_timeouts(&mut self, now: Instant, ct: CtRef, policy: Arc<Timeouts>) {
         let Some(entry) = self.table.slab.get_mut(ct).filter(|entry| !entry.is_confirmed()) else { return };
-        let first = policy.first(entry.tuples[0].l4);
+        let first = policy.first(entry.l4());
         entry.extras_mut().timeouts = Some(policy);
         self.refresh(now, ct, first);
     }
@@ -380,6 +421,12 @@ impl Conntrack {
         self.len() == 0
     }
 
+    /// How evenly tuples lie in the table: how many buckets hold how many tuples, from none to all twelve, and the most
+    /// buckets that any look-up reads. It looks at every bucket.
+    pub fn distribution(&self) -> ([usize; 13], usize) {
+        self.table.distribution()
+    }
+
     /// Counters.
     pub fn stats(&self) -> &Stats {
         &self.stats
@@ -399,8 +446,8 @@ impl Conntrack {
     /// quote. `None` for queries, which are tracked as other packets are.
     fn icmp(
         &mut self,
-        packet: &Packet<'_>,
-        info: &PacketInfo,
+        now: Instant,
+        (packet, info): (&Packet<'_>, &PacketInfo),
         headers: &Headers,
         tuple: &Tuple,
         zone: Zone,
@@ -431,12 +478,24 @@ impl Conntrack {
         let tracking = quoted
             .and_then(|quoted| quoted.tuple(packet))
             .and_then(|quoted| quoted.inverted())
-            .and_then(|answer| self.table.find(&answer, zone))
+            .and_then(|answer| self.find(now, &answer, zone))
             .and_then(|found| self.related(found, tuple));
         Some(match tracking {
             Some(tracking) => PacketIn::Pass(tracking),
             None => self.invalid(InvalidReason::Unrelated),
         })
+    }
+
+    /// The connection of a tuple. One whose time is up, but that was not taken out yet, ends here (`nf_ct_gc_expired`).
+    #[inline]
+    fn find(&mut self, now: Instant, tuple: &Tuple, zone: Zone) -> Option<(CtRef, Direction)> {
+        let found = self.table.find(tuple, zone)?;
+        let entry = self.table.slab.get(found.0)?;
+        if entry.deadline > now || entry.status.contains(Status::OFFLOAD) {
+            return Some(found);
+        }
+        self.end(found.0);
+        None
     }
 
     /// An error is related when it goes to whoever sent the packet it quotes (`nf_conntrack_inet_error`).
@@ -453,35 +512,28 @@ impl Conntrack {
     fn begin(&mut self, now: Instant, tuple: &Tuple, template: &Template) -> Begin {
         let zone = template.zone;
         let Some(reply) = tuple.inverted() else { return Begin::Unanswerable };
-        if self.len() >= self.config.max && !self.early_drop(now, tuple) {
+        if self.len() >= self.config.max && !self.make_room(now, tuple) {
             return Begin::Full;
         }
         let original = Tuple { zone: zone.id(Direction::Original), ..*tuple };
         let reply = Tuple { zone: zone.id(Direction::Reply), ..reply };
-        let entry = Entry {
-            tuples: [original, reply],
-            counters: Default::default(),
-            proto: match tuple.l4 {
-                ipproto::TCP => Proto::Tcp(Default::default()),
-                ipproto::UDP | ipproto::UDPLITE => Proto::Udp { stream_from: now + udp::STREAM_AFTER },
-                ipproto::SCTP => Proto::Sctp(Default::default()),
-                _ => Proto::Stateless,
-            },
-            deadline: now,
-            scheduled: now,
-            extras: template
-                .synproxy
-                .then(|| Box::new(Extras { proxied: Some(Proxied::default()), ..Extras::default() })),
-            status: Status::empty(),
-            mark: 0,
-            id: original.hash(&self.table.key) as u32 ^ now.nanos() as u32,
-            zone,
-            counts: self.config.accounting,
-        };
-        match self.table.slab.insert(entry) {
+        let mut entry = Entry::new(&original, &reply, now, self.config.accounting);
+        if matches!(original.l4, ipproto::UDP | ipproto::UDPLITE) {
+            entry.kept = (now + udp::STREAM_AFTER).nanos();
+        }
+        if template.synproxy {
+            entry.extras_mut().proxied = Some(Proxied::default());
+        }
+        match self.table.insert(entry) {
             Some(ct) => Begin::New(ct),
             None => Begin::Full,
         }
+    }
+
+    /// Makes room for another connection: takes out some whose time is up, or else sacrifices one.
+    fn make_room(&mut self, now: Instant, tuple: &Tuple) -> bool {
+        self.expire_some(now, EXPIRED_FOR_ROOM);
+        self.len() < self.config.max || self.early_drop(now, tuple)
     }
 
     /// Sacrifices a connection that is not assured, looking from a place that the tuple decides (`early_drop`).
@@ -500,7 +552,6 @@ impl Conntrack {
         });
         let Some(victim) = victim else { return false };
         self.kill(now, victim);
-        self.bury();
         self.stats.early_drop += 1;
         true
     }
@@ -535,14 +586,22 @@ impl Conntrack {
         let Some(entry) = self.table.slab.get_mut(ct) else { return Outcome::Invalid(InvalidReason::State) };
         let policy = entry.timeouts();
         let timeouts = policy.as_deref().unwrap_or(&config.timeouts);
-        match entry.tuples[0].l4 {
+        match entry.l4() {
             ipproto::TCP => {
                 let remaining = entry.deadline.since(now);
-                tcp::packet(entry, direction, packet, info, config, timeouts, verify, remaining)
+                let Some(tcp) = self.table.tcp.get_mut(entry.kept as u32) else {
+                    return Outcome::Invalid(InvalidReason::State);
+                };
+                tcp::packet(entry, tcp, direction, packet, info, config, timeouts, verify, remaining)
             }
             ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, timeouts, verify),
             ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, timeouts),
-            ipproto::SCTP => sctp::packet(entry, direction, packet, info, timeouts, verify),
+            ipproto::SCTP => {
+                let Some(sctp) = self.table.sctp.get_mut(entry.kept as u32) else {
+                    return Outcome::Invalid(InvalidReason::State);
+                };
+                sctp::packet(entry, sctp, direction, packet, info, timeouts, verify)
+            }
             ipproto::GRE => gre::packet(entry, timeouts),
             _ => generic::packet(timeouts),
         }
@@ -585,20 +644,10 @@ impl Conntrack {
         } else {
             timeout
         };
-        entry.deadline = now + timeout;
-        if entry.is_confirmed() && entry.deadline < entry.scheduled {
-            entry.scheduled = entry.deadline;
+        let before = std::mem::replace(&mut entry.deadline, now + timeout);
+        if entry.deadline < before && entry.is_confirmed() {
             let deadline = entry.deadline;
-            self.timers.schedule(deadline, ct);
-            self.trim_timers();
-        }
-    }
-
-    /// Throws superseded items away when they outnumber connections.
-    fn trim_timers(&mut self) {
-        if self.timers.len() > 2 * self.table.slab.len() + 1024 {
-            let slab = &self.table.slab;
-            self.timers.retain(|at, ct| slab.get(ct).is_some_and(|entry| entry.scheduled == at));
+            self.wheel.hasten(ct.slot, deadline);
         }
     }
 
@@ -617,14 +666,19 @@ impl Conntrack {
         if confirmed {
             self.report(EventKind::Destroy, ct);
         }
+        if confirmed {
+            self.wheel.cancel(ct.slot);
+        }
         self.table.unlink(ct);
-        self.dying.push(ct);
+        self.dying.push_back(ct);
     }
 
-    /// Frees the places of connections taken out: no packet is at work.
-    fn bury(&mut self) {
-        while let Some(ct) = self.dying.pop() {
-            self.table.slab.remove(ct);
+    /// Frees the places of connections taken out, at most `limit`: no packet is at work.
+    pub(crate) fn bury(&mut self, limit: usize) {
+        for _ in 0..limit.min(self.dying.len()) {
+            if let Some(ct) = self.dying.pop_front() {
+                self.table.forget(ct);
+            }
         }
     }
 
@@ -634,7 +688,8 @@ impl Conntrack {
         let same = |table: &Table| {
             let (loser, winner) = (table.slab.get(loser)?, table.slab.get(winner)?);
             let nat = Status::NAT;
-            Some(loser.tuples == winner.tuples && loser.status & nat == winner.status & nat)
+            let tuples = |entry: &Entry| [entry.tuple(Direction::Original), entry.tuple(Direction::Reply)];
+            Some(tuples(loser) == tuples(winner) && loser.status & nat == winner.status & nat)
         };
         let allowed = !matches!(protocol, ipproto::TCP | ipproto::SCTP);
         let joins = allowed && direction == Direction::Original && same(&self.table) == Some(true);
@@ -922,16 +977,15 @@ mod tests {
     }
 
     #[test]
-    fn timers_stay_bounded_when_deadlines_jump() {
+    fn a_deadline_that_jumps_is_met() {
         let mut bench = Bench::new(Config::default());
         let (ct, _) = bench.pass(&request(1)).flow().unwrap();
-        for _ in 0..100_000 {
+        for _ in 0..10_000 {
             bench.ct.refresh(bench.now, ct, Duration::from_secs(432_000));
             bench.ct.refresh(bench.now, ct, Duration::from_secs(10));
             bench.now = bench.now + Duration::from_secs(9);
             bench.ct.expire(bench.now);
         }
-        assert!(bench.ct.timers.len() < 4096, "{}", bench.ct.timers.len());
         assert!(bench.ct.entry(ct).is_some());
     }
 }

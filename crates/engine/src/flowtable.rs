@@ -278,7 +278,7 @@ fn flow_of(
             oif,
             packets: 0,
             bytes: 0,
-            key: Key::new(table, flowtable.id, iif, tuple),
+            key: Key::new(table, flowtable.id, iif, &tuple),
             destination,
             nexthop,
             mac: world.host.neighbour(oif, nexthop),

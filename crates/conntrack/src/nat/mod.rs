@@ -111,7 +111,7 @@ impl Conntrack {
         if entry.status.intersects(done(manip)) {
             return NatVerdict::Drop;
         }
-        let (original, reply) = (entry.tuples[0], entry.tuples[1]);
+        let (original, reply) = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply));
         let Some(current) = outgoing(&reply, &original) else { return NatVerdict::Drop };
         let range = with_netmap(range, &current, manip);
         let Some(chosen) = self.unique_tuple(ct, &current, &range, manip) else { return NatVerdict::Drop };
@@ -120,7 +120,7 @@ impl Conntrack {
         let Some(entry) = self.table.slab.get_mut(ct) else { return NatVerdict::Drop };
         entry.status |= done(manip);
         if changed {
-            entry.tuples[1] = Tuple { zone: reply.zone, ..answer };
+            entry.set_tuple(Direction::Reply, Tuple { zone: reply.zone, ..answer });
             entry.status |= changes(manip);
             if manip == Manip::Source {
                 self.table.link_source(ct);
@@ -133,7 +133,7 @@ impl Conntrack {
     /// to change when its tuple is taken.
     pub fn nat_null_bind(&mut self, ct: CtRef, manip: Manip) -> NatVerdict {
         let Some(entry) = self.table.slab.get(ct) else { return NatVerdict::Accept };
-        let reply = &entry.tuples[1];
+        let reply = entry.tuple(Direction::Reply);
         let address = match manip {
             Manip::Source => reply.dst,
             Manip::Destination => reply.src,

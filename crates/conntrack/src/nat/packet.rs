@@ -37,7 +37,7 @@ impl Conntrack {
         let Some(target) = target(entry, direction) else { return NatVerdict::Drop };
         let changed = if icmp_error {
             let quoted = entry.tuple(direction.opposite());
-            translate_quote(packet, &headers, quoted, manip)
+            translate_quote(packet, &headers, &quoted, manip)
                 .and_then(|()| set_end(packet, &headers, end_of(manip), &target).map(|_| ()))
         } else {
             set_end(packet, &headers, end_of(manip), &target).map(|_| ())
@@ -335,7 +335,7 @@ mod tests {
 
             // Setting both ends to what they were.
             let (flow, _) = tracking.flow().unwrap();
-            let original = *bench.ct.entry(flow).unwrap().tuple(Direction::Original);
+            let original = bench.ct.entry(flow).unwrap().tuple(Direction::Original);
             let mut undone = packet.clone();
             undone.with(|packet, info| {
                 let headers = Headers::of(info).unwrap();

@@ -4,7 +4,7 @@ use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Address, L3, Tuple};
 
 use super::{Manip, NatFlags, NatRange, outgoing};
-use crate::entry::CtRef;
+use crate::entry::{CtRef, Direction};
 use crate::track::Conntrack;
 
 /// The most ports tried in the first round.
@@ -54,14 +54,14 @@ impl Conntrack {
 
     /// Whether replies to `tuple` would be taken for those of another connection (`nf_nat_used_tuple`).
     fn is_used(&self, ct: CtRef, tuple: &Tuple) -> bool {
-        let zone = self.entry(ct).map(|entry| entry.tuples[1].zone).unwrap_or_default();
+        let zone = self.entry(ct).map(|entry| entry.tuple(Direction::Reply).zone).unwrap_or_default();
         tuple.inverted().is_some_and(|reply| self.table.is_taken(&Tuple { zone, ..reply }, ct))
     }
 
     /// The mapping that another connection of the same source has, if it is in range (`find_appropriate_src`).
     fn same_mapping(&self, current: &Tuple, range: &NatRange) -> Option<Tuple> {
         self.table.source_mappings(current).find_map(|entry| {
-            let mapped = outgoing(&entry.tuples[1], current)?;
+            let mapped = outgoing(&entry.tuple(Direction::Reply), current)?;
             let tuple = Tuple { src: mapped.src, src_id: mapped.src_id, ..*current };
             in_range(&tuple, range).then_some(tuple)
         })

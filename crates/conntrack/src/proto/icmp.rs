@@ -5,11 +5,11 @@ use ironweir_wire::L3;
 
 use super::Outcome;
 use crate::config::Timeouts;
-use crate::entry::Entry;
+use crate::entry::{Direction, Entry};
 use crate::reason::InvalidReason;
 
 pub(crate) fn packet(entry: &Entry, timeouts: &Timeouts) -> Outcome {
-    let tuple = &entry.tuples[0];
+    let tuple = entry.tuple(Direction::Original);
     match tuple.l3 {
         L3::V4 if opens_v4(tuple.icmp_type()) => Outcome::Refresh(timeouts.icmp),
         L3::V6 if opens_v6(tuple.icmp_type()) => Outcome::Refresh(timeouts.icmpv6),

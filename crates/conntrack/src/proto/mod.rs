@@ -10,22 +10,7 @@ pub(crate) mod udp;
 
 use std::time::Duration;
 
-use ironweir_wire::Instant;
-
 use crate::reason::InvalidReason;
-
-/// What a tracker keeps in the entry.
-#[derive(Clone, Debug)]
-pub(crate) enum Proto {
-    Tcp(tcp::Tcp),
-    Sctp(sctp::Sctp),
-    /// UDP and UDP-Lite: when the exchange, if it lasts till then, counts as a stream.
-    Udp {
-        stream_from: Instant,
-    },
-    /// All others.
-    Stateless,
-}
 
 /// What a tracker says of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use ironweir_wire::{Headers, Packet, PacketInfo, rewrite};
 
-use super::{Outcome, Proto};
+use super::Outcome;
 use crate::config::Timeouts;
 use crate::entry::{Direction, Entry};
 use crate::reason::InvalidReason;
@@ -37,6 +37,21 @@ impl SctpStatus {
     /// Whether the association is ending, so that it may be dropped early (`sctp_can_early_drop`).
     pub const fn is_closing(self) -> bool {
         matches!(self, SctpStatus::ShutdownSent | SctpStatus::ShutdownRecd | SctpStatus::ShutdownAckSent)
+    }
+
+    /// The state of a number; [`SctpStatus::None`] for what is no state's.
+    pub(crate) const fn from_number(number: u8) -> SctpStatus {
+        match number {
+            1 => SctpStatus::Closed,
+            2 => SctpStatus::CookieWait,
+            3 => SctpStatus::CookieEchoed,
+            4 => SctpStatus::Established,
+            5 => SctpStatus::ShutdownSent,
+            6 => SctpStatus::ShutdownRecd,
+            7 => SctpStatus::ShutdownAckSent,
+            8 => SctpStatus::HeartbeatSent,
+            _ => SctpStatus::None,
+        }
     }
 
     /// The word `conntrack -L` prints.
@@ -97,8 +112,10 @@ struct Chunk {
     initiate_tag: Option<u32>,
 }
 
+#[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
 pub(crate) fn packet(
     entry: &mut Entry,
+    sctp: &mut Sctp,
     direction: Direction,
     packet: &Packet<'_>,
     info: &PacketInfo,
@@ -115,7 +132,6 @@ pub(crate) fn packet(
         return Outcome::Invalid(InvalidReason::Combination);
     };
     let confirmed = entry.is_confirmed();
-    let Proto::Sctp(sctp) = &mut entry.proto else { return Outcome::Invalid(InvalidReason::State) };
     if !confirmed {
         // Nothing that ends an association or answers may begin one (RFC 9260 §8.4).
         if kinds.any(&[chunk::ABORT, chunk::SHUTDOWN_COMPLETE, chunk::COOKIE_ACK])
@@ -127,7 +143,9 @@ pub(crate) fn packet(
     if !kinds.any(&OWN_TAG_RULES) && tag != sctp.tags[direction as usize] {
         return Outcome::Invalid(InvalidReason::VerificationTag);
     }
-    sctp.packet(&mut entry.status, direction, tag, packet, info, &kinds, timeouts)
+    let outcome = sctp.packet(&mut entry.status, direction, tag, packet, info, &kinds, timeouts);
+    entry.state = sctp.status as u8;
+    outcome
 }
 
 /// Chunks for which the tag is judged one by one (RFC 9260 §8.5.1).

@@ -10,7 +10,7 @@ use ironweir_wire::tcp::{Header, Options, flag};
 use ironweir_wire::{Packet, PacketInfo};
 
 use super::tcp_table::{Segment, Step, step};
-use super::{Outcome, Proto, checksum_is_valid};
+use super::{Outcome, checksum_is_valid};
 use crate::config::{Config, Timeouts};
 use crate::entry::{Direction, Entry};
 use crate::reason::InvalidReason;
@@ -40,6 +40,25 @@ impl TcpStatus {
     pub const fn is_closing(self) -> bool {
         use TcpStatus::{Close, CloseWait, FinWait, LastAck, TimeWait};
         matches!(self, FinWait | LastAck | TimeWait | Close | CloseWait)
+    }
+
+    /// The state of a number; [`TcpStatus::None`] for what is no state's.
+    pub(crate) const fn from_number(number: u8) -> TcpStatus {
+        use TcpStatus::{
+            Close, CloseWait, Established, FinWait, LastAck, SynRecv, SynSent, SynSent2, TimeWait,
+        };
+        match number {
+            1 => SynSent,
+            2 => SynRecv,
+            3 => Established,
+            4 => FinWait,
+            5 => CloseWait,
+            6 => LastAck,
+            7 => TimeWait,
+            8 => Close,
+            9 => SynSent2,
+            _ => TcpStatus::None,
+        }
     }
 
     /// The word `conntrack -L` prints.
@@ -161,6 +180,7 @@ struct Seen<'a> {
 #[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
 pub(crate) fn packet(
     entry: &mut Entry,
+    tcp: &mut Tcp,
     direction: Direction,
     packet: &Packet<'_>,
     info: &PacketInfo,
@@ -187,11 +207,12 @@ pub(crate) fn packet(
     let seen = Seen { header, options: &options, segment, end, ack_moved, proxied };
 
     let confirmed = entry.is_confirmed();
-    let Proto::Tcp(tcp) = &mut entry.proto else { return Outcome::Invalid(InvalidReason::State) };
     if !confirmed && !tcp.open(&seen, config) {
         return Outcome::Invalid(InvalidReason::NotABeginning);
     }
-    tcp.segment(&mut entry.status, direction, &seen, config, timeouts, remaining)
+    let outcome = tcp.segment(&mut entry.status, direction, &seen, config, timeouts, remaining);
+    entry.state = tcp.status as u8;
+    outcome
 }
 
 /// `tcp_error`: a whole header, a possible set of flags, and a right checksum if that is asked; `None` when all is so.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Instant, Packet, PacketInfo, udp};
 
-use super::{Outcome, Proto, checksum_is_valid};
+use super::{Outcome, checksum_is_valid};
 use crate::config::Timeouts;
 use crate::entry::Entry;
 use crate::reason::InvalidReason;
@@ -26,10 +26,9 @@ pub(crate) fn packet(
         return Outcome::Invalid(reason);
     }
     if !entry.is_confirmed() {
-        entry.proto = Proto::Udp { stream_from: now + STREAM_AFTER };
+        entry.kept = (now + STREAM_AFTER).nanos();
     }
-    let Proto::Udp { stream_from } = entry.proto else { return Outcome::Invalid(InvalidReason::State) };
-    if !entry.status.contains(Status::SEEN_REPLY) || now <= stream_from {
+    if !entry.status.contains(Status::SEEN_REPLY) || now.nanos() <= entry.kept {
         return Outcome::Refresh(timeouts.udp);
     }
     if !entry.status.contains(Status::NAT_CLASH) {
@@ -44,7 +43,7 @@ fn flaw(packet: &Packet<'_>, info: &PacketInfo, entry: &Entry, verify: bool) -> 
         return Some(InvalidReason::Header);
     };
     let (length, have) = (usize::from(header.length), info.transport_len());
-    let (covered, sound, checked) = if entry.tuples[0].l4 == ipproto::UDPLITE {
+    let (covered, sound, checked) = if entry.l4() == ipproto::UDPLITE {
         let covered = if length == 0 { have } else { length };
         let sound = (udp::HEADER_LEN..=have).contains(&covered) && header.checksum != 0;
         (covered, sound, true)

@@ -36,7 +36,7 @@ pub use self::options::Offer;
 use self::options::Seen;
 use self::segment::segment;
 use crate::entry::{CtInfo, CtRef, Direction};
-use crate::proto::{Proto, checksum_is_valid, tcp::TcpStatus};
+use crate::proto::{checksum_is_valid, tcp::TcpStatus};
 use crate::seqadj::replace_option;
 use crate::track::Conntrack;
 
@@ -205,9 +205,9 @@ impl Conntrack {
         ct: CtRef,
         ctinfo: CtInfo,
     ) -> ProxyVerdict {
-        let Some((proxied, status, window)) = self.entry(ct).and_then(|entry| match &entry.proto {
-            Proto::Tcp(tcp) => Some((entry.proxied()?, tcp.status, tcp.max_window(Direction::Original))),
-            _ => None,
+        let Some((proxied, status, window)) = self.entry(ct).and_then(|entry| {
+            let window = self.table.tcp(ct)?.max_window(Direction::Original);
+            Some((entry.proxied()?, entry.tcp_status()?, window))
         }) else {
             return ProxyVerdict::Pass;
         };
