@@ -37,6 +37,8 @@ pub struct Conntrack {
     events: VecDeque<Event>,
     stats: Stats,
     pub(crate) random: u64,
+    /// When the last packet came.
+    pub(crate) seen: Instant,
     pub(crate) cookies: crate::synproxy::cookie::Keys,
     pub(crate) synproxy_stats: SynproxyStats,
 }
@@ -140,6 +142,7 @@ impl Conntrack {
             events: VecDeque::new(),
             stats: Stats::default(),
             random: seed ^ 0xa076_1d64_78bd_642f,
+            seen: Instant::ZERO,
             cookies: crate::synproxy::cookie::Keys::from_seed(seed),
             synproxy_stats: SynproxyStats::default(),
         }
@@ -170,6 +173,7 @@ impl Conntrack {
         info: &PacketInfo,
         template: &Template,
     ) -> PacketIn {
+        self.seen = now;
         let Some(headers) = Headers::of(info) else { return self.invalid(InvalidReason::NoTuple) };
         let Some(tuple) = headers.tuple(packet) else { return self.invalid(InvalidReason::NoTuple) };
         let verify = self.config.checksum && !template.local;

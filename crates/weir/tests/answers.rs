@@ -1,5 +1,5 @@
-//! What is sent in answer to packets - `reject` in all its forms, `dup`, `fwd`, the host's own ICMP errors, with and without
-//! NAT - by this machine's kernel and by the engine, byte by byte. See `answers/kernel.py` for how the kernel is asked.
+//! What is sent in answer to packets - `reject` in all its forms, `dup`, `fwd`, the host's own ICMP errors - and what NAT makes
+//! of packets, errors and their quotes, as far as nothing is drawn at random, by this machine's kernel and by the engine, byte by byte. See `answers/kernel.py` for how the kernel is asked.
 //!
 //! Random by nature and masked: the identification of an ICMP error's IPv4 header (and its checksum), the flow label of an
 //! ICMPv6 error.

@@ -15,6 +15,7 @@ pub mod headers;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod jhash;
 pub mod packet;
 pub mod protocol;
 pub mod reply;

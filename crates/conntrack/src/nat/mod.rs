@@ -4,6 +4,7 @@
 //! replies will look like. Packets are then changed to what the tuple of the opposite direction, inverted, says.
 
 mod packet;
+mod spread;
 mod unique;
 
 use ironweir_wire::{Address, L3, Tuple};

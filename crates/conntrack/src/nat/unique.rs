@@ -1,16 +1,20 @@
 //! The search for a tuple that is in range and not taken (`get_unique_tuple` of `nf_nat_core.c`).
 
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Address, L3, Tuple};
+use ironweir_wire::{L3, Tuple};
 
-use super::{Manip, NatFlags, NatRange, outgoing};
+use super::{Manip, NatFlags, NatRange, outgoing, spread};
 use crate::entry::{CtRef, Direction};
+use crate::proto::tcp::{TcpStatus, after};
+use crate::status::Status;
 use crate::track::Conntrack;
 
 /// The most ports tried in the first round.
 const MAX_ATTEMPTS: u32 = 128;
 /// Below this many attempts no further round is begun.
 const MIN_ATTEMPTS: u32 = 16;
+/// With so many attempts left of a round, closed connections make room (`NF_NAT_HARDER_THRESH`).
+const LAST_ATTEMPTS: u32 = MAX_ATTEMPTS / 4;
 
 impl Conntrack {
     /// What packets of a new connection shall look like. It may be taken nevertheless when the range is used up; then
@@ -35,7 +39,17 @@ impl Conntrack {
             }
         }
         let mut tuple = *current;
-        self.choose_address(&mut tuple, range, manip);
+        if range.flags.contains(NatFlags::MAP_IPS) {
+            let address = if range.min_addr == range.max_addr {
+                range.min_addr
+            } else {
+                spread::address(&tuple, range, manip)
+            };
+            match manip {
+                Manip::Source => tuple.src = address,
+                Manip::Destination => tuple.dst = address,
+            }
+        }
         if !random {
             let fits = if range.flags.contains(NatFlags::PROTO_SPECIFIED) {
                 !range.flags.contains(NatFlags::PROTO_OFFSET)
@@ -67,38 +81,12 @@ impl Conntrack {
         })
     }
 
-    /// An address of the range. One of several is chosen by a hash of source and destination, or of the source alone if it
-    /// shall persist, so that a client keeps its address (`find_best_ips_proto`).
-    fn choose_address(&self, tuple: &mut Tuple, range: &NatRange, manip: Manip) {
-        if !range.flags.contains(NatFlags::MAP_IPS) {
-            return;
-        }
-        let address = if range.min_addr == range.max_addr {
-            range.min_addr
-        } else {
-            let persistent = range.flags.contains(NatFlags::PERSISTENT);
-            let hashed = Tuple {
-                dst: if persistent { Address::UNSPECIFIED } else { tuple.dst },
-                src_id: 0,
-                dst_id: 0,
-                l4: 0,
-                ..*tuple
-            };
-            spread(
-                range,
-                tuple.l3,
-                hashed.hash(&self.table.key),
-                hashed.hash(&self.table.key).rotate_left(32),
-            )
-        };
-        match manip {
-            Manip::Source => tuple.src = address,
-            Manip::Destination => tuple.dst = address,
-        }
-    }
-
     /// A port or id of the range that makes the tuple unique, by a bounded search (`nf_nat_l4proto_unique_tuple`).
     fn choose_id(&mut self, ct: CtRef, tuple: &mut Tuple, range: &NatRange, manip: Manip) {
+        let expected = self.entry(ct).is_some_and(|entry| entry.master().is_some());
+        if tuple.l4 == ipproto::GRE && !expected {
+            return; // not PPTP's
+        }
         let Some((first, size)) = id_range(tuple, range, manip) else { return };
         let by_source = manip == Manip::Source || is_icmp(tuple);
         let old = if by_source { tuple.src_id } else { tuple.dst_id };
@@ -111,14 +99,15 @@ impl Conntrack {
         };
         let mut attempts = size.min(MAX_ATTEMPTS);
         loop {
-            for _ in 0..attempts {
+            for attempt in 0..attempts {
                 let id = (first + offset % size) as u16;
                 if by_source {
                     tuple.src_id = id;
                 } else {
                     tuple.dst_id = id;
                 }
-                if !self.is_used(ct, tuple) {
+                let last = attempts - attempt <= LAST_ATTEMPTS;
+                if !self.is_used(ct, tuple) || (last && self.evict(ct, tuple)) {
                     return;
                 }
                 offset = offset.wrapping_add(1) & 0xffff;
@@ -129,6 +118,37 @@ impl Conntrack {
             attempts /= 2;
             offset = self.draw();
         }
+    }
+
+    /// Before the search gives up: a TCP connection that is closed, and whose client's numbers the new one's have passed,
+    /// makes room (`nf_nat_used_tuple_harder`). Whether it did.
+    fn evict(&mut self, ct: CtRef, tuple: &Tuple) -> bool {
+        let Some(reply) = tuple.inverted().filter(|_| tuple.l4 == ipproto::TCP) else { return false };
+        let Some(zone) = self.entry(ct).map(crate::Entry::zone) else { return false };
+        let Some((old, direction)) = self.table.find(&reply, zone) else { return false };
+        let (Some(new_end), Some((old_status, old_end))) = (self.opened(ct), self.tcp_end(old)) else {
+            return false;
+        };
+        let refuses = Status::FIXED_TIMEOUT | Status::DYING | Status::OFFLOAD | Status::HW_OFFLOAD;
+        let Some(flags) = self.entry(old).map(crate::Entry::status) else { return false };
+        let over = old_status as u8 >= TcpStatus::TimeWait as u8
+            && direction == Direction::Reply
+            && flags.contains(Status::SRC_NAT)
+            && !flags.intersects(refuses)
+            && after(new_end, old_end);
+        if over {
+            self.kill(self.seen, old);
+        }
+        over
+    }
+
+    /// The number behind the SYN of a TCP connection that begins.
+    fn opened(&self, ct: CtRef) -> Option<u32> {
+        self.tcp_end(ct).filter(|(status, _)| *status == TcpStatus::SynSent).map(|(_, end)| end)
+    }
+
+    fn tcp_end(&self, ct: CtRef) -> Option<(TcpStatus, u32)> {
+        Some((self.entry(ct)?.tcp_status()?, self.table.tcp(ct)?.sent_end(Direction::Original)))
     }
 
     /// Sixteen pseudo-random bits (SplitMix64 of the seed).
@@ -148,6 +168,9 @@ fn id_range(tuple: &Tuple, range: &NatRange, manip: Manip) -> Option<(u32, u32)>
     let given = (u32::from(least), u32::from(greatest - least) + 1);
     if is_icmp(tuple) {
         return Some(if specified { given } else { (0, 65_536) });
+    }
+    if tuple.l4 == ipproto::GRE {
+        return Some(if specified { given } else { (1, 65_535) });
     }
     if !has_ports(tuple) {
         return None;
@@ -193,30 +216,12 @@ fn id_in_range(tuple: &Tuple, range: &NatRange, manip: Manip) -> bool {
     (range.min_proto..=range.max_proto).contains(&id)
 }
 
-/// An address of the range, evenly by a 128-bit hash.
-fn spread(range: &NatRange, l3: L3, high: u64, low: u64) -> Address {
-    let number = |address: Address| match l3 {
-        L3::V4 => u128::from(u32::from_be_bytes(address.as_v4())),
-        _ => u128::from_be_bytes(address.0),
-    };
-    let (first, last) = (number(range.min_addr), number(range.max_addr));
-    let hash = u128::from(high) << 64 | u128::from(low);
-    let chosen = match last.wrapping_sub(first).checked_add(1) {
-        Some(size) if last >= first => first + hash % size,
-        Some(_) => first,
-        None => hash,
-    };
-    match l3 {
-        L3::V4 => Address::v4((chosen as u32).to_be_bytes()),
-        _ => Address(chosen.to_be_bytes()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Config;
     use crate::testing::{Bench, Bytes, v4};
+    use ironweir_wire::Address;
 
     const PUBLIC: Address = Address::v4([203, 0, 113, 1]);
 
@@ -303,6 +308,45 @@ mod tests {
         let mut packet = Bytes::udp((v4(1), 9), (PUBLIC, 1234), L3::V4, b"");
         bench.route(&mut packet, Some(range), None);
         assert_eq!((packet.tuple().dst, packet.tuple().dst_id), (v4(80), 2234));
+    }
+
+    /// A connection through one public port, closed by both sides; then a SYN of another host to the same peer.
+    fn after_a_closed_one(seq: u32) -> (bool, usize) {
+        use ironweir_wire::tcp::flag::{ACK, FIN, SYN};
+        use ironweir_wire::tcp::{CHECKSUM_AT, Header};
+        let mut bench = Bench::new(Config::default());
+        let range = public().with_ports(7000, 7000);
+        let segment = |src: (Address, u16), dst: (Address, u16), flags, seq, ack| {
+            let header =
+                Header { src: src.1, dst: dst.1, seq, ack, flags, window: 1000, ..Header::default() };
+            Bytes::ip(src.0, dst.0, L3::V4, ipproto::TCP, header.emit().to_vec(), Some(CHECKSUM_AT))
+        };
+        let (client, peer) = ((v4(1), 1000), (v4(2), 80));
+        let there = |flags, seq, ack| segment(client, peer, flags, seq, ack);
+        let back = |flags, seq, ack| segment(peer, (PUBLIC, 7000), flags, seq, ack);
+        for mut packet in [
+            there(SYN, 100, 0),
+            back(SYN | ACK, 500, 101),
+            there(ACK, 101, 501),
+            there(FIN | ACK, 101, 501),
+            back(FIN | ACK, 501, 102),
+            there(ACK, 102, 502),
+        ] {
+            assert!(bench.route(&mut packet, None, Some(range)).flow().is_some());
+        }
+        let syn = segment((v4(3), 1000), peer, SYN, seq, 0);
+        let tracking = bench.enter(&syn);
+        let (flow, _) = tracking.flow().unwrap();
+        bench.ct.nat_null_bind(flow, Manip::Destination);
+        bench.ct.nat_setup(flow, &range, Manip::Source);
+        let confirmed = bench.ct.confirm(bench.now, tracking);
+        (matches!(confirmed, crate::Confirm::Pass(_)), bench.ct.len())
+    }
+
+    #[test]
+    fn a_closed_connection_makes_room_for_one_whose_numbers_are_ahead() {
+        assert_eq!(after_a_closed_one(102), (true, 1));
+        assert_eq!(after_a_closed_one(101), (false, 1), "the peer would take it for the old one");
     }
 
     #[test]

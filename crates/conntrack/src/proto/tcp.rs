@@ -369,6 +369,11 @@ impl Tcp {
             && self.sides[Direction::Original as usize].end.wrapping_sub(1) == seen.header.seq
     }
 
+    /// The highest number a side has sent, plus one (`td_end`).
+    pub(crate) fn sent_end(&self, direction: Direction) -> u32 {
+        self.sides[direction as usize].end
+    }
+
     /// The largest window a side has offered (`td_maxwin`).
     pub(crate) fn max_window(&self, direction: Direction) -> u32 {
         self.sides[direction as usize].max_window

@@ -40,7 +40,7 @@ for dev in "lo", "v0", "v1", "s0", "s1", "d0", "d1":
 for dev, net, far in ("v1", 1, "0a"), ("s1", 2, "0b"):
     run("ip", "addr", "add", f"10.{net}.0.254/24", "dev", dev)
     run("ip", "-6", "addr", "add", f"fd0{net}::fe/64", "dev", dev, "nodad")
-    for address in f"10.{net}.0.1", f"10.{net}.0.3", f"fd0{net}::1":
+    for address in [f"10.{net}.0.{n}" for n in range(1, 6)] + [f"fd0{net}::{n}" for n in range(1, 6)]:
         run("ip", "neigh", "add", address, "lladdr", "02:00:00:00:00:" + far, "dev", dev)
 # The far ends are hosts of their own: the kernel must not take what arrives there.
 run("nft", "-f", "-", text="table netdev far {\n" + "".join(
@@ -178,7 +178,44 @@ send("v", "and is reset", tcp(C, S, 1030, 900, 1001, 5001, 0x18, b"Q"))
 send("v", "masqueraded", udp(C, S, 1040, 1100))
 send("s", "an answer to it", udp(S, "10.2.0.254", 1100, 1040))
 send("s", "time exceeded for an answer to it", udp(S, "10.2.0.254", 1100, 1040, ttl=1))
+for host in range(1, 6):
+    C = f"10.1.0.{host}"
+    for port in 1101, 1102, 1103, 1110, 1111, 1112:
+        for at, to in enumerate((S, "10.2.0.2")):
+            send("v", f"{port} from {host} to {to}", udp(C, to, 2000 + 10 * host + at, port))
+C = "10.1.0.1"
+send("v", "redirected and refused", udp(C, S, 2100, 1113))
+send("v", "hairpin", udp(C, R, 2101, 1114))
+out = udp(R, "10.1.0.3", 2101, 9999)
+send("v", "hairpin, the answer", udp("10.1.0.3", R, 9999, 2101))
+send("v", "hairpin, an error for the answer", icmp(C, R, 3, 3, b"\0" * 4, udp(R, C, 1114, 2101)))
+send("v", "hairpin, an error of the inner host", icmp("10.1.0.3", R, 3, 3, b"\0" * 4, out))
+send("v", "prefix", udp(C, "10.9.0.2", 2102, 7))
+send("s", "prefix, the answer", udp("10.2.0.2", C, 7, 2102))
+send("s", "an error from a router behind", icmp("10.2.0.4", C, 11, 0, b"\0" * 4, udp(C, "10.2.0.2", 2102, 7)))
+send("s", "a redirect", icmp("10.2.0.4", C, 5, 1, b"\n\2\0\5", udp(C, "10.2.0.2", 2102, 7)))
+send("v", "echo", icmp(C, "10.2.0.2", 8, 0, b"\x12\x34\0\1", b"data"))
+send("s", "echo reply", icmp("10.2.0.2", "10.2.0.77", 0, 0, b"\x12\x34\0\1", b"data"))
+send("s", "an error about the echo", icmp("10.2.0.4", "10.2.0.77", 3, 1, b"\0" * 4,
+                                         icmp("10.2.0.77", "10.2.0.2", 8, 0, b"\x12\x34\0\1", b"data")))
+send("v", "GRE", ip(C, S, 47, b"\0\0\x08\0" + b"inner"))
+send("s", "GRE back", ip(S, "10.2.0.78", 47, b"\0\0\x08\0" + b"inner"))
+send("v", "another protocol", ip(C, S, 99, b"whatever"))
+send("s", "another protocol back", ip(S, "10.2.0.78", 99, b"whatever"))
+send("s", "an error about it", icmp(S, "10.2.0.78", 3, 2, b"\0" * 4, ip("10.2.0.78", S, 99, b"whatever")))
+send("s", "an error about the masqueraded", icmp(S, "10.2.0.254", 3, 3, b"\0" * 4, udp("10.2.0.254", S, 1040, 1100)))
+send("v", "an error about the answer", icmp(C, S, 3, 3, b"\0" * 4, udp(S, C, 1100, 1040)))
 C, S, R = "fd01::1", "fd02::1", "fd01::fe"
+for host in range(1, 6):
+    C = f"fd01::{host}"
+    for port in 1101, 1102, 1103, 1111:
+        for at, to in enumerate((S, "fd02::2")):
+            send("v", f"IPv6 {port} from {host} to {to}", udp(C, to, 2000 + 10 * host + at, port))
+C = "fd01::1"
+send("v", "IPv6 masqueraded", udp(C, S, 2040, 1100))
+send("s", "IPv6 answer", udp(S, "fd02::fe", 1100, 2040))
+send("s", "IPv6 error about it", icmp(S, "fd02::fe", 1, 4, b"\0" * 4, udp("fd02::fe", S, 2040, 1100)))
+send("v", "IPv6 reset behind destination NAT", tcp(C, R, 2050, 800, 1000, 0, 2))
 send("v", "IPv6 unreachable", udp(C, S, 1000, 500))
 send("v", "IPv6 unreachable, cut to 1280 bytes", udp(C, S, 1000, 500, b"w" * 1300))
 send("v", "IPv6 unreachable with a code", udp(C, S, 1001, 501))
