@@ -194,8 +194,8 @@ impl Defrag {
         }
     }
 
-    /// Takes a packet whose network header is at [`Packet::network`]. Fragments of different zones and interfaces do not
-    /// meet.
+    /// Takes a packet whose network header is at [`Packet::network`]. Fragments of different zones do not meet, nor do
+    /// link-local ones of different interfaces.
     pub fn push(&mut self, now: Instant, packet: &Packet<'_>, zone: u16) -> Fragment {
         self.expire(now);
         let piece = match look(packet, zone) {
@@ -293,15 +293,13 @@ impl Queue {
         if length == 0 || end > LEN_MAX || beyond || (!piece.more && end < self.length) {
             return Err(FragmentError::Malformed);
         }
+        // Fragments that follow one another are one run: what lies within repeats it, whatever its bytes; what lies partly in
+        // one overlaps (`inet_frag_queue_insert`).
         let place = self.parts.partition_point(|part| part.offset < piece.offset);
-        let after = self.parts.get(place);
-        let before = place.checked_sub(1).and_then(|at| self.parts.get(at));
-        if after.is_some_and(|part| part.offset == piece.offset && part.bytes.len() == length) {
+        if self.runs().any(|(from, to)| from <= piece.offset && end <= to) {
             return Err(FragmentError::Duplicate);
         }
-        if after.is_some_and(|part| part.offset < end)
-            || before.is_some_and(|part| part.offset + part.bytes.len() > piece.offset)
-        {
+        if self.runs().any(|(from, to)| from < end && piece.offset < to) {
             return Err(FragmentError::Overlap);
         }
         let bytes = copy(packet, piece.payload_at, length).ok_or(FragmentError::Malformed)?;
@@ -315,6 +313,15 @@ impl Queue {
         self.last_seen |= !piece.more;
         self.largest = self.largest.max(piece.end.saturating_sub(packet.network()));
         Ok(cost)
+    }
+
+    /// Ranges without gaps.
+    fn runs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let follows = |a: &Part, b: &Part| a.offset + a.bytes.len() == b.offset;
+        self.parts.chunk_by(follows).filter_map(|run| {
+            let (first, last) = (run.first()?, run.last()?);
+            Some((first.offset, last.offset + last.bytes.len()))
+        })
     }
 
     fn is_complete(&self) -> bool {
@@ -396,7 +403,8 @@ fn look_v4(packet: &Packet<'_>, zone: u16) -> Result<Option<Piece>, FragmentErro
             protocol: header.protocol,
             six: false,
             zone,
-            iif: packet.meta.iif.0,
+            // Not for devices of a VRF, of which there are none here.
+            iif: 0,
         },
         offset: usize::from(header.fragment_offset()) * 8,
         more: header.flags_offset & ipv4::FLAG_MORE != 0,
@@ -423,7 +431,7 @@ fn look_v6(packet: &Packet<'_>, zone: u16) -> Result<Option<Piece>, FragmentErro
             protocol: ipproto::FRAGMENT,
             six: true,
             zone,
-            iif: packet.meta.iif.0,
+            iif: if on_link(&header.dst) { packet.meta.iif.0 } else { 0 },
         },
         offset: usize::from(fragment.offset),
         more: fragment.more,
@@ -431,6 +439,12 @@ fn look_v6(packet: &Packet<'_>, zone: u16) -> Result<Option<Piece>, FragmentErro
         end,
         headers: Headers::V6(fragment),
     }))
+}
+
+/// Whether an address means something else on another link: a group, or link-local (`fq_find`).
+fn on_link(address: &Address) -> bool {
+    let [first, second, ..] = address.0;
+    first == 0xff || (first == 0xfe && second & 0xc0 == 0x80)
 }
 
 fn copy(packet: &Packet<'_>, offset: usize, length: usize) -> Option<Vec<u8>> {

@@ -3,8 +3,8 @@
 //! Each function writes a network packet without link header into `out`, and returns false, with `out` empty, when
 //! there is no answer to that packet: errors are not answered with errors, nor groups and later fragments at all.
 //!
-//! DIVERGES: the kernel answers only a packet whose transport checksum is right (`nf_ip_checksum`); here it is not
-//! verified, because a capture may hold checksums the network card was yet to fill in.
+//! DIVERGES: the kernel answers only a packet whose transport checksum is right; here that is asked apart
+//! ([`checksum_allows`]), because a capture may hold checksums the network card was yet to fill in.
 
 use crate::address::{Address, L3};
 use crate::checksum::Sum;
@@ -27,6 +27,32 @@ const FRAME_QUOTE_V6: usize = 1220;
 const INTERNET_CONTROL: u8 = 0xc0;
 /// The bits of the type of service an error copies (`IPTOS_TOS_MASK`).
 const TOS_MASK: u8 = 0x1e;
+
+/// Whether the packet's transport checksum is right, as far as the kernel wants it of what `reject` answers
+/// (`nf_reject_verify_csum`, `nf_ip_checksum`, `reject6_csum_ok`): protocols with other means, and UDP and GRE without a
+/// checksum, are not asked; of all others the sum over header and data must be right.
+pub fn checksum_allows(packet: &Packet<'_>, info: &PacketInfo) -> bool {
+    let Some((protocol, at)) = info.transport_header() else { return info.l3 == L3::V4 };
+    let length = info.transport_len();
+    let optional = match protocol {
+        ipproto::UDP => packet.be16(at + 6) == Some(0),
+        ipproto::GRE => packet.be16(at).is_some_and(|flags| flags & 0x8000 == 0),
+        ipproto::AH | ipproto::ESP | ipproto::SCTP | ipproto::UDPLITE | ipproto::DCCP => true,
+        _ => false,
+    };
+    if optional {
+        return true;
+    }
+    let sum = match info.l3 {
+        L3::V4 if !matches!(protocol, ipproto::TCP | ipproto::UDP) => Some(Sum::ZERO),
+        L3::V4 => ipv4::Header::read(packet, info.network)
+            .map(|header| Sum::ZERO.pseudo(L3::V4, &header.src, &header.dst, length, protocol)),
+        L3::V6 => ipv6::Header::read(packet, info.network)
+            .map(|header| Sum::ZERO.pseudo(L3::V6, &header.src, &header.dst, length, protocol)),
+        L3::Arp | L3::Other => None,
+    };
+    sum.and_then(|sum| sum.packet(packet, at, length)).is_some_and(Sum::is_valid)
+}
 
 /// The TCP reset that refuses the packet (`nf_reject_ip_tcphdr_get` and `_put`, `nf_reject_ip6_tcphdr_put`), from
 /// its destination to its source.

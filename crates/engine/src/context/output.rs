@@ -9,7 +9,7 @@ use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::checksum::Delta;
 use ironweir_wire::reply::{self, frame_unreachable, tcp_reset};
 use ironweir_wire::tcp::{self, flag};
-use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, ipv4, rewrite};
+use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketType, ipv4, rewrite};
 
 use super::decide;
 use crate::flight::{Flight, Made, MadeWay, World};
@@ -60,6 +60,9 @@ pub(super) fn reject(
         L3::V6 => true,
         _ => return,
     };
+    if world.host.conntrack.checksum && !reply::checksum_allows(packet, &flight.info) {
+        return;
+    }
     let code = match *reject {
         Reject::TcpReset => None,
         Reject::IcmpUnreach { code } => Some(code),
@@ -83,6 +86,9 @@ pub(super) fn reject(
             }
         }
         (None, _) => {
+            if way == MadeWay::Host && is_broadcast(world, flight, packet) {
+                return;
+            }
             if tcp_reset(packet, &flight.info, &mut bytes) {
                 let tracking =
                     if way == MadeWay::Host { attached(flight.tracking) } else { Tracking::default() };
@@ -104,6 +110,9 @@ pub(crate) fn icmp_error(
     code: u8,
     rest: [u8; 4],
 ) {
+    if !may_be_answered(world, flight, packet) {
+        return;
+    }
     let Some(source) = error_source(world, packet, flight.info.l3) else { return };
     let mut bytes = Vec::new();
     if !reply::icmp_error(packet, &flight.info, source, kind, code, rest, &mut bytes) {
@@ -122,6 +131,18 @@ pub(crate) fn icmp_error(
         set_identification(&mut bytes, [a, b]);
     }
     answer(world, attached(flight.tracking), MadeWay::Host, bytes);
+}
+
+/// Whether a packet is for one station, so that an answer to it is no flood (`icmp_send`, `icmp6_send`).
+fn may_be_answered(world: &World, flight: &Flight, packet: &Packet<'_>) -> bool {
+    packet.meta.packet_type == PacketType::Host && !is_broadcast(world, flight, packet)
+}
+
+fn is_broadcast(world: &World, flight: &Flight, packet: &Packet<'_>) -> bool {
+    flight.info.l3 == L3::V4
+        && packet
+            .array::<4>(packet.network() + 16)
+            .is_some_and(|to| world.host.is_broadcast(to.into()) || IpAddr::from(to).is_multicast())
 }
 
 /// What an answer carries of the connection of the packet it answers (`nf_conntrack_attach`).

@@ -3,6 +3,7 @@
 use ironweir_conntrack::defrag::Fragment;
 use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::fragment::split;
+use ironweir_wire::ipv6::find_fragment;
 use ironweir_wire::{IfIndex, L3, LinkType, Meta, Packet, dissect, dissect_network};
 
 use super::{Step, Way, dropped};
@@ -23,7 +24,11 @@ impl<O: Observer> Way<'_, O> {
         let list = generation.hooks(self.flight.info.l3).map_or(&[][..], |hooks| hooks.list(hook));
         let family = if self.flight.info.l3 == L3::V6 { Family::Ip6 } else { Family::Ip };
         let at = list.iter().position(|stage| *stage == Stage::Defragment);
-        let Some(at) = at.filter(|_| self.flight.info.is_fragment()) else {
+        // A packet that is all of its datagram's fragments loses its fragment header like others (`nf_ct_frag6_gather`).
+        let info = self.flight.info;
+        let fragment =
+            info.is_fragment() || (info.l3 == L3::V6 && find_fragment(packet, packet.network()).is_some());
+        let Some(at) = at.filter(|_| fragment) else {
             self.call(list, hook, family, packet)?;
             return on(self, packet);
         };

@@ -72,7 +72,12 @@ impl<O: Observer> Way<'_, O> {
 
     fn as_hosts_own(&mut self, made: &Made, packet: &mut Packet<'_>, like: &Packet<'_>) -> Step<IfIndex> {
         let Some((_, to)) = self.addresses(packet) else { return dropped(DropReason::UnknownProtocol) };
-        // Without routes: where the packet at work came from, or where it was to go.
+        let host = &self.world.host;
+        let wants_route = !matches!(made.way, MadeWay::Copy { .. }) && host.forward_to.is_none();
+        if wants_route && host.route(to).is_none() && host.local_interface(to).is_none() {
+            return dropped(DropReason::NoRoute);
+        }
+        // Without knowledge of a host: where the packet at work came from, or where it was to go.
         let other = if made.back { like.meta.iif } else { like.meta.oif };
         let fallback = if other.is_some() { other } else { like.meta.iif };
         match made.way {

@@ -70,6 +70,10 @@ impl<O: Observer> Way<'_, O> {
         }
         let forwarding = if to.is_ipv4() { host.forwarding_v4 } else { host.forwarding_v6 };
         if !forwarding {
+            // IPv6 tells that there is no route even so (`ip6_pkt_discard`); IPv4 does not (`ip_error`).
+            if to.is_ipv6() && host.route(to).is_none() {
+                self.no_route(packet);
+            }
             return dropped(DropReason::ForwardingOff);
         }
         if packet.meta.packet_type != PacketType::Host {

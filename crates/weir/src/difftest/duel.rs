@@ -35,8 +35,7 @@ impl<'r> Duel<'r> {
     /// # Errors
     /// If the kernel refuses them, or the engine does and the kernel does not.
     pub fn new(rig: &'r mut Rig, host: &Host, names: &Names, rules: &str) -> Result<Duel<'r>, RigError> {
-        rig.unload()?;
-        rig.flush()?;
+        rig.clear()?;
         rig.load(rules, names)?;
         let mirror = Mirror::new(host, names, rules, machine::now()).map_err(RigError::Engine)?;
         Ok(Duel { rig, mirror, host: host.clone(), names: names.clone() })

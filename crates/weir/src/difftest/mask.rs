@@ -88,7 +88,8 @@ pub fn is_own(host: &Host, oif: IfIndex, bytes: &[u8]) -> bool {
                 && bytes.get(26..30).is_some_and(|from| is_local(host, <[u8; 4]>::try_from(from).ok()))
         }
         Some(kind) if kind == ethertype::IPV6.to_be_bytes() => {
-            // Reports of groups (MLD) and solicitations, from an own or no address.
+            // Reports of groups (MLD), solicitations, redirects (which are limited by time, and no switch turns them off),
+            // from an own or no address.
             let from = bytes.get(22..38).and_then(|from| <[u8; 16]>::try_from(from).ok());
             let own = from == Some([0; 16]) || is_local(host, from);
             let (next, after) = match (bytes.get(20), bytes.get(54), bytes.get(62)) {
@@ -96,7 +97,7 @@ pub fn is_own(host: &Host, oif: IfIndex, bytes: &[u8]) -> bool {
                 (next, kind, _) => (next.copied(), kind.copied()),
             };
             own && next == Some(ipproto::ICMPV6)
-                && after.is_some_and(|kind| (130..=136).contains(&kind) || kind == 143)
+                && after.is_some_and(|kind| (130..=137).contains(&kind) || kind == 143)
         }
         _ => false,
     }

@@ -95,6 +95,10 @@ pub struct Rig {
     /// Holds the table that keeps the kernel from answering, which goes with its socket.
     _silence: InKernel,
     buffer: Vec<u8>,
+    host: Host,
+    arp: bool,
+    /// Whether fragments came, of which some may wait for others.
+    fragments: bool,
     router: NetworkNamespace,
     _world: NetworkNamespace,
 }
@@ -118,7 +122,7 @@ const BELL: [u8; 15] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 0];
 const BELL_INDEX: u32 = 60_000;
 
 /// Switches of the router, before its interfaces are made.
-const SWITCHES: [(&str, &str); 19] = [
+const SWITCHES: [(&str, &str); 20] = [
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/conf/all/send_redirects", "0"),
@@ -134,6 +138,8 @@ const SWITCHES: [(&str, &str); 19] = [
     // Memberships are reported at once and then no more.
     ("ipv6/conf/default/mldv2_unsolicited_report_interval", "1"),
     ("ipv6/conf/default/mldv1_unsolicited_report_interval", "1"),
+    // Answers have no flow label drawn by chance.
+    ("ipv6/auto_flowlabels", "0"),
     // Errors are not limited: the engine's are not.
     ("ipv4/icmp_ratelimit", "0"),
     ("ipv4/icmp_ratemask", "0"),
@@ -278,11 +284,28 @@ impl Rig {
             conntrack,
             _silence: silence,
             buffer: vec![0; 1 << 17],
+            host: host.clone(),
+            arp,
+            fragments: false,
             router,
             _world: world,
         };
         rig.settle()?;
         Ok(rig)
+    }
+
+    /// Takes rules and connections away. Fragments that wait are nothing the kernel can be told to forget: for their sake the
+    /// router is made anew.
+    ///
+    /// # Errors
+    /// [`RigError::Rules`].
+    pub fn clear(&mut self) -> Result<(), RigError> {
+        if self.fragments {
+            *self = Rig::new(&self.host, self.arp)?;
+            return Ok(());
+        }
+        self.unload()?;
+        self.flush()
     }
 
     /// Waits until the interfaces have said what they say when they come up, and forgets it.
@@ -329,6 +352,7 @@ impl Rig {
     /// [`RigError::Stuck`], and what the sockets say.
     pub fn inject(&mut self, iif: IfIndex, frame: &[u8], left: &mut Vec<Leaving>) -> Result<bool, RigError> {
         let Some((_, port)) = self.ports.iter().find(|(index, _)| *index == iif) else { return Ok(false) };
+        self.fragments |= may_be_fragment(frame);
         if port.send(frame).is_err() {
             return Ok(false);
         }
@@ -426,6 +450,17 @@ impl Rig {
     /// [`RigError::Read`].
     pub fn flush(&mut self) -> Result<(), RigError> {
         Ok(self.conntrack.flush(0)?)
+    }
+}
+
+/// Whether a frame may hold a fragment: IPv4 with an offset or more to come, IPv6 with any extension header.
+fn may_be_fragment(frame: &[u8]) -> bool {
+    match (frame.get(12..14), frame.get(20..22)) {
+        (Some([8, 0]), Some(flags)) => {
+            flags.first().is_some_and(|first| first & 0x3f != 0) || flags.get(1) != Some(&0)
+        }
+        (Some([0x86, 0xdd]), Some(next)) => matches!(next.first(), Some(0 | 43 | 44 | 60 | 135)),
+        _ => true,
     }
 }
 

@@ -57,7 +57,8 @@ pub fn run(options: &Options) -> Result<Report, DifftestError> {
     if let Some(why) = obstacle() {
         return Err(DifftestError::Obstacle(why));
     }
-    let host = host_file::read(&options.host)?;
+    let mut host = host_file::read(&options.host)?;
+    exact(&mut host);
     let names = machine::names(&host);
     let path = options.rules.display().to_string();
     let rules = files::read_text(&options.rules)
@@ -116,6 +117,11 @@ fn every(duel: &mut Duel<'_>, frames: &[Arriving]) -> Result<Vec<Difference>, Ri
     }
     found.extend(duel.state(frames.len().saturating_sub(1))?);
     Ok(found)
+}
+
+/// Sets what the engine does otherwise than the kernel unless told, for the sake of captures.
+pub fn exact(host: &mut Host) {
+    host.conntrack.checksum = true;
 }
 
 /// Whether rules look at ARP, for which interfaces must do it.

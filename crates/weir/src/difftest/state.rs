@@ -103,7 +103,9 @@ fn timeless(line: &str) -> String {
     let mut hidden = false;
     for word in line.split(' ') {
         let time = word.trim_end_matches(',');
-        if hidden && time.starts_with(|first: char| first.is_ascii_digit()) && time.ends_with('s') {
+        let is_time =
+            time.starts_with(|first: char| first.is_ascii_digit()) && time.ends_with(['s', 'm', 'h', 'd']);
+        if hidden && is_time {
             out.push('*');
             out.push_str(&word[time.len()..]);
         } else {
@@ -147,6 +149,7 @@ mod tests {
             "elements = { 1.1.1.1 timeout 10s expires *, 2.2.2.2 }"
         );
         assert_eq!(timeless("quota 25 mbytes used 10 bytes"), "quota 25 mbytes used 10 bytes");
+        assert_eq!(timeless("1.1.1.1 expires 1m,"), "1.1.1.1 expires *,");
         assert_eq!(timeless("last used 3s12ms"), "last used *");
     }
 
