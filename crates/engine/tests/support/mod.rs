@@ -180,6 +180,7 @@ pub fn commit(engine: &mut Engine, changes: Vec<Change>) -> Vec<Option<Handle>> 
 }
 
 /// An Ethernet frame with IPv4 and TCP (with flags) or UDP.
+#[derive(Clone, Debug)]
 pub struct Frame {
     pub iif: IfIndex,
     pub src: [u8; 4],
