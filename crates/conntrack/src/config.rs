@@ -28,6 +28,9 @@ pub struct Config {
     pub tcp_ignore_invalid_rst: bool,
     /// Retransmissions without answer before the timeout shrinks (`nf_conntrack_tcp_max_retrans`).
     pub tcp_max_retrans: u8,
+    /// Full-cone NAT: a UDP source that was translated is reached by anybody, not by those alone whom it sent to. Our own;
+    /// off by default.
+    pub full_cone: bool,
     /// Keep events for [`Conntrack::take_events`](crate::Conntrack::take_events), at most this many; 0 keeps none.
     pub event_capacity: usize,
     /// How long connections without packets live.
@@ -45,6 +48,7 @@ impl Default for Config {
             tcp_be_liberal: false,
             tcp_ignore_invalid_rst: false,
             tcp_max_retrans: 3,
+            full_cone: false,
             event_capacity: 0,
             timeouts: Timeouts::default(),
         }

@@ -39,6 +39,7 @@ pub struct Conntrack {
     pub(crate) random: u64,
     /// When the last packet came.
     pub(crate) seen: Instant,
+    pub(crate) cones: crate::nat::cone::Cones,
     pub(crate) cookies: crate::synproxy::cookie::Keys,
     pub(crate) synproxy_stats: SynproxyStats,
 }
@@ -143,6 +144,7 @@ impl Conntrack {
             stats: Stats::default(),
             random: seed ^ 0xa076_1d64_78bd_642f,
             seen: Instant::ZERO,
+            cones: Default::default(),
             cookies: crate::synproxy::cookie::Keys::from_seed(seed),
             synproxy_stats: SynproxyStats::default(),
         }

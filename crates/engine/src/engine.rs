@@ -1,6 +1,7 @@
 //! The engine itself: what it holds, and the calls that drive it.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use ironweir_conntrack::defrag::{Defrag, Limits};
 use ironweir_conntrack::{Config, Conntrack};
@@ -42,6 +43,7 @@ impl Engine {
             checksum: settings.checksum,
             tcp_loose: settings.tcp_loose,
             tcp_be_liberal: settings.tcp_be_liberal,
+            full_cone: settings.full_cone,
             ..Config::default()
         };
         let mut world = World {
@@ -117,6 +119,24 @@ impl Engine {
     /// The latest time the engine was told.
     pub fn now(&self) -> Instant {
         self.world.now
+    }
+
+    /// Takes an address from an interface; connections masqueraded with it end (`masq_inet_event`). False when the interface
+    /// has no such address.
+    pub fn remove_address(&mut self, interface: IfIndex, address: IpAddr) -> bool {
+        let world = &mut self.world;
+        let removed = world.host.remove_address(interface, address);
+        if removed {
+            world.conntrack.masquerade_gone(world.now, interface.0, Some(address.into()));
+        }
+        removed
+    }
+
+    /// Says that an interface went down; connections masqueraded out of it end (`masq_device_event`). Its routes are the
+    /// caller's to change.
+    pub fn interface_down(&mut self, interface: IfIndex) {
+        let world = &mut self.world;
+        world.conntrack.masquerade_gone(world.now, interface.0, None);
     }
 
     /// Lets time pass. Time never goes back: an earlier `now` changes nothing.

@@ -78,6 +78,8 @@ pub struct ConntrackSettings {
     pub timestamp: bool,
     /// Checks transport checksums (`nf_conntrack_checksum`).
     pub checksum: bool,
+    /// Full-cone NAT for UDP: see [`ironweir_conntrack::Config::full_cone`].
+    pub full_cone: bool,
     /// Tracks connections even if no rule needs it. Linux begins to track a family's connections when the first rule
     /// that needs it is loaded (`nf_ct_netns_get`).
     pub always: bool,
@@ -92,6 +94,7 @@ impl Default for ConntrackSettings {
             accounting: true,
             timestamp: false,
             checksum: false,
+            full_cone: false,
             always: false,
         }
     }
@@ -284,6 +287,23 @@ impl Host {
     /// A number that changes with every new route, interface or neighbour.
     pub(crate) fn routes_version(&self) -> u64 {
         self.routes_version
+    }
+
+    /// Takes an address from an interface, with the route and the broadcast address that came with it. False when it has no
+    /// such address.
+    pub(crate) fn remove_address(&mut self, interface: IfIndex, address: IpAddr) -> bool {
+        let Some(at) = self.by_index.get(&interface).copied() else { return false };
+        let Some(its) = self.interfaces.get_mut(at) else { return false };
+        let Some(place) = its.addresses.iter().position(|(other, _)| *other == address) else { return false };
+        let (_, len) = its.addresses.remove(place);
+        self.routes_version += 1;
+        self.local.remove(&address);
+        self.routes.remove(address, len);
+        if let IpAddr::V4(v4) = address {
+            let host_bits = u32::MAX.checked_shr(len.into()).unwrap_or(0);
+            self.broadcast.remove(&IpAddr::V4((u32::from(v4) | host_bits).into()));
+        }
+        true
     }
 
     /// Forgets every route to exactly this prefix.

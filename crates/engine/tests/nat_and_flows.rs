@@ -64,6 +64,25 @@ fn masqueraded_packets_and_their_replies_are_translated_with_right_checksums() {
 }
 
 #[test]
+fn masqueraded_connections_end_with_their_address_and_with_their_interface() {
+    let mut engine = gateway(vec![]);
+    let connections = |engine: &Engine| engine.conntrack().iter().count();
+    send(&mut engine, 0, &udp(LAN, CLIENT, 5000, SERVER, 53));
+    send(&mut engine, 0, &udp(WAN, SERVER, 53, [192, 168, 1, 30], 5000));
+    assert_eq!(connections(&engine), 2);
+    assert!(!engine.remove_address(LAN, PUBLIC.into()) && connections(&engine) == 2);
+    engine.interface_down(LAN);
+    assert_eq!(connections(&engine), 2);
+    assert!(engine.remove_address(WAN, PUBLIC.into()));
+    assert_eq!(connections(&engine), 1);
+
+    let mut engine = gateway(vec![]);
+    send(&mut engine, 0, &udp(LAN, CLIENT, 5000, SERVER, 53));
+    engine.interface_down(WAN);
+    assert_eq!(connections(&engine), 0);
+}
+
+#[test]
 fn a_forwarded_port_leads_inside_and_back() {
     let mut engine = gateway(vec![]);
     let syn = send(&mut engine, 0, &tcp(WAN, SERVER, 4000, PUBLIC, 8080, (2, 100, 0)));

@@ -140,6 +140,7 @@ struct Conntrack {
     acct: Option<bool>,
     timestamp: Option<bool>,
     checksum: Option<bool>,
+    full_cone: Option<bool>,
     always: Option<bool>,
 }
 
@@ -209,6 +210,7 @@ fn build(file: File) -> Result<Host, Wrong> {
         accounting: file.conntrack.acct.unwrap_or(defaults.accounting),
         timestamp: file.conntrack.timestamp.unwrap_or(defaults.timestamp),
         checksum: file.conntrack.checksum.unwrap_or(defaults.checksum),
+        full_cone: file.conntrack.full_cone.unwrap_or(defaults.full_cone),
         always: file.conntrack.always.unwrap_or(defaults.always),
     };
     let defaults = IcmpSettings::default();

@@ -3,13 +3,14 @@
 //! A decision is made once per connection and kind ([`Manip`]), at its first packet. It is kept as the reply tuple: what
 //! replies will look like. Packets are then changed to what the tuple of the opposite direction, inverted, says.
 
+pub(crate) mod cone;
 mod packet;
 mod spread;
 mod unique;
 
-use ironweir_wire::{Address, L3, Tuple};
+use ironweir_wire::{Address, Instant, L3, Tuple};
 
-use crate::entry::{CtInfo, CtRef, Direction};
+use crate::entry::{CtInfo, CtRef, Direction, Entry};
 use crate::status::Status;
 use crate::track::Conntrack;
 
@@ -125,6 +126,7 @@ impl Conntrack {
             entry.status |= changes(manip);
             if manip == Manip::Source {
                 self.table.link_source(ct);
+                self.learn_cone(ct);
             }
         }
         NatVerdict::Accept
@@ -133,6 +135,11 @@ impl Conntrack {
     /// Decides that no rule wants NAT (`nf_nat_alloc_null_binding`): the address stays, but a source port may have
     /// to change when its tuple is taken.
     pub fn nat_null_bind(&mut self, ct: CtRef, manip: Manip) -> NatVerdict {
+        if manip == Manip::Destination
+            && let Some(range) = self.cone_range(ct)
+        {
+            return self.nat_setup(ct, &range, manip);
+        }
         let Some(entry) = self.table.slab.get(ct) else { return NatVerdict::Accept };
         let reply = entry.tuple(Direction::Reply);
         let address = match manip {
@@ -152,6 +159,19 @@ impl Conntrack {
             entry.extras_mut().masquerade_oif = oif;
         }
         self.nat_setup(ct, &range.to_address(address), Manip::Source)
+    }
+
+    /// Ends connections that masquerading gave an address they can have no longer (`nf_nat_masquerade.c`): all of an
+    /// interface that went down, or those with one of its addresses, which was taken away.
+    pub fn masquerade_gone(&mut self, now: Instant, oif: u32, address: Option<Address>) {
+        let concerned = |entry: &Entry| {
+            let chosen = entry.extras.as_ref().map_or(0, |extras| extras.masquerade_oif);
+            chosen == oif && address.is_none_or(|address| entry.tuple(Direction::Reply).dst == address)
+        };
+        let gone: Vec<CtRef> = self.iter().filter(|(_, entry)| concerned(entry)).map(|(ct, _)| ct).collect();
+        for ct in gone {
+            self.kill(now, ct);
+        }
     }
 
     /// Whether a masqueraded connection now leaves by another interface: the kernel then ends it and drops the packet

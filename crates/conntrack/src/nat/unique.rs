@@ -27,6 +27,13 @@ impl Conntrack {
         manip: Manip,
     ) -> Option<Tuple> {
         let random = range.flags.intersects(NatFlags::PROTO_RANDOM_ALL);
+        if random
+            && self.keeps_cone(current, manip)
+            && let Some(tuple) = self.same_mapping(current, range)
+            && !self.is_used(ct, &tuple)
+        {
+            return Some(tuple);
+        }
         if manip == Manip::Source && !random {
             if in_range(current, range) {
                 if !self.is_used(ct, current) {
@@ -68,7 +75,11 @@ impl Conntrack {
 
     /// Whether replies to `tuple` would be taken for those of another connection (`nf_nat_used_tuple`).
     fn is_used(&self, ct: CtRef, tuple: &Tuple) -> bool {
-        let zone = self.entry(ct).map(|entry| entry.tuple(Direction::Reply).zone).unwrap_or_default();
+        let Some(entry) = self.entry(ct) else { return false };
+        let (original, zone) = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply).zone);
+        if self.is_others_cone(&original, tuple) {
+            return true;
+        }
         tuple.inverted().is_some_and(|reply| self.table.is_taken(&Tuple { zone, ..reply }, ct))
     }
 
