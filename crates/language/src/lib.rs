@@ -4,6 +4,7 @@
 pub mod ast;
 pub mod cmd;
 pub mod compile;
+pub mod complete;
 pub mod datatype;
 pub mod decl;
 pub mod define;

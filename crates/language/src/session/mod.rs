@@ -24,6 +24,7 @@ use ironweir_wire::Instant;
 
 use crate::cmd::{self, Command, CommandKind, Listing, Monitor};
 use crate::compile::{Compiled, Compiler, MAX_ERRORS};
+use crate::complete::{Completion, complete};
 use crate::datatype::Names;
 use crate::define::Scopes;
 use crate::diag::{Code, Diagnostic, Severity};
@@ -132,6 +133,13 @@ impl Session {
         let value: Expr = value?;
         self.scopes.define(name.into(), value);
         Ok(())
+    }
+
+    /// What may follow a text, with the names of what a backend holds. What cannot be asked is not offered.
+    pub fn complete(text: &str, backend: &mut dyn Backend) -> Completion {
+        // Keywords can be offered without.
+        let _ = backend.fetch(&needs::names());
+        complete(text, backend.ruleset())
     }
 
     /// Runs a text against a backend.
