@@ -361,3 +361,21 @@ fn merges_are_told_with_places() {
           \tip daddr { 192.168.0.1, 192.168.0.2 } counter accept"]
     );
 }
+
+/// Of many rules in one line each is shown alone: the whole line each time would be more than anyone reads.
+#[test]
+fn merges_of_a_long_line_show_the_rules_alone() {
+    let rules: Vec<String> = (1..100).map(|port| format!("tcp dport {port} accept")).collect();
+    let text = format!("table ip t {{\n chain e {{ }}; chain c {{ {}; }}\n}}\n", rules.join("; "));
+    let mut sources = Sources::new();
+    let source = sources.add("t.nft", text, None).expect("short");
+    let mut backend = Memory::new(Instant::from_nanos(0));
+    let mut session = Session { optimise: true, ..Session::default() };
+    let outcome = session.run(&mut sources, source, &NoFiles, &mut backend);
+    assert!(outcome.ok(), "{}", outcome.render(&sources));
+    let [told] = &outcome.remarks[..] else { panic!("{:?}", outcome.remarks) };
+    let mut lines = told.lines().skip(1);
+    assert_eq!(lines.next(), Some("t.nft:2:25-42: tcp dport 1 accept"));
+    assert_eq!(lines.next(), Some("t.nft:2:45-62: tcp dport 2 accept"));
+    assert_eq!(told.lines().count(), 1 + rules.len() + 2);
+}

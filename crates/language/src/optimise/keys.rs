@@ -43,10 +43,6 @@ impl Field {
     pub(super) fn is_one_bit(&self) -> bool {
         self.is_value() && self.first.iter().map(|byte| byte.count_ones()).sum::<u32>() == 1
     }
-
-    fn meets(&self, other: &Field) -> bool {
-        self.first <= other.last && other.first <= self.last
-    }
 }
 
 fn comparable(typed: &Typed) -> Option<Vec<u8>> {
@@ -63,16 +59,19 @@ pub(super) type Key = Vec<Field>;
 /// Most keys of which some are intervals of several fields: each is compared with all others.
 const MOST_COMPARED: usize = 2048;
 
+/// The lowest and the highest value of each field of a key.
+type Bounds = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Keys of one group so far, none of which meet.
 #[derive(Debug, Default)]
 pub(super) struct Apart {
     /// Of keys of one field: the last value by the first.
     line: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Keys of several fields that are single values.
+    /// Keys of several fields, by their lowest values.
     values: HashSet<Vec<u8>>,
-    /// Every key of several fields, where some are intervals.
-    boxes: Vec<Key>,
-    /// Whether some are.
+    /// The same with their highest values, as many as may be compared with an interval.
+    boxes: Vec<Bounds>,
+    /// Whether some are intervals.
     intervals: bool,
 }
 
@@ -99,26 +98,31 @@ impl Apart {
         }
         let interval = !key.iter().all(Field::is_value);
         if interval || self.intervals {
-            let meets = |other: &Key| key.iter().zip(other).all(|(one, other)| one.meets(other));
-            if self.boxes.len() >= MOST_COMPARED || self.boxes.iter().any(meets) {
+            let meets = |(field, (first, last)): (&Field, &(Vec<u8>, Vec<u8>))| {
+                field.first <= *last && *first <= field.last
+            };
+            let meets = |other: &Bounds| key.iter().zip(other).all(meets);
+            if self.values.len() >= MOST_COMPARED || self.boxes.iter().any(meets) {
                 return false;
             }
         } else if self.values.contains(&joined(key)) {
             return false;
         }
         self.values.insert(joined(key));
-        self.boxes.push(key.clone());
+        if self.boxes.len() < MOST_COMPARED {
+            self.boxes.push(key.iter().map(|field| (field.first.clone(), field.last.clone())).collect());
+        }
         self.intervals |= interval;
         true
     }
 
-    /// Takes back a key that was added last.
+    /// Takes back a key of those that were added last.
     fn remove(&mut self, key: &Key) {
         if let [field] = &key[..] {
             self.line.remove(&field.first);
         } else {
             self.values.remove(&joined(key));
-            self.boxes.pop();
+            self.boxes.truncate(self.values.len());
         }
     }
 }

@@ -24,6 +24,7 @@ mod merged;
 mod order;
 mod role;
 mod shape;
+mod told;
 
 use std::cell::Cell;
 
@@ -38,7 +39,7 @@ use crate::lower::lower_rule;
 use crate::print::{Options, Printer};
 use crate::scope::{NoSets, Scope};
 use crate::session::Backend;
-use crate::source::{Sources, Span};
+use crate::source::Span;
 
 use effects::Effects;
 use group::Group;
@@ -46,31 +47,15 @@ use order::Order;
 use shape::{Behind, Shape};
 
 pub use role::{Parts, Role};
+pub use told::tell;
 
 /// Rules that became one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merge {
     /// Where they were written, in order.
     pub from: Vec<Span>,
-    /// What stands for them.
-    pub into: Rule,
-}
-
-impl Merge {
-    /// As `nft -o` tells it (nft(8), `--optimize`): every rule with its place and line, and what they became.
-    pub fn render(&self, sources: &Sources) -> String {
-        let mut out = "Merging:\n".to_owned();
-        for span in &self.from {
-            if let Some(place) = sources.place(*span) {
-                let (first, last) = (place.column, place.last_column);
-                out.push_str(&format!("{}:{}:{first}-{last}: {}\n", place.name, place.line, place.text));
-            }
-        }
-        let mut rule = Printer::new(Options { stateless: true, ..Options::default() });
-        self.into.print(&mut rule);
-        out.push_str(&format!("into:\n\t{}", rule.as_str()));
-        out
-    }
+    /// What stands for them, as it is listed without state.
+    pub into: String,
 }
 
 /// Merges rules in the chains that commands declare; tells which. The ruleset that they are for is asked what chains do
@@ -147,7 +132,9 @@ fn end(group: Option<Group>, place: Place<'_>, out: &mut Vec<Rule>, merges: &mut
     match merged(&group, place) {
         Some(into) => {
             let from = group.rules.iter().map(|rule| rule.span).collect();
-            merges.push(Merge { from, into: into.clone() });
+            let mut text = Printer::new(Options { stateless: true, ..Options::default() });
+            into.print(&mut text);
+            merges.push(Merge { from, into: text.finish() });
             out.push(into);
         }
         None => out.extend(group.rules),

@@ -31,7 +31,7 @@ use crate::diag::{Code, Diagnostic, Severity};
 use crate::expr::Expr;
 use crate::files::Files;
 use crate::json::Document;
-use crate::optimise::{Merge, optimise};
+use crate::optimise::{Merge, optimise, tell};
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
@@ -97,7 +97,7 @@ impl Outcome {
     }
 
     fn tell(&mut self, merges: &[Merge], sources: &Sources) {
-        self.remarks.extend(merges.iter().map(|merge| merge.render(sources)));
+        self.remarks.extend(tell(merges, sources));
     }
 
     /// Errors and warnings as text.
