@@ -7,7 +7,7 @@ use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Address, Instant, L3, Tuple};
 
 use crate::config::Timeouts;
-use crate::key::Key;
+use crate::key::{Key, Probe};
 use crate::proto::sctp::SctpStatus;
 use crate::proto::tcp::TcpStatus;
 use crate::reason::InvalidReason;
@@ -257,6 +257,17 @@ impl Entry {
             && (self.addresses.is_none() || self.tuple(direction) == *tuple)
     }
 
+    /// Whether a direction has the tuple that a packet is looked up by.
+    #[inline]
+    pub(crate) fn is_at(&self, direction: Direction, probe: &Probe) -> bool {
+        self.keys[direction as usize] == probe.key
+            && (self.l3, self.l4) == (probe.l3, probe.l4)
+            && self.addresses.as_ref().is_none_or(|all| {
+                let (original, reply) = all.split_at(2);
+                probe.has_addresses(if direction == Direction::Original { original } else { reply })
+            })
+    }
+
     /// Changes addresses, ports and zone of one direction. Only that of a connection that is not in the table may change.
     pub(crate) fn set_tuple(&mut self, direction: Direction, tuple: Tuple) {
         self.keys[direction as usize] = Key::of(&tuple);
@@ -278,6 +289,17 @@ impl Entry {
     #[inline]
     pub(crate) fn touch(&self) -> u64 {
         self.deadline.nanos() ^ self.bytes[1] ^ u64::from(self.keys[0].src_id)
+    }
+
+    /// Moves the deadline. Tells it when it moved earlier, and a timer is to look then.
+    #[inline]
+    pub(crate) fn refresh(&mut self, now: Instant, timeout: Duration, offload: Duration) -> Option<Instant> {
+        if self.status.intersects(Status::FIXED_TIMEOUT | Status::DYING) {
+            return None;
+        }
+        let timeout = if self.status.contains(Status::OFFLOAD) { timeout.max(offload) } else { timeout };
+        let before = std::mem::replace(&mut self.deadline, now + timeout);
+        (self.deadline < before && self.is_confirmed()).then_some(self.deadline)
     }
 
     /// Counts packets of one direction.

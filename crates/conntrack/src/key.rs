@@ -1,6 +1,7 @@
 //! A tuple in 14 bytes, as the table keeps and compares it, and its keyed hash.
 
-use ironweir_wire::{Address, L3, SipKey, Tuple};
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Address, Headers, L3, Packet, PacketInfo, SipKey, Tuple, ipv4};
 
 /// Addresses, ports and zone of one direction. What both directions share - network and transport protocol - is kept
 /// once beside it.
@@ -46,6 +47,63 @@ fn folded(address: &Address) -> [u8; 4] {
     ((half >> 32) as u32 ^ half as u32).to_ne_bytes()
 }
 
+/// What a packet is looked up by: its tuple in the form of the table, and the hash of that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Probe {
+    pub(crate) hash: u64,
+    pub(crate) key: Key,
+    pub(crate) l3: L3,
+    pub(crate) l4: u8,
+    /// Source and destination, when they are not IPv4's.
+    addresses: [Address; 2],
+}
+
+impl Probe {
+    /// That of a tuple, zone included.
+    #[inline]
+    pub(crate) fn of(tuple: &Tuple, key: &SipKey) -> Probe {
+        let addresses = if tuple.l3 == L3::V4 { Default::default() } else { [tuple.src, tuple.dst] };
+        Probe { hash: hash(tuple, key), key: Key::of(tuple), l3: tuple.l3, l4: tuple.l4, addresses }
+    }
+
+    /// That of a packet, in a zone; `None` when it has no tuple.
+    #[inline]
+    pub(crate) fn read(packet: &Packet<'_>, info: &PacketInfo, zone: u16, key: &SipKey) -> Option<Probe> {
+        let headers = Headers::of(info)?;
+        match headers.l4 {
+            // Most packets. Nothing goes by way of a tuple, whose forty bytes would be written and read several times.
+            ipproto::TCP | ipproto::UDP if headers.l3 == L3::V4 => {
+                let [a, b, c, d, e, f, g, h] = packet.array(headers.network + ipv4::SRC_AT)?;
+                let [i, j, k, l] = packet.array(headers.transport)?;
+                let (src_id, dst_id) = (u16::from_be_bytes([i, j]), u16::from_be_bytes([k, l]));
+                let addresses = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+                let rest = rest_of(src_id, dst_id, zone, headers.l4);
+                Some(Probe {
+                    hash: key.hash_words(&[addresses, rest]),
+                    key: Key { src: [a, b, c, d], dst: [e, f, g, h], src_id, dst_id, zone },
+                    l3: headers.l3,
+                    l4: headers.l4,
+                    addresses: Default::default(),
+                })
+            }
+            _ => Some(Probe::of(&Tuple { zone, ..headers.tuple(packet)? }, key)),
+        }
+    }
+
+    /// The tuple.
+    pub(crate) fn tuple(&self) -> Tuple {
+        let [src, dst] = if self.l3 == L3::V4 { self.key.addresses() } else { self.addresses };
+        let Key { src_id, dst_id, zone, .. } = self.key;
+        Tuple { src, dst, src_id, dst_id, zone, l3: self.l3, l4: self.l4 }
+    }
+
+    /// Whether these are the addresses, when they are not IPv4's.
+    #[inline]
+    pub(crate) fn has_addresses(&self, addresses: &[Address]) -> bool {
+        self.addresses == *addresses
+    }
+}
+
 /// SipHash-1-3 of a tuple: sixteen bytes of IPv4, forty of any other protocol.
 ///
 /// An attacker chooses tuples, and sees by their delay which of them meet in a bucket. SipHash is made for keys that
@@ -58,11 +116,12 @@ pub(crate) fn hash(tuple: &Tuple, key: &SipKey) -> u64 {
     }
     let addresses = u64::from(u32::from_le_bytes(first_word(&tuple.src)))
         | u64::from(u32::from_le_bytes(first_word(&tuple.dst))) << 32;
-    let rest = u64::from(tuple.src_id)
-        | u64::from(tuple.dst_id) << 16
-        | u64::from(tuple.zone) << 32
-        | u64::from(tuple.l4) << 48;
-    key.hash_words(&[addresses, rest])
+    key.hash_words(&[addresses, rest_of(tuple.src_id, tuple.dst_id, tuple.zone, tuple.l4)])
+}
+
+#[inline]
+fn rest_of(src_id: u16, dst_id: u16, zone: u16, l4: u8) -> u64 {
+    u64::from(src_id) | u64::from(dst_id) << 16 | u64::from(zone) << 32 | u64::from(l4) << 48
 }
 
 /// The hash of what one source sends, whatever its destination.

@@ -1,17 +1,18 @@
 //! The table: both tuples of every confirmed connection lead to it, through a keyed hash.
 
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{SipKey, Tuple};
+use ironweir_wire::{Instant, Packet, PacketInfo, SipKey, Tuple};
 
 use crate::chunks::Pool;
 use crate::entry::{CtRef, Direction, Entry};
 use crate::index::Index;
-use crate::key::hash;
+use crate::key::{Probe, hash};
 use crate::proto::sctp::Sctp;
 use crate::proto::tcp::Tcp;
 use crate::slab::Slab;
 use crate::sources::Sources;
-use crate::zone::Zone;
+use crate::status::Status;
+use crate::zone::{Zone, ZoneDirection};
 
 /// Confirmed and new connections.
 #[derive(Debug)]
@@ -105,6 +106,43 @@ impl Table {
         self.tcp.get(entry.kept as u32)
     }
 
+    /// What a packet is looked up by; `None` when it has no tuple.
+    #[inline]
+    pub(crate) fn probe(&self, packet: &Packet<'_>, info: &PacketInfo, zone: Zone) -> Option<Probe> {
+        Probe::read(packet, info, zone.id(Direction::Original), &self.key)
+    }
+
+    /// What a tuple is looked up by.
+    pub(crate) fn probe_of(&self, tuple: &Tuple, zone: Zone) -> Probe {
+        Probe::of(&Tuple { zone: zone.id(Direction::Original), ..*tuple }, &self.key)
+    }
+
+    /// The connection and direction of a tuple, in a zone, and whether its time is up.
+    #[inline]
+    pub(crate) fn find_probe(
+        &self,
+        probe: &Probe,
+        zone: Zone,
+        now: Instant,
+    ) -> Option<((CtRef, Direction), bool)> {
+        let value = self.index.find(probe.hash, |value| {
+            self.slab.at(value >> 1).is_some_and(|entry| {
+                let direction = direction_of(value);
+                zone.id(direction) == probe.key.zone && entry.is_at(direction, probe)
+            })
+        });
+        let found = match value {
+            Some(value) => {
+                let entry = self.slab.at(value >> 1)?;
+                (CtRef { slot: value >> 1, generation: entry.generation }, direction_of(value))
+            }
+            None if zone.direction == ZoneDirection::Both => return None,
+            None => self.find(&probe.tuple(), zone)?,
+        };
+        let entry = self.slab.get(found.0)?;
+        Some((found, entry.deadline <= now && !entry.status.contains(Status::OFFLOAD)))
+    }
+
     /// The connection and direction of a tuple, in a zone (`__nf_conntrack_find_get`). The tuple's own zone is not
     /// looked at.
     #[inline]
@@ -152,12 +190,6 @@ impl Table {
         self.sources.of(tuple, &self.slab, &self.key)
     }
 
-    /// The hash by which a tuple is found, in a zone's original direction.
-    #[inline]
-    pub(crate) fn hash_in(&self, tuple: &Tuple, zone: Zone) -> u64 {
-        hash(&Tuple { zone: zone.id(Direction::Original), ..*tuple }, &self.key)
-    }
-
     /// The hash of a tuple, zone included.
     #[inline]
     pub(crate) fn hash_of(&self, tuple: &Tuple) -> u64 {
@@ -170,20 +202,22 @@ impl Table {
         self.index.touch(hash)
     }
 
-    /// Has the lines of the connection fetched that a hash most likely leads to.
+    /// The place of the connection that a hash most likely leads to.
     #[inline]
-    pub(crate) fn touch_entry(&self, hash: u64) -> u64 {
-        let Some(value) = self.index.guess(hash) else { return 0 };
-        self.slab.at(value >> 1).map_or(0, Entry::touch)
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+        self.index.guess(hash).map(|value| value >> 1)
     }
 
-    /// Has the line fetched of what TCP keeps, of the connection that a hash most likely leads to.
+    /// Has the lines of an entry fetched.
     #[inline]
-    pub(crate) fn touch_kept(&self, hash: u64) -> u32 {
-        let Some(value) = self.index.guess(hash) else { return 0 };
-        let Some(entry) = self.slab.at(value >> 1).filter(|entry| entry.l4() == ipproto::TCP) else {
-            return 0;
-        };
+    pub(crate) fn touch_entry(&self, slot: u32) -> u64 {
+        self.slab.at(slot).map_or(0, Entry::touch)
+    }
+
+    /// Has the line fetched of what TCP keeps of an entry.
+    #[inline]
+    pub(crate) fn touch_tcp(&self, slot: u32) -> u32 {
+        let Some(entry) = self.slab.at(slot) else { return 0 };
         self.tcp.get(entry.kept as u32).map_or(0, |tcp| tcp.status as u32)
     }
 

@@ -8,10 +8,13 @@ use std::time::Duration;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Headers, Instant, L3, Packet, PacketInfo, Tuple, icmp};
 
+use crate::chunks::Pool;
 use crate::config::{Config, Timeouts};
 use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
 use crate::event::{Event, EventKind};
-use crate::proto::tcp::TcpStatus;
+use crate::key::Probe;
+use crate::proto::sctp::Sctp;
+use crate::proto::tcp::{Tcp, TcpStatus};
 use crate::proto::{self, Outcome, generic, gre, sctp, tcp, udp};
 use crate::reason::InvalidReason;
 use crate::status::Status;
@@ -175,18 +178,33 @@ impl Conntrack {
         info: &PacketInfo,
         template: &Template,
     ) -> PacketIn {
+        match self.table.probe(packet, info, template.zone) {
+            Some(probe) => self.track_probe(now, packet, info, template, &probe),
+            None => self.invalid(InvalidReason::NoTuple),
+        }
+    }
+
+    /// As [`Conntrack::track`], the packet's tuple and its hash being known.
+    pub(crate) fn track_probe(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        template: &Template,
+        probe: &Probe,
+    ) -> PacketIn {
         self.seen = now;
-        let Some(headers) = Headers::of(info) else { return self.invalid(InvalidReason::NoTuple) };
-        let Some(tuple) = headers.tuple(packet) else { return self.invalid(InvalidReason::NoTuple) };
         let verify = self.config.checksum && !template.local;
-        if let Some(result) = self.icmp(now, (packet, info), &headers, &tuple, template.zone, verify) {
+        if matches!(probe.l4, ipproto::ICMP | ipproto::ICMPV6)
+            && let Some(result) = self.icmp(now, (packet, info), probe, template.zone, verify)
+        {
             return result;
         }
         // A reopened connection is looked up a second time; it is gone then, so there is no third.
         for _ in 0..2 {
-            let (ct, direction) = match self.find(now, &tuple, template.zone) {
+            let (ct, direction) = match self.find(now, probe, template.zone) {
                 Some(found) => found,
-                None => match self.begin(now, &tuple, template) {
+                None => match self.begin(now, probe, template) {
                     Begin::New(ct) => (ct, Direction::Original),
                     Begin::Full => {
                         self.stats.drop += 1;
@@ -195,9 +213,18 @@ impl Conntrack {
                     Begin::Unanswerable => return self.invalid(InvalidReason::NoAnswer),
                 },
             };
-            let ctinfo = self.ctinfo(ct, direction);
-            match self.hand_over(now, ct, direction, packet, info, verify) {
-                Outcome::Reopen => self.kill(now, ct),
+            let Table { slab, tcp, sctp, .. } = &mut self.table;
+            let Some(entry) = slab.get_mut(ct) else { break };
+            let before = entry.status;
+            self.stats.found += u64::from(before.contains(Status::CONFIRMED));
+            let ctinfo = ctinfo(before, direction);
+            let trackers = Trackers { tcp, sctp, config: &self.config };
+            let outcome = trackers.judge(now, entry, direction, packet, info, verify);
+            match outcome {
+                Outcome::Reopen => {
+                    self.kill(now, ct);
+                    continue;
+                }
                 Outcome::Invalid(reason) => {
                     self.release(ct);
                     return self.invalid(reason);
@@ -206,11 +233,29 @@ impl Conntrack {
                     self.refresh(now, ct, timeout);
                     return self.invalid(reason);
                 }
-                outcome => {
-                    self.settle(now, ct, ctinfo, outcome, info);
-                    return PacketIn::Pass(Tracking::Flow(ct, ctinfo));
+                Outcome::Refresh(_) | Outcome::End if entry.counts => {
+                    entry.count(direction, 1, info.end.saturating_sub(info.network) as u64);
                 }
+                Outcome::Refresh(_) | Outcome::End | Outcome::Ignore => {}
             }
+            let mut hastened = None;
+            if let Outcome::Refresh(timeout) = outcome {
+                hastened = entry.refresh(now, timeout, self.config.timeouts.offload);
+            }
+            if direction == Direction::Reply {
+                entry.status |= Status::SEEN_REPLY;
+            }
+            let changed = before != entry.status && before.contains(Status::CONFIRMED);
+            if let Some(at) = hastened {
+                self.wheel.hasten(ct.slot, at);
+            }
+            if changed {
+                self.report(EventKind::Update, ct);
+            }
+            if outcome == Outcome::End {
+                self.kill(now, ct);
+            }
+            return PacketIn::Pass(Tracking::Flow(ct, ctinfo));
         }
         self.invalid(InvalidReason::State)
     }
@@ -443,7 +488,7 @@ impl Conntrack {
         &self.config
     }
 
-    fn invalid(&mut self, reason: InvalidReason) -> PacketIn {
+    pub(crate) fn invalid(&mut self, reason: InvalidReason) -> PacketIn {
         self.stats.invalid += 1;
         PacketIn::Pass(Tracking::Invalid(reason))
     }
@@ -454,11 +499,12 @@ impl Conntrack {
         &mut self,
         now: Instant,
         (packet, info): (&Packet<'_>, &PacketInfo),
-        headers: &Headers,
-        tuple: &Tuple,
+        probe: &Probe,
         zone: Zone,
         verify: bool,
     ) -> Option<PacketIn> {
+        let headers = &Headers::of(info)?;
+        let tuple = &probe.tuple();
         let kind = tuple.icmp_type();
         let (is_error, unknown) = match (headers.l3, headers.l4) {
             (L3::V4, ipproto::ICMP) => (icmp::v4::is_error(kind), kind > icmp::v4::MAX),
@@ -484,7 +530,8 @@ impl Conntrack {
         let tracking = quoted
             .and_then(|quoted| quoted.tuple(packet))
             .and_then(|quoted| quoted.inverted())
-            .and_then(|answer| self.find(now, &answer, zone))
+            .map(|answer| self.table.probe_of(&answer, zone))
+            .and_then(|probe| self.find(now, &probe, zone))
             .and_then(|found| self.related(found, tuple));
         Some(match tracking {
             Some(tracking) => PacketIn::Pass(tracking),
@@ -494,10 +541,9 @@ impl Conntrack {
 
     /// The connection of a tuple. One whose time is up, but that was not taken out yet, ends here (`nf_ct_gc_expired`).
     #[inline]
-    fn find(&mut self, now: Instant, tuple: &Tuple, zone: Zone) -> Option<(CtRef, Direction)> {
-        let found = self.table.find(tuple, zone)?;
-        let entry = self.table.slab.get(found.0)?;
-        if entry.deadline > now || entry.status.contains(Status::OFFLOAD) {
+    fn find(&mut self, now: Instant, probe: &Probe, zone: Zone) -> Option<(CtRef, Direction)> {
+        let (found, over) = self.table.find_probe(probe, zone, now)?;
+        if !over {
             return Some(found);
         }
         self.end(found.0);
@@ -515,7 +561,8 @@ impl Conntrack {
     }
 
     /// A connection for a first packet, not yet in the table (`init_conntrack`).
-    fn begin(&mut self, now: Instant, tuple: &Tuple, template: &Template) -> Begin {
+    fn begin(&mut self, now: Instant, probe: &Probe, template: &Template) -> Begin {
+        let tuple = &probe.tuple();
         let zone = template.zone;
         let Some(reply) = tuple.inverted() else { return Begin::Unanswerable };
         if self.len() >= self.config.max && !self.make_room(now, tuple) {
@@ -562,98 +609,11 @@ impl Conntrack {
         true
     }
 
-    fn ctinfo(&mut self, ct: CtRef, direction: Direction) -> CtInfo {
-        let status = self.table.slab.get(ct).map_or(Status::empty(), |entry| entry.status);
-        if status.contains(Status::CONFIRMED) {
-            self.stats.found += 1;
-        }
-        if direction == Direction::Reply {
-            CtInfo::EstablishedReply
-        } else if status.contains(Status::SEEN_REPLY) {
-            CtInfo::Established
-        } else if status.contains(Status::EXPECTED) {
-            CtInfo::Related
-        } else {
-            CtInfo::New
-        }
-    }
-
-    /// Lets the protocol's tracker judge the packet (`nf_conntrack_handle_packet`).
-    fn hand_over(
-        &mut self,
-        now: Instant,
-        ct: CtRef,
-        direction: Direction,
-        packet: &Packet<'_>,
-        info: &PacketInfo,
-        verify: bool,
-    ) -> Outcome {
-        let config = &self.config;
-        let Some(entry) = self.table.slab.get_mut(ct) else { return Outcome::Invalid(InvalidReason::State) };
-        let policy = entry.timeouts();
-        let timeouts = policy.as_deref().unwrap_or(&config.timeouts);
-        match entry.l4() {
-            ipproto::TCP => {
-                let remaining = entry.deadline.since(now);
-                let Some(tcp) = self.table.tcp.get_mut(entry.kept as u32) else {
-                    return Outcome::Invalid(InvalidReason::State);
-                };
-                tcp::packet(entry, tcp, direction, packet, info, config, timeouts, verify, remaining)
-            }
-            ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, timeouts, verify),
-            ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, timeouts),
-            ipproto::SCTP => {
-                let Some(sctp) = self.table.sctp.get_mut(entry.kept as u32) else {
-                    return Outcome::Invalid(InvalidReason::State);
-                };
-                sctp::packet(entry, sctp, direction, packet, info, timeouts, verify)
-            }
-            ipproto::GRE => gre::packet(entry, timeouts),
-            _ => generic::packet(timeouts),
-        }
-    }
-
-    /// Applies what the tracker said of a packet that belongs.
-    fn settle(&mut self, now: Instant, ct: CtRef, ctinfo: CtInfo, outcome: Outcome, info: &PacketInfo) {
-        let before = self.table.slab.get(ct).map(|entry| entry.status);
-        let bytes = info.end.saturating_sub(info.network) as u64;
-        match outcome {
-            Outcome::Refresh(timeout) => {
-                self.account(ct, ctinfo.direction(), 1, bytes);
-                self.refresh(now, ct, timeout);
-            }
-            Outcome::End => {
-                self.account(ct, ctinfo.direction(), 1, bytes);
-                self.kill(now, ct);
-            }
-            Outcome::Ignore | Outcome::Invalid(_) | Outcome::InvalidShrink(..) | Outcome::Reopen => {}
-        }
-        if ctinfo == CtInfo::EstablishedReply
-            && let Some(entry) = self.table.slab.get_mut(ct)
-        {
-            entry.status |= Status::SEEN_REPLY;
-        }
-        let after = self.table.slab.get(ct).map(|entry| entry.status);
-        if before != after && after.is_some_and(|status| status.contains(Status::CONFIRMED)) {
-            self.report(EventKind::Update, ct);
-        }
-    }
-
     /// Moves a deadline; the timer is told only when it must look earlier than planned.
     fn refresh(&mut self, now: Instant, ct: CtRef, timeout: Duration) {
         let Some(entry) = self.table.slab.get_mut(ct) else { return };
-        if entry.status.intersects(Status::FIXED_TIMEOUT | Status::DYING) {
-            return;
-        }
-        let timeout = if entry.status.contains(Status::OFFLOAD) {
-            timeout.max(self.config.timeouts.offload)
-        } else {
-            timeout
-        };
-        let before = std::mem::replace(&mut entry.deadline, now + timeout);
-        if entry.deadline < before && entry.is_confirmed() {
-            let deadline = entry.deadline;
-            self.wheel.hasten(ct.slot, deadline);
+        if let Some(at) = entry.refresh(now, timeout, self.config.timeouts.offload) {
+            self.wheel.hasten(ct.slot, at);
         }
     }
 
@@ -705,7 +665,8 @@ impl Conntrack {
             return Confirm::Drop(DropReason::Clash);
         }
         self.stats.clash_resolved += 1;
-        let info = self.ctinfo(winner, direction);
+        self.stats.found += 1;
+        let info = ctinfo(self.entry(winner).map_or(Status::empty(), Entry::status), direction);
         Confirm::Pass(Tracking::Flow(winner, info))
     }
 
@@ -719,6 +680,63 @@ impl Conntrack {
             return;
         }
         self.events.push_back(Event { kind, entry: entry.clone() });
+    }
+}
+
+/// How a packet of a direction stands to a connection with this status.
+fn ctinfo(status: Status, direction: Direction) -> CtInfo {
+    if direction == Direction::Reply {
+        CtInfo::EstablishedReply
+    } else if status.contains(Status::SEEN_REPLY) {
+        CtInfo::Established
+    } else if status.contains(Status::EXPECTED) {
+        CtInfo::Related
+    } else {
+        CtInfo::New
+    }
+}
+
+/// What trackers need besides the entry.
+struct Trackers<'a> {
+    tcp: &'a mut Pool<Tcp>,
+    sctp: &'a mut Pool<Sctp>,
+    config: &'a Config,
+}
+
+impl Trackers<'_> {
+    /// Lets the protocol's tracker judge the packet (`nf_conntrack_handle_packet`).
+    #[inline]
+    fn judge(
+        self,
+        now: Instant,
+        entry: &mut Entry,
+        direction: Direction,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        verify: bool,
+    ) -> Outcome {
+        let config = self.config;
+        let policy = entry.timeouts();
+        let timeouts = policy.as_deref().unwrap_or(&config.timeouts);
+        match entry.l4() {
+            ipproto::TCP => {
+                let remaining = entry.deadline.since(now);
+                let Some(tcp) = self.tcp.get_mut(entry.kept as u32) else {
+                    return Outcome::Invalid(InvalidReason::State);
+                };
+                tcp::packet(entry, tcp, direction, packet, info, config, timeouts, verify, remaining)
+            }
+            ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, timeouts, verify),
+            ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, timeouts),
+            ipproto::SCTP => {
+                let Some(sctp) = self.sctp.get_mut(entry.kept as u32) else {
+                    return Outcome::Invalid(InvalidReason::State);
+                };
+                sctp::packet(entry, sctp, direction, packet, info, timeouts, verify)
+            }
+            ipproto::GRE => gre::packet(entry, timeouts),
+            _ => generic::packet(timeouts),
+        }
     }
 }
 

@@ -7,9 +7,11 @@
 
 use std::hint::black_box;
 
-use ironweir_wire::{Headers, Instant, Packet, PacketInfo};
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Instant, Packet, PacketInfo};
 
 use crate::entry::{Direction, Tracking};
+use crate::key::Probe;
 use crate::reason::InvalidReason;
 use crate::track::{Confirm, Conntrack, PacketIn, Template};
 
@@ -48,15 +50,16 @@ impl Conntrack {
         self.bury(CLEARED);
         self.expire_some(now, CLEARED);
         for items in items.chunks_mut(STAGE) {
-            let mut hashes = [0; STAGE];
-            for (hash, item) in hashes.iter_mut().zip(&*items) {
-                if let Some(tuple) = Headers::of(item.info).and_then(|headers| headers.tuple(item.packet)) {
-                    *hash = self.table.hash_in(&tuple, item.template.zone);
-                }
+            let mut probes = [const { None }; STAGE];
+            for (probe, item) in probes.iter_mut().zip(&*items) {
+                *probe = self.table.probe(item.packet, item.info, item.template.zone);
             }
-            self.fetch(&hashes[..items.len().min(STAGE)]);
-            for item in items {
-                item.result = self.track(now, item.packet, item.info, &item.template);
+            self.fetch(&probes);
+            for (item, probe) in items.iter_mut().zip(&probes) {
+                item.result = match probe {
+                    Some(probe) => self.track_probe(now, item.packet, item.info, &item.template, probe),
+                    None => self.invalid(InvalidReason::NoTuple),
+                };
             }
         }
     }
@@ -88,18 +91,23 @@ impl Conntrack {
 
     /// Has buckets fetched, then the connections that they lead to, then what TCP keeps of those. Nothing here waits for
     /// what it reads but the next stage.
-    fn fetch(&self, hashes: &[u64]) {
+    #[inline]
+    fn fetch(&self, probes: &[Option<Probe>; STAGE]) {
         let mut read = 0;
-        for hash in hashes {
-            read ^= u64::from(self.table.touch(*hash));
+        for probe in probes.iter().flatten() {
+            read ^= u64::from(self.table.touch(probe.hash));
         }
         black_box(read);
-        for hash in hashes {
-            read ^= self.table.touch_entry(*hash);
+        let mut places = [None; STAGE];
+        for (place, probe) in places.iter_mut().zip(probes) {
+            *place = probe.as_ref().and_then(|probe| self.table.guess(probe.hash));
+            read ^= place.map_or(0, |place| self.table.touch_entry(place));
         }
         black_box(read);
-        for hash in hashes {
-            read ^= u64::from(self.table.touch_kept(*hash));
+        for (place, probe) in places.iter().zip(probes) {
+            if let (Some(place), Some(Probe { l4: ipproto::TCP, .. })) = (place, probe) {
+                read ^= u64::from(self.table.touch_tcp(*place));
+            }
         }
         black_box(read);
     }

@@ -36,6 +36,7 @@ impl PacketInfo {
     }
 
     /// Where the transport header can be read: there is one, and this is not a later fragment.
+    #[inline]
     pub fn transport_header(&self) -> Option<(u8, usize)> {
         match self.l4proto {
             Some(protocol) if self.fragment_offset == 0 => Some((protocol, self.transport)),
@@ -44,11 +45,13 @@ impl PacketInfo {
     }
 
     /// Bytes from the transport header to the end of the network packet.
+    #[inline]
     pub fn transport_len(&self) -> usize {
         self.end.saturating_sub(self.transport)
     }
 
     /// Whether this is a fragment, first or later.
+    #[inline]
     pub fn is_fragment(&self) -> bool {
         self.more_fragments || self.fragment_offset != 0
     }

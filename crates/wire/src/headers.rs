@@ -24,6 +24,7 @@ pub struct Headers {
 
 impl Headers {
     /// Those of a packet that was dissected; `None` without a transport header to read (`get_l4proto`).
+    #[inline]
     pub fn of(info: &PacketInfo) -> Option<Headers> {
         if !matches!(info.l3, L3::V4 | L3::V6) {
             return None;
@@ -64,6 +65,7 @@ impl Headers {
     }
 
     /// The tuple, zone 0 (`nf_ct_get_tuple`). `None` when a header is cut short.
+    #[inline]
     pub fn tuple(&self, packet: &Packet<'_>) -> Option<Tuple> {
         let (src, dst) = match self.l3 {
             L3::V4 => ipv4::Header::read(packet, self.network).map(|header| (header.src, header.dst))?,
@@ -74,6 +76,7 @@ impl Headers {
         Some(Tuple { src, dst, src_id, dst_id, zone: 0, l3: self.l3, l4: self.l4 })
     }
 
+    #[inline]
     fn ids(&self, packet: &Packet<'_>) -> Option<(u16, u16)> {
         match self.l4 {
             // DCCP's ports tell nothing apart since Linux 6.16, which tracks it as any unknown protocol.

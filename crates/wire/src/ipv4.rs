@@ -59,11 +59,13 @@ pub struct Header {
 
 impl Header {
     /// Reads the fixed part at `offset`; checks nothing but that it is there.
+    #[inline]
     pub fn read(packet: &Packet<'_>, offset: usize) -> Option<Header> {
         packet.array::<HEADER_LEN>(offset).map(|bytes| Header::from_bytes(&bytes))
     }
 
     /// From its twenty bytes.
+    #[inline]
     pub const fn from_bytes(b: &[u8; HEADER_LEN]) -> Header {
         Header {
             header_len: (b[0] & 0x0f) as usize * 4,

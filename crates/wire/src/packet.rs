@@ -256,6 +256,7 @@ impl<'m> Packet<'m> {
     }
 
     /// The bytes of the head: all of them, when the packet is linear.
+    #[inline]
     pub fn head(&self) -> &[u8] {
         &self.head[self.start..self.end]
     }
@@ -293,22 +294,34 @@ impl<'m> Packet<'m> {
     }
 
     /// Copies `N` bytes at `offset`.
+    #[inline]
     pub fn array<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        match self.head().get(offset..).and_then(|bytes| bytes.first_chunk()) {
+            Some(bytes) => Some(*bytes),
+            None => self.array_of_segments(offset),
+        }
+    }
+
+    #[cold]
+    fn array_of_segments<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let mut scratch = [0; N];
         self.load(offset, N, &mut scratch)?.try_into().ok()
     }
 
     /// The byte at `offset`.
+    #[inline]
     pub fn byte(&self, offset: usize) -> Option<u8> {
         self.array::<1>(offset).map(|[byte]| byte)
     }
 
     /// Two bytes at `offset`, from network order.
+    #[inline]
     pub fn be16(&self, offset: usize) -> Option<u16> {
         self.array(offset).map(u16::from_be_bytes)
     }
 
     /// Four bytes at `offset`, from network order.
+    #[inline]
     pub fn be32(&self, offset: usize) -> Option<u32> {
         self.array(offset).map(u32::from_be_bytes)
     }

@@ -40,6 +40,7 @@ impl Tuple {
     }
 
     /// The tuple an answer would have; `None` for an ICMP type that has no answer (`nf_ct_invert_tuple`).
+    #[inline]
     pub fn inverted(&self) -> Option<Tuple> {
         let (src_id, dst_id) = match self.l4 {
             ipproto::ICMP if self.l3 == L3::V4 => (self.src_id, self.inverted_icmp(icmp_answer)?),
@@ -118,6 +119,7 @@ impl SipKey {
     }
 
     /// SipHash-1-3 of whole little-endian words (Aumasson and Bernstein, "SipHash: a fast short-input PRF").
+    #[inline]
     pub fn hash_words(&self, words: &[u64]) -> u64 {
         let mut v = [
             self.0 ^ 0x736f_6d65_7073_6575,
