@@ -135,6 +135,7 @@ pub type Helper = std::sync::Arc<str>;
 /// 104 bytes, so that with its place in the index and in the timer wheel it stays below 128: see
 /// `docs/decisions/0009-the-connection-table.md` for what is kept where.
 #[derive(Clone, Debug)]
+#[repr(C)] // so that `touch` reads from each line
 pub struct Entry {
     keys: [Key; 2],
     l3: L3,
@@ -143,15 +144,15 @@ pub struct Entry {
     pub(crate) state: u8,
     /// Whether packets and bytes are counted, and so listed.
     pub(crate) counts: bool,
+    pub(crate) status: Status,
+    pub(crate) generation: u32,
     /// Packets of each direction: 32 bits here, 16 above them.
     packets: [u32; 2],
     packets_above: [u16; 2],
-    bytes: [u64; 2],
-    pub(crate) status: Status,
     /// `ct mark`.
     pub mark: u32,
-    pub(crate) generation: u32,
     pub(crate) deadline: Instant,
+    bytes: [u64; 2],
     /// What the protocol's tracker keeps: of TCP and SCTP, the place of what it knows; of UDP and UDP-Lite, the time in
     /// nanoseconds from which the exchange, if it lasts till then, is a stream.
     pub(crate) kept: u64,
@@ -285,10 +286,10 @@ impl Entry {
         self.l4
     }
 
-    /// Reads a word of each of the entry's lines, so that they are on their way when it is used.
+    /// Reads from each of the entry's lines, so that they are on their way when it is used.
     #[inline]
     pub(crate) fn touch(&self) -> u64 {
-        self.deadline.nanos() ^ self.bytes[1] ^ u64::from(self.keys[0].src_id)
+        u64::from(self.keys[0].src_id) ^ self.deadline.nanos() ^ u64::from(self.extras.is_some())
     }
 
     /// Moves the deadline. Tells it when it moved earlier, and a timer is to look then.
@@ -408,6 +409,13 @@ impl Entry {
         self.extras.get_or_insert_default()
     }
 
+    /// Whether its tuples are in the table.
+    #[inline]
+    pub(crate) fn is_linked(&self) -> bool {
+        self.status.intersection(Status::CONFIRMED | Status::DYING) == Status::CONFIRMED
+    }
+
+    #[inline]
     pub(crate) fn is_confirmed(&self) -> bool {
         self.status.contains(Status::CONFIRMED)
     }

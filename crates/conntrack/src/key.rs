@@ -54,6 +54,8 @@ pub(crate) struct Probe {
     pub(crate) key: Key,
     pub(crate) l3: L3,
     pub(crate) l4: u8,
+    /// Where in the table the connection most likely is; it may be there no more.
+    pub(crate) guess: Option<u32>,
     /// Source and destination, when they are not IPv4's.
     addresses: [Address; 2],
 }
@@ -63,31 +65,37 @@ impl Probe {
     #[inline]
     pub(crate) fn of(tuple: &Tuple, key: &SipKey) -> Probe {
         let addresses = if tuple.l3 == L3::V4 { Default::default() } else { [tuple.src, tuple.dst] };
-        Probe { hash: hash(tuple, key), key: Key::of(tuple), l3: tuple.l3, l4: tuple.l4, addresses }
+        Probe {
+            hash: hash(tuple, key),
+            key: Key::of(tuple),
+            l3: tuple.l3,
+            l4: tuple.l4,
+            guess: None,
+            addresses,
+        }
     }
 
-    /// That of a packet, in a zone; `None` when it has no tuple.
+    /// Becomes that of a packet, in a zone; false when the packet has no tuple.
     #[inline]
-    pub(crate) fn read(packet: &Packet<'_>, info: &PacketInfo, zone: u16, key: &SipKey) -> Option<Probe> {
-        let headers = Headers::of(info)?;
-        match headers.l4 {
-            // Most packets. Nothing goes by way of a tuple, whose forty bytes would be written and read several times.
-            ipproto::TCP | ipproto::UDP if headers.l3 == L3::V4 => {
-                let [a, b, c, d, e, f, g, h] = packet.array(headers.network + ipv4::SRC_AT)?;
-                let [i, j, k, l] = packet.array(headers.transport)?;
-                let (src_id, dst_id) = (u16::from_be_bytes([i, j]), u16::from_be_bytes([k, l]));
-                let addresses = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-                let rest = rest_of(src_id, dst_id, zone, headers.l4);
-                Some(Probe {
-                    hash: key.hash_words(&[addresses, rest]),
-                    key: Key { src: [a, b, c, d], dst: [e, f, g, h], src_id, dst_id, zone },
-                    l3: headers.l3,
-                    l4: headers.l4,
-                    addresses: Default::default(),
-                })
-            }
-            _ => Some(Probe::of(&Tuple { zone, ..headers.tuple(packet)? }, key)),
+    pub(crate) fn read(&mut self, packet: &Packet<'_>, info: &PacketInfo, zone: u16, key: &SipKey) -> bool {
+        let Some(headers) = Headers::of(info) else { return false };
+        if headers.l3 != L3::V4 || !matches!(headers.l4, ipproto::TCP | ipproto::UDP) {
+            let Some(tuple) = headers.tuple(packet) else { return false };
+            *self = Probe::of(&Tuple { zone, ..tuple }, key);
+            return true;
         }
+        // Most packets. Nothing goes by way of a tuple, whose forty bytes would be written and read several times.
+        let Some([a, b, c, d, e, f, g, h]) = packet.array(headers.network + ipv4::SRC_AT) else {
+            return false;
+        };
+        let Some([i, j, k, l]) = packet.array(headers.transport) else { return false };
+        let (src_id, dst_id) = (u16::from_be_bytes([i, j]), u16::from_be_bytes([k, l]));
+        let addresses = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        self.hash = key.hash_words(&[addresses, rest_of(src_id, dst_id, zone, headers.l4)]);
+        self.key = Key { src: [a, b, c, d], dst: [e, f, g, h], src_id, dst_id, zone };
+        self.l3 = headers.l3;
+        self.l4 = headers.l4;
+        true
     }
 
     /// The tuple.

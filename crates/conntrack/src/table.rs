@@ -51,18 +51,24 @@ impl Table {
         self.slab.insert(entry)
     }
 
-    /// Enters both tuples; false when there is no room. The caller has made sure that neither is there. When they are
+    /// The hashes of both tuples.
+    #[inline]
+    pub(crate) fn hashes(&self, ct: CtRef) -> Option<[u64; 2]> {
+        Some(self.tuples(ct)?.map(|tuple| hash(&tuple, &self.key)))
+    }
+
+    /// Enters both tuples, whose hashes are given; false when there is no room. The caller has made sure that neither is there. When they are
     /// equal (a host that sends to itself from and to one port), packets are taken for replies, as the kernel's lookup
     /// does.
-    pub(crate) fn link(&mut self, ct: CtRef) -> bool {
-        let Some([original, reply]) = self.tuples(ct) else { return false };
+    pub(crate) fn link(&mut self, ct: CtRef, [original, reply]: [u64; 2]) -> bool {
         let value = ct.slot << 1;
-        if original != reply && !self.index.insert(hash(&original, &self.key), value) {
+        let same = original == reply && self.tuples(ct).is_some_and(|[original, reply]| original == reply);
+        if !same && !self.index.insert(original, value) {
             return false;
         }
-        let linked = self.index.insert(hash(&reply, &self.key), value | 1);
+        let linked = self.index.insert(reply, value | 1);
         if !linked {
-            self.index.remove(hash(&original, &self.key), value);
+            self.index.remove(original, value);
         }
         linked
     }
@@ -106,10 +112,16 @@ impl Table {
         self.tcp.get(entry.kept as u32)
     }
 
-    /// What a packet is looked up by; `None` when it has no tuple.
+    /// Finds out what a packet is looked up by; false when it has no tuple.
     #[inline]
-    pub(crate) fn probe(&self, packet: &Packet<'_>, info: &PacketInfo, zone: Zone) -> Option<Probe> {
-        Probe::read(packet, info, zone.id(Direction::Original), &self.key)
+    pub(crate) fn probe(
+        &self,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        zone: Zone,
+        probe: &mut Probe,
+    ) -> bool {
+        probe.read(packet, info, zone.id(Direction::Original), &self.key)
     }
 
     /// What a tuple is looked up by.
@@ -125,22 +137,34 @@ impl Table {
         zone: Zone,
         now: Instant,
     ) -> Option<((CtRef, Direction), bool)> {
-        let value = self.index.find(probe.hash, |value| {
-            self.slab.at(value >> 1).is_some_and(|entry| {
-                let direction = direction_of(value);
-                zone.id(direction) == probe.key.zone && entry.is_at(direction, probe)
-            })
-        });
-        let found = match value {
-            Some(value) => {
-                let entry = self.slab.at(value >> 1)?;
-                (CtRef { slot: value >> 1, generation: entry.generation }, direction_of(value))
-            }
-            None if zone.direction == ZoneDirection::Both => return None,
-            None => self.find(&probe.tuple(), zone)?,
+        let found = |value: u32, entry: &Entry| {
+            let ct = CtRef { slot: value >> 1, generation: entry.generation };
+            let over = entry.deadline <= now && !entry.status.contains(Status::OFFLOAD);
+            ((ct, direction_of(value)), over)
         };
-        let entry = self.slab.get(found.0)?;
-        Some((found, entry.deadline <= now && !entry.status.contains(Status::OFFLOAD)))
+        let fits = |value: u32, entry: &Entry| {
+            let direction = direction_of(value);
+            zone.id(direction) == probe.key.zone && entry.is_at(direction, probe)
+        };
+        if let Some(value) = probe.guess
+            && let Some(entry) = self.slab.at(value >> 1)
+            && fits(value, entry)
+            && entry.is_linked()
+        {
+            return Some(found(value, entry));
+        }
+        let value = self
+            .index
+            .find(probe.hash, |value| self.slab.at(value >> 1).is_some_and(|entry| fits(value, entry)));
+        if let Some(value) = value {
+            return Some(found(value, self.slab.at(value >> 1)?));
+        }
+        if zone.direction == ZoneDirection::Both {
+            return None;
+        }
+        let (ct, direction) = self.find(&probe.tuple(), zone)?;
+        let entry = self.slab.get(ct)?;
+        Some(found(ct.slot << 1 | direction as u32, entry))
     }
 
     /// The connection and direction of a tuple, in a zone (`__nf_conntrack_find_get`). The tuple's own zone is not
@@ -180,7 +204,18 @@ impl Table {
 
     /// The connection other than `except` that a tuple, its zone included, leads to.
     pub(crate) fn holder(&self, tuple: &Tuple, except: CtRef) -> Option<(CtRef, Direction)> {
-        self.find_hashed(hash(tuple, &self.key), |direction, entry| {
+        self.holder_hashed(tuple, hash(tuple, &self.key), except)
+    }
+
+    /// As [`Table::holder`], the tuple's hash being known.
+    #[inline]
+    pub(crate) fn holder_hashed(
+        &self,
+        tuple: &Tuple,
+        hash: u64,
+        except: CtRef,
+    ) -> Option<(CtRef, Direction)> {
+        self.find_hashed(hash, |direction, entry| {
             entry.generation != except.generation && entry.has_tuple(direction, tuple)
         })
     }
@@ -190,22 +225,16 @@ impl Table {
         self.sources.of(tuple, &self.slab, &self.key)
     }
 
-    /// The hash of a tuple, zone included.
-    #[inline]
-    pub(crate) fn hash_of(&self, tuple: &Tuple) -> u64 {
-        hash(tuple, &self.key)
-    }
-
     /// Has the line of a hash's bucket fetched; what it returns is to be kept from the optimiser.
     #[inline]
     pub(crate) fn touch(&self, hash: u64) -> u32 {
         self.index.touch(hash)
     }
 
-    /// The place of the connection that a hash most likely leads to.
+    /// The value, slot and direction, that a hash most likely leads to.
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
-        self.index.guess(hash).map(|value| value >> 1)
+        self.index.guess(hash)
     }
 
     /// Has the lines of an entry fetched.
@@ -218,7 +247,7 @@ impl Table {
     #[inline]
     pub(crate) fn touch_tcp(&self, slot: u32) -> u32 {
         let Some(entry) = self.slab.at(slot) else { return 0 };
-        self.tcp.get(entry.kept as u32).map_or(0, |tcp| tcp.status as u32)
+        self.tcp.get(entry.kept as u32).map_or(0, Tcp::touch)
     }
 
     /// How many buckets hold how many tuples, and the most buckets that a look-up reads.

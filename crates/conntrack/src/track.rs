@@ -178,10 +178,11 @@ impl Conntrack {
         info: &PacketInfo,
         template: &Template,
     ) -> PacketIn {
-        match self.table.probe(packet, info, template.zone) {
-            Some(probe) => self.track_probe(now, packet, info, template, &probe),
-            None => self.invalid(InvalidReason::NoTuple),
+        let mut probe = Probe::default();
+        if !self.table.probe(packet, info, template.zone, &mut probe) {
+            return self.invalid(InvalidReason::NoTuple);
         }
+        self.track_probe(now, packet, info, template, &probe)
     }
 
     /// As [`Conntrack::track`], the packet's tuple and its hash being known.
@@ -265,19 +266,36 @@ impl Conntrack {
     pub fn confirm(&mut self, now: Instant, tracking: Tracking) -> Confirm {
         let Tracking::Flow(ct, info) = tracking else { return Confirm::Pass(tracking) };
         let Some(entry) = self.table.slab.get(ct) else { return Confirm::Pass(tracking) };
-        if entry.is_confirmed()
-            || entry.status.contains(Status::DYING)
-            || info.direction() == Direction::Reply
+        if entry.status.intersects(Status::CONFIRMED | Status::DYING) || info.direction() == Direction::Reply
         {
             return Confirm::Pass(tracking);
         }
+        match self.table.hashes(ct) {
+            Some(hashes) => self.confirm_hashed(now, tracking, ct, hashes),
+            None => Confirm::Pass(tracking),
+        }
+    }
+
+    /// As [`Conntrack::confirm`] for a new connection, the hashes of its tuples being known.
+    pub(crate) fn confirm_hashed(
+        &mut self,
+        now: Instant,
+        tracking: Tracking,
+        ct: CtRef,
+        hashes: [u64; 2],
+    ) -> Confirm {
+        let Some(entry) = self.table.slab.get(ct) else { return Confirm::Pass(tracking) };
         let (original, reply) = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply));
         let protocol = entry.l4();
-        let clash = self.table.holder(&original, ct).or_else(|| self.table.holder(&reply, ct));
+        let clash = {
+            let table = &self.table;
+            let holder = |tuple, hash| table.holder_hashed(tuple, hash, ct);
+            holder(&original, hashes[0]).or_else(|| holder(&reply, hashes[1]))
+        };
         if let Some((winner, direction)) = clash {
             return self.resolve_clash(ct, winner, direction, protocol);
         }
-        if !self.table.link(ct) {
+        if !self.table.link(ct, hashes) {
             self.release(ct);
             self.stats.insert_failed += 1;
             return Confirm::Drop(DropReason::TableFull);

@@ -10,16 +10,20 @@ use std::hint::black_box;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Instant, Packet, PacketInfo};
 
-use crate::entry::{Direction, Tracking};
+use crate::entry::{CtInfo, Tracking};
 use crate::key::Probe;
 use crate::reason::InvalidReason;
+use crate::status::Status;
 use crate::track::{Confirm, Conntrack, PacketIn, Template};
 
 /// Packets of a stage: as many as memory can be asked for at once, with some to spare.
 const STAGE: usize = 32;
-/// How many connections that are over a vector of packets clears away, so that no vector waits for a million of them.
-/// What is left over is not found by packets, and cleared away by the next vectors.
-const CLEARED: usize = 512;
+/// How many connections that are over a vector clears away for each of its packets, so that no vector waits for a million of
+/// them. More end than begin, then; and those left over are not found by packets.
+const CLEARED: usize = 2;
+
+/// A connection with any of these needs no confirmation.
+const SETTLED: Status = Status::CONFIRMED.union(Status::DYING);
 
 /// A packet of a vector, and what becomes of it.
 #[derive(Debug)]
@@ -47,18 +51,21 @@ impl Conntrack {
     ///
     /// Connections whose time is up are cleared away in portions, so that no vector waits for more than some of them.
     pub fn packets_in(&mut self, now: Instant, items: &mut [Item<'_, '_>]) {
-        self.bury(CLEARED);
-        self.expire_some(now, CLEARED);
+        let cleared = items.len().saturating_mul(CLEARED);
+        self.bury(cleared);
+        self.expire_some(now, cleared);
         for items in items.chunks_mut(STAGE) {
-            let mut probes = [const { None }; STAGE];
-            for (probe, item) in probes.iter_mut().zip(&*items) {
-                *probe = self.table.probe(item.packet, item.info, item.template.zone);
+            let mut probes = [Probe::default(); STAGE];
+            let mut sound = [false; STAGE];
+            for ((probe, sound), item) in probes.iter_mut().zip(&mut sound).zip(&*items) {
+                *sound = self.table.probe(item.packet, item.info, item.template.zone, probe);
             }
-            self.fetch(&probes);
-            for (item, probe) in items.iter_mut().zip(&probes) {
-                item.result = match probe {
-                    Some(probe) => self.track_probe(now, item.packet, item.info, &item.template, probe),
-                    None => self.invalid(InvalidReason::NoTuple),
+            self.fetch(probes.get_mut(..items.len()).unwrap_or_default());
+            for ((probe, sound), item) in probes.iter().zip(sound).zip(items) {
+                item.result = if sound {
+                    self.track_probe(now, item.packet, item.info, &item.template, probe)
+                } else {
+                    self.invalid(InvalidReason::NoTuple)
                 };
             }
         }
@@ -67,24 +74,30 @@ impl Conntrack {
     /// As [`Conntrack::confirm`] for each in turn.
     pub fn confirm_all(&mut self, now: Instant, packets: &[Tracking], results: &mut Vec<Confirm>) {
         for packets in packets.chunks(STAGE) {
-            let (mut hashes, mut count) = ([0; 2 * STAGE], 0);
-            for tracking in packets {
-                let Some((ct, _)) = tracking.flow() else { continue };
-                let Some(entry) = self.entry(ct).filter(|entry| !entry.is_confirmed()) else { continue };
-                for direction in [Direction::Original, Direction::Reply] {
-                    if let Some(hash) = hashes.get_mut(count) {
-                        *hash = self.table.hash_of(&entry.tuple(direction));
-                        count += 1;
-                    }
+            // Of packets that begin a connection: its tuples' hashes.
+            let mut begun = [None; STAGE];
+            for (begun, tracking) in begun.iter_mut().zip(packets) {
+                if let Tracking::Flow(ct, CtInfo::New | CtInfo::Related) = *tracking
+                    && self.entry(ct).is_some_and(|entry| !entry.status().intersects(SETTLED))
+                {
+                    *begun = self.table.hashes(ct).map(|hashes| (ct, hashes));
                 }
             }
             let mut read = 0;
-            for hash in &hashes[..count] {
-                read ^= self.table.touch(*hash);
+            for (_, [original, reply]) in begun.iter().flatten() {
+                read ^= self.table.touch(*original) ^ self.table.touch(*reply);
             }
             black_box(read);
-            for tracking in packets {
-                results.push(self.confirm(now, *tracking));
+            for (begun, tracking) in begun.iter().zip(packets) {
+                results.push(match begun {
+                    // The same connection may have begun twice in the vector.
+                    Some((ct, hashes))
+                        if self.entry(*ct).is_some_and(|entry| !entry.status().intersects(SETTLED)) =>
+                    {
+                        self.confirm_hashed(now, *tracking, *ct, *hashes)
+                    }
+                    _ => Confirm::Pass(*tracking),
+                });
             }
         }
     }
@@ -92,21 +105,20 @@ impl Conntrack {
     /// Has buckets fetched, then the connections that they lead to, then what TCP keeps of those. Nothing here waits for
     /// what it reads but the next stage.
     #[inline]
-    fn fetch(&self, probes: &[Option<Probe>; STAGE]) {
+    fn fetch(&self, probes: &mut [Probe]) {
         let mut read = 0;
-        for probe in probes.iter().flatten() {
+        for probe in &*probes {
             read ^= u64::from(self.table.touch(probe.hash));
         }
         black_box(read);
-        let mut places = [None; STAGE];
-        for (place, probe) in places.iter_mut().zip(probes) {
-            *place = probe.as_ref().and_then(|probe| self.table.guess(probe.hash));
-            read ^= place.map_or(0, |place| self.table.touch_entry(place));
+        for probe in &mut *probes {
+            probe.guess = self.table.guess(probe.hash);
+            read ^= probe.guess.map_or(0, |value| self.table.touch_entry(value >> 1));
         }
         black_box(read);
-        for (place, probe) in places.iter().zip(probes) {
-            if let (Some(place), Some(Probe { l4: ipproto::TCP, .. })) = (place, probe) {
-                read ^= u64::from(self.table.touch_tcp(*place));
+        for probe in &*probes {
+            if let (Some(value), ipproto::TCP) = (probe.guess, probe.l4) {
+                read ^= u64::from(self.table.touch_tcp(value >> 1));
             }
         }
         black_box(read);

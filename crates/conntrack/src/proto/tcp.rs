@@ -374,6 +374,12 @@ impl Tcp {
         self.sides[direction as usize].end
     }
 
+    /// Reads from both of its lines, so that they are on their way when it is used.
+    #[inline]
+    pub(crate) fn touch(&self) -> u32 {
+        self.sides[0].end ^ self.last_end ^ u32::from(self.last_flags)
+    }
+
     /// The largest window a side has offered (`td_maxwin`).
     pub(crate) fn max_window(&self, direction: Direction) -> u32 {
         self.sides[direction as usize].max_window
