@@ -33,6 +33,9 @@ impl Connections {
     }
 
     /// Puts a connection into a list and tells how many live ones it holds.
+    ///
+    /// DIVERGES: the kernel looks at the list once a jiffy and clears nine ended connections at most (`__nf_conncount_add`), so
+    /// its number may be too high for a while.
     pub(crate) fn add(
         &mut self,
         list: u32,

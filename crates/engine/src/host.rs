@@ -284,6 +284,11 @@ impl Host {
         address == IpAddr::V4(std::net::Ipv4Addr::BROADCAST) || self.broadcast.contains_key(&address)
     }
 
+    /// The interface whose network has this broadcast address.
+    pub(crate) fn broadcast_interface(&self, address: IpAddr) -> Option<IfIndex> {
+        self.broadcast.get(&address).copied()
+    }
+
     /// A number that changes with every new route, interface or neighbour.
     pub(crate) fn routes_version(&self) -> u64 {
         self.routes_version

@@ -224,12 +224,12 @@ impl Fib {
             interface,
             tos: type_of_service(packet),
         };
+        // A local address is reached by no interface, nor is what a route refuses; broadcasts and groups are, as any other.
         match env.route(&query) {
-            Some(route) if route.kind == UNICAST && interface.is_some() && route.oif != interface => {
-                IfIndex::NONE
-            }
-            Some(route) if route.kind == UNICAST => route.oif,
-            _ => IfIndex::NONE,
+            Some(route) if matches!(route.kind, LOCAL | BLACKHOLE..=THROW) => IfIndex::NONE,
+            Some(route) if interface.is_some() && route.oif != interface => IfIndex::NONE,
+            Some(route) => route.oif,
+            None => IfIndex::NONE,
         }
     }
 
@@ -247,8 +247,14 @@ impl Fib {
     }
 }
 
+/// `RTN_LOCAL`.
+const LOCAL: u32 = 2;
 /// `RTN_UNICAST`.
 const UNICAST: u32 = 1;
+/// `RTN_BLACKHOLE`, the first of the types that refuse.
+const BLACKHOLE: u32 = 6;
+/// `RTN_THROW`, the last of them.
+const THROW: u32 = 9;
 /// `RTN_UNREACHABLE`.
 const UNREACHABLE: u32 = 7;
 

@@ -181,8 +181,16 @@ impl Limit {
     pub fn validate(&self) -> Result<(), ExprError> {
         when(self.rate == 0, "a rate of 0")?;
         when(self.unit == 0, "a rate without unit")?;
-        when(self.unit.checked_mul(1_000_000_000).is_none(), "a unit of more nanoseconds than 64 bits hold")?;
-        when(self.rate.checked_add(u64::from(self.burst)).is_none(), "rate and burst exceed 64 bits")
+        let nanos = self.unit.checked_mul(1_000_000_000);
+        when(nanos.is_none(), "a unit of more nanoseconds than 64 bits hold")?;
+        let sum = self.rate.checked_add(u64::from(self.burst));
+        when(sum.is_none(), "rate and burst exceed 64 bits")?;
+        // The bucket, as the kernel computes it: a gigabyte a minute is too much for it.
+        let bucket = nanos.zip(sum).and_then(|(nanos, sum)| match self.kind {
+            Kind::Packets => (nanos / self.rate).checked_mul(self.packet_burst()),
+            Kind::Bytes => nanos.checked_mul(sum),
+        });
+        when(bucket.is_none(), "a limit of more than 64 bits of nanoseconds")
     }
 }
 
@@ -244,6 +252,12 @@ mod tests {
             [(0, 1, 0, false), (u64::MAX, 1, 1, false), (1, u64::MAX, 0, false), (1, 604_800, 0, true)]
         {
             assert_eq!(Limit::new(rate, unit, burst, Kind::Packets, false).validate().is_ok(), ok);
+        }
+        // Linux 6.18 takes `4000000000 bytes/second`, and finds `20000000000 bytes/second` and `10 mbytes/day` too large.
+        for (rate, unit, ok) in
+            [(4_000_000_000, 1, true), (20_000_000_000, 1, false), (10 << 20, 86_400, false)]
+        {
+            assert_eq!(Limit::new(rate, unit, 0, Kind::Bytes, false).validate().is_ok(), ok);
         }
     }
 }

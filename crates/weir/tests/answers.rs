@@ -1,5 +1,6 @@
 //! What is sent in answer to packets - `reject` in all its forms, `dup`, `fwd`, the host's own ICMP errors - and what NAT makes
-//! of packets, errors and their quotes, as far as nothing is drawn at random, by this machine's kernel and by the engine, byte by byte. See `answers/kernel.py` for how the kernel is asked.
+//! of packets, errors and their quotes, as far as nothing is drawn at random, by this machine's kernel and by the engine, byte by byte. And what rules count that
+//! ask for routes, addresses, limits, quotas and connections. See `answers/rig.py` for how the kernel is asked.
 //!
 //! Random by nature and masked: the identification of an ICMP error's IPv4 header (and its checksum), the flow label of an
 //! ICMPv6 error.
@@ -36,14 +37,14 @@ fn obstacle() -> Option<String> {
     }
 }
 
-fn engine(folder: &Path) -> Engine {
+fn engine(folder: &Path, rules: &str) -> Engine {
     let answers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/");
     // A capture of no packets: the header of a pcap file, Ethernet.
     let capture = folder.join("none.pcap");
     let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
     std::fs::write(&capture, header).unwrap();
     let file = |name: &str| format!("{answers}{name}").into();
-    let words = [file("rules.nft"), capture.into(), "--host".into(), file("host.toml")];
+    let words = [file(rules), capture.into(), "--host".into(), file("host.toml")];
     prepare(&parse(&words).unwrap()).unwrap().engine
 }
 
@@ -121,20 +122,22 @@ fn counters(engine: &Engine, chain: &str) -> Vec<String> {
     counted.collect()
 }
 
-#[test]
-fn answers_are_those_of_the_kernel() {
+/// Sends what the script sends through the kernel and through the engine, with the same rules.
+fn compare(script: &str, rules: &str) {
     if let Some(why) = obstacle() {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must not skip: {why}");
-        eprintln!("SKIPPED: answers cannot be compared: {why}");
+        eprintln!("SKIPPED: the kernel cannot be compared: {why}");
         return;
     }
-    let folder = std::env::temp_dir().join(format!("ironweir-answers-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("ironweir-{script}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let mut engine = engine(&folder);
+    let mut engine = engine(&folder, rules);
     std::fs::remove_dir_all(&folder).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/kernel.py");
-    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/rules.nft");
-    let run = Command::new("unshare").args(["-n", "python3", script, rules]).output().unwrap();
+    let answers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/");
+    let run = Command::new("unshare")
+        .args(["-n", "python3", "-B", &format!("{answers}{script}"), &format!("{answers}{rules}")])
+        .output()
+        .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let text = String::from_utf8(run.stdout).unwrap();
 
@@ -150,7 +153,7 @@ fn answers_are_those_of_the_kernel() {
             .map(|(device, frame)| format!("{device} {}", masked(completed(bytes(frame)))))
             .collect();
         kernel.sort();
-        let ours = pass(&mut engine, at as u64 * 100, device, &bytes(sent));
+        let ours = pass(&mut engine, at as u64, device, &bytes(sent));
         compared += 1;
         if ours != kernel {
             differences.push(format!("{name}\n  kernel {kernel:#?}\n  ours   {ours:#?}"));
@@ -169,4 +172,14 @@ fn answers_are_those_of_the_kernel() {
         }
     }
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn answers_are_those_of_the_kernel() {
+    compare("answers.py", "rules.nft");
+}
+
+#[test]
+fn rules_count_what_the_kernel_counts() {
+    compare("matches.py", "matches.nft");
 }

@@ -41,11 +41,19 @@ pub(super) fn route(host: &Host, query: &RouteQuery) -> Option<env::Route> {
         let its = !query.interface.is_some() || query.interface == oif;
         return Some(env::Route { kind: if its { LOCAL } else { UNICAST }, oif });
     }
-    if host.is_broadcast(to) {
-        return Some(env::Route { kind: BROADCAST, oif: IfIndex::NONE });
+    if let Some(oif) = host.broadcast_interface(to) {
+        let its = !query.interface.is_some() || query.interface == oif;
+        return Some(env::Route { kind: if its { BROADCAST } else { UNICAST }, oif });
     }
-    if to.is_multicast() {
-        return Some(env::Route { kind: MULTICAST, oif: query.interface });
+    if to.is_ipv6() && to.is_multicast() {
+        // Every interface but the loopback one has a route to all groups.
+        let has = |one: &&crate::Interface| {
+            one.kind != LOOPBACK && one.addresses.iter().any(|(own, _)| own.is_ipv6())
+        };
+        let first = host.interfaces().iter().find(has);
+        let first = first.map_or(IfIndex::NONE, |one| one.index);
+        let oif = if query.interface.is_some() { query.interface } else { first };
+        return Some(env::Route { kind: MULTICAST, oif });
     }
     match host.route(to) {
         Some(route) => Some(env::Route { kind: UNICAST, oif: route.interface }),

@@ -188,6 +188,9 @@ impl<O: Observer> Way<'_, O> {
         {
             return dropped(DropReason::OtherHost);
         }
+        if self.is_refused_v6(packet) {
+            return dropped(DropReason::Martian);
+        }
         if receive(packet, &self.flight.info).is_err() {
             return dropped(DropReason::Malformed(Malformed::Ipv4Checksum));
         }

@@ -28,6 +28,8 @@ impl<O: Observer> Way<'_, O> {
     }
 
     /// Where a packet from the wire goes (`ip_route_input_slow`, `ip6_route_input`).
+    ///
+    /// DIVERGES: no redirect is sent where a packet leaves by the interface it came in by.
     pub(super) fn route(&mut self, from: IpAddr, to: IpAddr, packet: &Packet<'_>) -> Step<Target> {
         let host = &self.world.host;
         let group = to.is_multicast() || host.is_broadcast(to);
@@ -49,6 +51,7 @@ impl<O: Observer> Way<'_, O> {
                 from.is_multicast()
                     || from.is_broadcast()
                     || from.is_loopback()
+                    || host.local_interface(from.into()).is_some()
                     || (from.octets()[0] == 0 && !(from.is_unspecified() && group))
                     || to.is_loopback()
                     || to.octets()[0] == 0
@@ -61,7 +64,7 @@ impl<O: Observer> Way<'_, O> {
         let on_loopback = host
             .interface(packet.meta.iif)
             .is_some_and(|interface| interface.kind == crate::context::LOOPBACK);
-        if !on_loopback && (martian || host.local_interface(from).is_some()) {
+        if !on_loopback && martian {
             return dropped(DropReason::Martian);
         }
         // DIVERGES: groups that no program has joined are received, too.
@@ -80,6 +83,11 @@ impl<O: Observer> Way<'_, O> {
             return dropped(DropReason::OtherHost);
         }
         match host.route(to) {
+            Some(route) if route.interface != packet.meta.iif && is_scoped(from) => {
+                // `ip6_forward`: beyond the scope of the source.
+                self.tell(packet, 1, 2, [0; 4]);
+                dropped(DropReason::Martian)
+            }
             Some(route) => Ok(Target::Forward {
                 oif: route.interface,
                 nexthop: route.gateway.unwrap_or(to),
@@ -106,6 +114,17 @@ impl<O: Observer> Way<'_, O> {
         let may_fragment = self.flight.info.l3 == L3::V4
             && packet.be16(packet.network() + 6).is_some_and(|flags| flags & 0x4000 == 0);
         packet.network_len() > mtu && !merged && !may_fragment
+    }
+
+    /// Addresses that may not be on a wire, by which IPv6 drops a packet before prerouting (`ip6_rcv_core`).
+    pub(super) fn is_refused_v6(&self, packet: &Packet<'_>) -> bool {
+        let Some((IpAddr::V6(from), IpAddr::V6(to))) = self.addresses(packet) else { return false };
+        let [_, second, ..] = to.octets();
+        // Groups of this interface alone, and of a scope that is reserved.
+        let scope = to.is_multicast().then_some(second & 0x0f);
+        self.world.host.forward_to.is_none()
+            && !self.came_by_loopback(packet)
+            && (from.is_loopback() || to.is_loopback() || from.is_multicast() || matches!(scope, Some(0 | 1)))
     }
 
     /// Tells the sender that its packet's TTL is used up.
@@ -182,4 +201,9 @@ impl<O: Observer> Way<'_, O> {
             _ => PacketType::Host,
         };
     }
+}
+
+/// Whether an address means something on one link alone (IPv6 link-local).
+fn is_scoped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80)
 }
