@@ -60,7 +60,7 @@ impl World {
 /// A packet made for the one at work: an answer of a rule or of the host, a copy, a step of synproxy.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
-    /// From the network header on.
+    /// From the network header on; of a [`MadeWay::Frame`] from the link header on.
     pub(crate) bytes: Vec<u8>,
     pub(crate) way: MadeWay,
     /// The connection it is part of, as its maker says (`nf_ct_attach`).
@@ -78,6 +78,8 @@ pub(crate) enum MadeWay {
     Host,
     /// As for the host, out of this device and to this gateway, whatever the routes say; rules make no copies of it.
     Copy { device: IfIndex, gateway: Option<IpAddr> },
+    /// As it is out of this device, past its egress chains (`nf_do_netdev_egress`).
+    Frame(IfIndex),
     /// Out of the device the packet at work came in by (`nft_reject_netdev_queue_xmit`).
     Device,
     /// Out of the bridge's port the packet at work came in by, past the bridge's output and postrouting (`br_forward`).

@@ -337,12 +337,41 @@ impl Host {
         self.neighbours.get(&(interface, address)).copied()
     }
 
+    /// The address packets from an interface take towards a neighbour: for IPv4 the first whose network he is in
+    /// (`inet_select_addr`), for IPv6 the one of the right scope that has most bits in common (`ipv6_dev_get_saddr`); failing
+    /// that as [`Host::source_address`].
+    pub fn source_address_towards(&self, interface: IfIndex, to: IpAddr) -> Option<IpAddr> {
+        let common = |own: IpAddr, len: u8| match (own, to) {
+            (IpAddr::V4(own), IpAddr::V4(to)) => {
+                (u32::from(own) ^ u32::from(to)).leading_zeros().min(len.into())
+            }
+            (IpAddr::V6(own), IpAddr::V6(to)) => {
+                (u128::from(own) ^ u128::from(to)).leading_zeros().min(len.into())
+            }
+            _ => 0,
+        };
+        let addresses = &self.interface(interface)?.addresses;
+        let mut best: Option<(u32, IpAddr)> = None;
+        for &(own, len) in addresses.iter().filter(|(own, _)| own.is_ipv4() == to.is_ipv4()) {
+            let shared = common(own, len);
+            let fits = own.is_ipv6() || shared == u32::from(len);
+            let right_scope = own.is_ipv4() || is_link_local(own) == is_link_local(to);
+            if fits && right_scope && best.is_none_or(|(most, _)| own.is_ipv6() && shared > most) {
+                best = Some((shared, own));
+            }
+        }
+        best.map(|(_, own)| own).or_else(|| self.source_address(interface, to.is_ipv6()))
+    }
+
     /// The address packets from an interface take when nothing says otherwise: its first of that family that is not
     /// link-local, or failing that its first.
     pub fn source_address(&self, interface: IfIndex, v6: bool) -> Option<IpAddr> {
         let addresses = &self.interface(interface)?.addresses;
         let mut of_family = addresses.iter().map(|(address, _)| *address).filter(|a| a.is_ipv6() == v6);
-        let link_local = |a: &IpAddr| matches!(a, IpAddr::V6(a) if a.segments()[0] & 0xffc0 == 0xfe80);
-        of_family.clone().find(|address| !link_local(address)).or_else(|| of_family.next())
+        of_family.clone().find(|address| !is_link_local(*address)).or_else(|| of_family.next())
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80)
 }

@@ -259,7 +259,7 @@ const THROW: u32 = 9;
 const UNREACHABLE: u32 = 7;
 
 /// Source and destination of an IP packet.
-pub(crate) fn addresses(packet: &Packet<'_>) -> Option<(IpAddr, IpAddr)> {
+pub fn addresses(packet: &Packet<'_>) -> Option<(IpAddr, IpAddr)> {
     let network = packet.network();
     match packet.meta.protocol {
         ethertype::IPV4 => {

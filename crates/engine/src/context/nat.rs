@@ -34,7 +34,17 @@ pub(super) fn set_up<O: Observer>(
         NatKind::Dnat => conntrack.nat_setup(ct, &range, Manip::Destination),
         NatKind::Masquerade => {
             let oif = packet.meta.oif;
-            match context.world.host.source_address(oif, v6) {
+            let host = &context.world.host;
+            // IPv4 asks for an address towards the next hop, IPv6 towards the destination.
+            let to = match (v6, context.flight.nexthop, tuple_destination(packet)) {
+                (false, Some(hop), _) => Some(hop),
+                (_, _, destination) => destination,
+            };
+            let address = match to {
+                Some(to) => host.source_address_towards(oif, to),
+                None => host.source_address(oif, v6),
+            };
+            match address {
                 Some(address) => conntrack.masquerade(ct, &range, address.into(), oif.0),
                 None => NatVerdict::Drop,
             }
@@ -61,4 +71,8 @@ pub(super) fn set_up<O: Observer>(
             decide(Decision::Drop)
         }
     }
+}
+
+fn tuple_destination(packet: &Packet<'_>) -> Option<IpAddr> {
+    ironweir_expr::fib::addresses(packet).map(|(_, destination)| destination)
 }

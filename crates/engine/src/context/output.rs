@@ -13,7 +13,7 @@ use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketType, ipv4, re
 
 use super::decide;
 use crate::flight::{Flight, Made, MadeWay, World};
-use crate::{Output, transmit};
+use crate::transmit;
 
 /// ICMP types of unreachables.
 const UNREACHABLE_V4: u8 = 3;
@@ -193,10 +193,7 @@ pub(super) fn dup(
     }
     let mut bytes = copy(packet);
     if family == Family::Netdev {
-        let ethernet = packet.link() == LinkType::Ethernet;
-        if device.is_some() {
-            world.send(Output { oif: device, bytes, ethernet });
-        }
+        frame(world, device, bytes);
         return;
     }
     bytes.drain(..packet.network().min(bytes.len()));
@@ -241,9 +238,15 @@ fn set_identification(bytes: &mut [u8], id: [u8; 2]) {
     let _ = sum.is_some_and(|sum| packet.store(ipv4::CHECKSUM_AT, &sum.to_be_bytes()));
 }
 
+/// A frame as it is out of a device.
+fn frame(world: &mut World, device: IfIndex, bytes: Vec<u8>) {
+    if world.host.interface(device).is_some() {
+        let (way, tracking, template) = (MadeWay::Frame(device), Tracking::default(), Template::default());
+        world.make(Made { bytes, way, tracking, template, back: false });
+    }
+}
+
 /// The packet itself out of a device (`nft_fwd_netdev_eval`, `nft_fwd_neigh_eval`).
-///
-/// DIVERGES: it passes no egress chain of that device, nor does a copy of `dup` in netdev.
 pub(super) fn fwd(
     world: &mut World,
     flight: &Flight,
@@ -265,8 +268,7 @@ pub(super) fn fwd(
         transmit::address_frame(&world.host, packet, device, Some(neighbour));
     }
     if world.host.interface(device).is_some() {
-        let ethernet = packet.link() == LinkType::Ethernet;
-        world.send(Output { oif: device, bytes: copy(packet), ethernet });
+        frame(world, device, copy(packet));
     }
     decide(Decision::Stolen)
 }

@@ -30,7 +30,9 @@ impl<O: Observer> Way<'_, O> {
         if self.depth >= DEEPEST {
             return;
         }
-        let Some(mut bytes) = framed(&made, like) else { return };
+        let framed =
+            if let MadeWay::Frame(_) = made.way { Some(made.bytes.clone()) } else { framed(&made, like) };
+        let Some(mut bytes) = framed else { return };
         let link = like.link();
         let len = bytes.len();
         let mut packet = Packet::new(&mut bytes, 0, len, link);
@@ -48,11 +50,16 @@ impl<O: Observer> Way<'_, O> {
             flight,
             depth: self.depth + 1,
         };
-        if way.parse(&mut packet).is_err() {
+        let sound = way.parse(&mut packet).is_ok();
+        if !sound && !matches!(made.way, MadeWay::Frame(_)) {
             return;
         }
         let end = match made.way {
             MadeWay::Host | MadeWay::Copy { .. } => way.as_hosts_own(&made, &mut packet, like),
+            MadeWay::Frame(device) => {
+                packet.meta.oif = device;
+                way.egress(&mut packet, device).map(|()| device)
+            }
             MadeWay::Device => way.egress(&mut packet, like.meta.iif).map(|()| like.meta.iif),
             MadeWay::Bridge => way.out_of_bridge(&mut packet, like.meta.iif),
         };

@@ -41,6 +41,7 @@ for host in range(1, 6):
         for at, to in enumerate((S, "10.2.0.2")):
             send("v", f"{port} from {host} to {to}", udp(C, to, 2000 + 10 * host + at, port))
 C = "10.1.0.1"
+send("v", "masqueraded towards another network", udp(C, "10.2.1.1", 2200, 1100))
 send("v", "redirected and refused", udp(C, S, 2100, 1113))
 send("v", "hairpin", udp(C, R, 2101, 1114))
 out = udp(R, "10.1.0.3", 2101, 9999)
@@ -70,6 +71,7 @@ for host in range(1, 6):
             send("v", f"IPv6 {port} from {host} to {to}", udp(C, to, 2000 + 10 * host + at, port))
 C = "fd01::1"
 send("v", "IPv6 masqueraded", udp(C, S, 2040, 1100))
+send("v", "IPv6 masqueraded towards another network", udp(C, "fd02:0:0:1::1", 2041, 1100))
 send("s", "IPv6 answer", udp(S, "fd02::fe", 1100, 2040))
 send("s", "IPv6 error about it", icmp(S, "fd02::fe", 1, 4, b"\0" * 4, udp("fd02::fe", S, 2040, 1100)))
 send("v", "IPv6 reset behind destination NAT", tcp(C, R, 2050, 800, 1000, 0, 2))

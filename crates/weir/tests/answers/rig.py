@@ -45,6 +45,10 @@ for dev, net, far in ("v1", 1, "0a"), ("s1", 2, "0b"):
     run("ip", "-6", "addr", "add", f"fd0{net}::fe/64", "dev", dev, "nodad")
     for address in [f"10.{net}.0.{n}" for n in range(1, 6)] + [f"fd0{net}::{n}" for n in range(1, 6)] + ["fe80::1"]:
         run("ip", "neigh", "add", address, "lladdr", "02:00:00:00:00:" + far, "dev", dev)
+run("ip", "addr", "add", "10.2.1.254/24", "dev", "s1")
+run("ip", "-6", "addr", "add", "fd02:0:0:1::fe/64", "dev", "s1", "nodad")
+for address in "10.2.1.1", "fd02:0:0:1::1":
+    run("ip", "neigh", "add", address, "lladdr", "02:00:00:00:00:0b", "dev", "s1")
 # The far ends are hosts of their own: the kernel must not take what arrives there.
 run("nft", "-f", "-", text="table netdev far {\n" + "".join(
     f"chain {dev} {{ type filter hook ingress device {dev} priority 0; policy drop\n }}\n"
