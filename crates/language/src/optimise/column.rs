@@ -92,13 +92,11 @@ pub(super) fn selector_shape(selector: &Expr, to: &mut Lower<'_>) -> Option<type
         _ => (selector, false),
     };
     let one_value = match &field.kind {
-        ExprKind::Payload(_) | ExprKind::RawPayload(_) => true,
-        // Each reading of the clock or of random numbers gives another.
-        ExprKind::Meta(meta) => !matches!(&*meta.key, "random" | "time" | "day" | "hour"),
-        ExprKind::Ct(ct) => {
-            matches!(&*ct.key, "state" | "mark" | "direction" | "zone" | "protocol" | "l3proto")
-        }
-        _ => false,
+        // Each reading of the clock gives another.
+        ExprKind::Meta(meta) => field.is_steady() && !matches!(&*meta.key, "time" | "day" | "hour"),
+        ExprKind::Ct(ct) => &*ct.key != "expiration",
+        ExprKind::Binary(_) | ExprKind::Concat(_) | ExprKind::Inner(_) => false,
+        _ => field.is_steady(),
     };
     if !one_value || masked && is_state {
         return None;

@@ -32,7 +32,8 @@ impl Group {
             Action::Verdict { .. } if !self.is_uniform() => {
                 stmts.push(stmt(Vmap { key, map: self.verdicts()? }.into()));
             }
-            Action::Nat(nat) if !self.is_uniform() => {
+            // As nft does, even where all have the same target.
+            Action::Nat(nat) => {
                 stmts.push(stmt(self.nat(nat, key, family)?.into()));
             }
             uniform => {
@@ -43,12 +44,11 @@ impl Group {
                 stmts.push(stmt(Relational { left: key, op, right }.into()));
                 match uniform {
                     Action::Fixed(same) => stmts.extend(same.iter().cloned()),
-                    Action::Nat(nat) => stmts.push(stmt(nat.clone().into())),
                     Action::Verdict { counter, verdict } => {
                         stmts.extend(counter.then(|| stmt(Counter::default().into())));
                         stmts.push(stmt(verdict.clone().into()));
                     }
-                    Action::Vmap => return None,
+                    Action::Nat(_) | Action::Vmap => return None,
                 }
             }
         }

@@ -86,7 +86,6 @@ impl Shape {
                 None => return None,
             }
         }
-        compared_alone(&shape.selectors)?;
         shape.entries = combinations(&columns)?;
         shape.finds_the_same(behind).then_some(shape)
     }
@@ -98,7 +97,6 @@ impl Shape {
         };
         let shapes: Vec<typed::Shape> =
             selectors.iter().map(|selector| selector_shape(selector, to)).collect::<Option<_>>()?;
-        compared_alone(&selectors)?;
         let ExprKind::Set(set) = &vmap.map.kind else { return None };
         let mut shape = Shape { selectors, fixed: Vec::new(), entries: Vec::new(), action: Action::Vmap };
         for element in &set.elements {
@@ -183,12 +181,6 @@ impl Shape {
         self.selectors = selectors.to_vec();
         true
     }
-}
-
-/// What is under a mask is no part of a concatenation.
-fn compared_alone(selectors: &[Expr]) -> Option<()> {
-    let masked = selectors.iter().any(|selector| matches!(selector.kind, ExprKind::Binary(_)));
-    (!masked || selectors.len() == 1).then_some(())
 }
 
 /// Every combination of one field of each column.
