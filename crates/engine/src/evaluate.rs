@@ -52,7 +52,7 @@ pub(crate) fn evaluate<O: Observer>(
                 continue;
             }
             let id = RuleId { chain: ChainId { table: base.table, chain }, handle: rule.handle };
-            context.observer.rule_matched(id, packet.network_len());
+            context.observer.rule_matched(id, packet.counted_len());
             match outcome {
                 Outcome::Verdict(decision) => {
                     ended = Some((id, decision));
@@ -118,7 +118,7 @@ pub(crate) fn evaluate<O: Observer>(
         break;
     }
     let Some(own) = &program.base else { return Judgement::Accept };
-    let len = packet.network_len();
+    let len = packet.counted_len();
     own.hits.add(len as u64);
     context.trace(TraceStep::Policy(own.policy), packet);
     context.observer.policy(base, own.policy, len);

@@ -57,10 +57,8 @@ impl PartialEq for Counter {
 
 impl Counter {
     /// Counts the packet.
-    // DIVERGES: at netdev egress the kernel's packets begin with their link header, which it then counts too; so do limits,
-    // quotas and `meta length` there.
     pub fn eval(&self, packet: &Packet<'_>) -> Outcome {
-        self.add(packet.network_len() as u64);
+        self.add(packet.counted_len() as u64);
         Outcome::Next
     }
 

@@ -66,7 +66,7 @@ impl Limit {
 
     /// Takes the packet's tokens where there are enough (`nft_limit_eval`).
     pub fn eval(&self, packet: &Packet<'_>, now: Instant) -> Outcome {
-        Outcome::next_if(self.take(packet.network_len() as u64, now) != self.over)
+        Outcome::next_if(self.take(packet.counted_len() as u64, now) != self.over)
     }
 
     /// Whether a packet of `len` bytes is within the limit; takes its tokens if so.

@@ -186,7 +186,7 @@ impl Get {
         let meta = &packet.meta;
         let mut number = |number: u32| registers.store(self.destination, &number.to_ne_bytes());
         match self.key {
-            Key::Len => number(u32::try_from(packet.network_len()).unwrap_or(u32::MAX)),
+            Key::Len => number(u32::try_from(packet.counted_len()).unwrap_or(u32::MAX)),
             Key::Priority => number(meta.priority),
             Key::Mark => number(meta.mark),
             Key::Iif => number(meta.iif.0),

@@ -55,7 +55,7 @@ impl Quota {
     /// Uses up as many bytes as the packet has. Up to and including `bytes` are within the quota, as in kernels from 6.15
     /// on (before, the packet that used it up exactly was over already).
     pub fn eval(&self, packet: &Packet<'_>) -> Outcome {
-        let len = packet.network_len() as u64;
+        let len = packet.counted_len() as u64;
         let consumed = self.consumed.fetch_add(len, Ordering::Relaxed).wrapping_add(len);
         Outcome::next_if((consumed > self.bytes) == self.over)
     }

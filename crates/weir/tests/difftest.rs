@@ -31,3 +31,24 @@ fn the_examples_go_the_same_way_through_kernel_and_engine() {
         assert!(told.trim_end().ends_with(": no difference"), "{example}: {told}");
     }
 }
+
+/// Generated rulesets and packets. `IRONWEIR_SEQUENCES` and `IRONWEIR_SEED` ask for more, or others.
+#[test]
+#[ignore = "what it finds is being mended"]
+fn generated_sequences_go_the_same_way_through_kernel_and_engine() {
+    if !kernel_is_here() {
+        return;
+    }
+    let number = |name: &str, or: usize| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(or);
+    let host = ironweir::difftest::generate::world::host().unwrap();
+    let (seed, sequences) = (number("IRONWEIR_SEED", 1) as u64, number("IRONWEIR_SEQUENCES", 300));
+    let most = number("IRONWEIR_DIFFERENCES", 1);
+    let outcome = ironweir::difftest::generate::campaign::run(&host, seed, sequences, most).unwrap();
+    println!(
+        "{} sequences, {} packets, {} rulesets ({} refused)",
+        outcome.sequences, outcome.packets, outcome.rulesets, outcome.refused
+    );
+    println!("the first refusal: {}", outcome.refusal.unwrap_or_default());
+    assert!(outcome.found.is_empty(), "{}", outcome.found.join("\n\n"));
+    assert!(outcome.refused < outcome.rulesets, "most rulesets are refused");
+}

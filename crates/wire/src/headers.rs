@@ -86,11 +86,14 @@ impl Headers {
             ipproto::ICMP if self.l3 == L3::V4 => self.icmp_ids(packet),
             ipproto::ICMPV6 if self.l3 == L3::V6 => self.icmp_ids(packet),
             ipproto::GRE => {
-                // Version 1 (PPTP) has a call id at offset 6; version 0 and all others have nothing to tell apart. What
-                // is cut short counts as 0 (`gre_pkt_to_tuple`).
-                let version = packet.be16(self.transport).unwrap_or(0) & 7;
-                let call = if version == 1 { packet.be16(self.transport + 6) } else { None };
-                Some((0, call.unwrap_or(0)))
+                // Version 1 (PPTP) has a call id at offset 6 and carries PPP or is invalid; version 0 and all others have nothing
+                // to tell apart. What is cut short counts as 0 (`gre_pkt_to_tuple`).
+                let [version, kind, _, call] =
+                    [0, 2, 4, 6].map(|at| packet.be16(self.transport.saturating_add(at)));
+                match (version.unwrap_or(0) & 7, call) {
+                    (1, Some(call)) => (kind == Some(GRE_PPP)).then_some((0, call)),
+                    _ => Some((0, 0)),
+                }
             }
             _ => Some((0, 0)),
         }
@@ -101,3 +104,5 @@ impl Headers {
         Some((header.id(), u16::from_be_bytes([header.kind, header.code])))
     }
 }
+/// What PPTP's GRE carries (`GRE_PROTO_PPP`, `net/gre.h`).
+const GRE_PPP: u16 = 0x880b;

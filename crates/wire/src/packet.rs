@@ -105,6 +105,8 @@ pub struct Meta {
     pub queue_mapping: u16,
     /// The flow hash (`skb->hash`), 0 when not computed.
     pub hash: u32,
+    /// Whether it is at the egress hook, where its length counts the link header (`sch_handle_egress`, `nf_hook_egress`).
+    pub at_egress: bool,
 }
 
 /// The bytes of a packet that lie beyond its head.
@@ -341,9 +343,15 @@ impl<'m> Packet<'m> {
         self.transport
     }
 
-    /// Bytes from the network header to the end: what counters count (`skb->len` at the IP hooks).
+    /// Bytes from the network header to the end.
     pub fn network_len(&self) -> usize {
         self.len().saturating_sub(self.network)
+    }
+
+    /// What counters, quotas, limits and `meta length` count (`skb->len`): from the network header on, but at egress the link
+    /// header, too.
+    pub fn counted_len(&self) -> usize {
+        if self.meta.at_egress { self.len() } else { self.network_len() }
     }
 
     fn shift_headers(&mut self, at: usize, by: impl Fn(usize) -> usize) {

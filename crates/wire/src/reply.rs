@@ -44,7 +44,8 @@ pub fn checksum_allows(packet: &Packet<'_>, info: &PacketInfo) -> bool {
         return true;
     }
     let sum = match info.l3 {
-        L3::V4 if !matches!(protocol, ipproto::TCP | ipproto::UDP) => Some(Sum::ZERO),
+        // The sum begins with the network header, which itself sums up to -0: so no data at all is right.
+        L3::V4 if !matches!(protocol, ipproto::TCP | ipproto::UDP) => Some(Sum::ZERO.word(0xffff)),
         L3::V4 => ipv4::Header::read(packet, info.network)
             .map(|header| Sum::ZERO.pseudo(L3::V4, &header.src, &header.dst, length, protocol)),
         L3::V6 => ipv6::Header::read(packet, info.network)

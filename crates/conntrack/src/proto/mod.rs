@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
     Reopen,
 }
 
-/// Verifies the transport checksum over the pseudo header. True too where it cannot be told: a fragment, or
+/// Verifies the transport checksum over the pseudo header. True too where it cannot be told:
 /// a packet cut short.
 pub(crate) fn checksum_is_valid(
     packet: &ironweir_wire::Packet<'_>,
@@ -38,9 +38,6 @@ pub(crate) fn checksum_is_valid(
     covered: usize,
 ) -> bool {
     use ironweir_wire::checksum::Sum;
-    if info.is_fragment() {
-        return true;
-    }
     let length = info.transport_len();
     Sum::ZERO
         .pseudo(tuple.l3, &tuple.src, &tuple.dst, length, tuple.l4)

@@ -117,7 +117,10 @@ impl<O: Observer> Way<'_, O> {
     /// Egress of the device, then out.
     fn egress(&mut self, packet: &mut Packet<'_>, oif: IfIndex) -> Step {
         let generation = self.generation;
-        self.call(generation.egress(oif), Hook::Egress, Family::Netdev, packet)
+        packet.meta.at_egress = true;
+        let passed = self.call(generation.egress(oif), Hook::Egress, Family::Netdev, packet);
+        packet.meta.at_egress = false;
+        passed
     }
 
     fn arp(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
@@ -194,6 +197,9 @@ impl<O: Observer> Way<'_, O> {
         if receive(packet, &self.flight.info).is_err() {
             return dropped(DropReason::Malformed(Malformed::Ipv4Checksum));
         }
+        if self.flight.info.l3 == L3::V6 {
+            self.may_be_on_wire(packet)?;
+        }
         self.whole(Hook::Prerouting, packet, |way, packet| way.routed(packet))
     }
 
@@ -224,6 +230,9 @@ impl<O: Observer> Way<'_, O> {
         if decrement && packet.byte(at).is_none_or(|ttl| ttl <= 1) {
             self.time_exceeded(packet);
             return dropped(DropReason::TtlExceeded);
+        }
+        if packet.meta.iif != oif {
+            self.may_leave_its_link(packet)?;
         }
         if self.is_too_big(packet, oif) {
             self.too_big(packet, oif);

@@ -56,15 +56,11 @@ impl<O: Observer> Way<'_, O> {
                     || to.is_loopback()
                     || to.octets()[0] == 0
             }
-            (IpAddr::V6(from), IpAddr::V6(to)) => {
-                from.is_multicast() || from.is_loopback() || to.is_loopback() || to.is_unspecified()
-            }
+            // Looked at before the first hook; an own address for a source is let pass.
+            (IpAddr::V6(_), IpAddr::V6(_)) => false,
             _ => true,
         };
-        let on_loopback = host
-            .interface(packet.meta.iif)
-            .is_some_and(|interface| interface.kind == crate::context::LOOPBACK);
-        if !on_loopback && martian {
+        if !self.on_loopback(packet) && martian {
             return dropped(DropReason::Martian);
         }
         // DIVERGES: groups that no program has joined are received, too.
@@ -98,6 +94,42 @@ impl<O: Observer> Way<'_, O> {
                 dropped(DropReason::NoRoute)
             }
         }
+    }
+
+    /// IPv6 addresses that never come over a wire (`ip6_rcv_core`).
+    pub(super) fn may_be_on_wire(&self, packet: &Packet<'_>) -> Step {
+        let Some((IpAddr::V6(from), IpAddr::V6(to))) = self.addresses(packet) else { return Ok(()) };
+        if self.world.host.forward_to.is_some() {
+            return Ok(());
+        }
+        let scope = to.is_multicast().then(|| to.octets()[1] & 15);
+        let loopback = from.is_loopback() || to.is_loopback() || scope == Some(1);
+        let mapped = from.to_ipv4_mapped().is_some();
+        if (loopback && !self.on_loopback(packet)) || scope == Some(0) || from.is_multicast() || mapped {
+            return dropped(DropReason::Martian);
+        }
+        Ok(())
+    }
+
+    /// IPv6 sources that no router passes on to another link (`ip6_forward`).
+    pub(super) fn may_leave_its_link(&mut self, packet: &Packet<'_>) -> Step {
+        let Some((IpAddr::V6(from), _)) = self.addresses(packet) else { return Ok(()) };
+        if self.world.host.forward_to.is_some() {
+            return Ok(());
+        }
+        if from.is_unicast_link_local() {
+            // Beyond the scope of its source (RFC 4443 §3.1).
+            self.tell(packet, 1, 2, [0; 4]);
+        }
+        if from.is_unicast_link_local() || from.is_unspecified() || from.is_loopback() {
+            return dropped(DropReason::Martian);
+        }
+        Ok(())
+    }
+
+    fn on_loopback(&self, packet: &Packet<'_>) -> bool {
+        let interface = self.world.host.interface(packet.meta.iif);
+        interface.is_some_and(|interface| interface.kind == crate::context::LOOPBACK)
     }
 
     /// Whether a packet must be refused for its size.

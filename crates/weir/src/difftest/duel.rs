@@ -16,6 +16,7 @@ pub struct Duel<'r> {
     mirror: Mirror,
     host: Host,
     names: Names,
+    left: Vec<Leaving>,
 }
 
 /// The two parted.
@@ -38,7 +39,7 @@ impl<'r> Duel<'r> {
         rig.clear()?;
         rig.load(rules, names)?;
         let mirror = Mirror::new(host, names, rules, machine::now()).map_err(RigError::Engine)?;
-        Ok(Duel { rig, mirror, host: host.clone(), names: names.clone() })
+        Ok(Duel { rig, mirror, host: host.clone(), names: names.clone(), left: Vec::new() })
     }
 
     /// Forgets connections, on both sides.
@@ -57,6 +58,7 @@ impl<'r> Duel<'r> {
     pub fn packet(&mut self, at: usize, frame: &Arriving) -> Result<Option<Difference>, RigError> {
         let (mut kernel, mut engine) = (Vec::new(), Vec::new());
         let disposition = self.mirror.inject(machine::now(), frame.iif, &frame.bytes, &mut (), &mut engine);
+        self.left.clone_from(&engine);
         if !self.rig.inject(frame.iif, &frame.bytes, &mut kernel)? {
             return Ok(None);
         }
@@ -107,6 +109,11 @@ impl<'r> Duel<'r> {
             }
         }
         if each { Ok(None) } else { self.state(frames.len().saturating_sub(1)) }
+    }
+
+    /// What left the engine for the last packet.
+    pub fn left(&self) -> &[Leaving] {
+        &self.left
     }
 
     /// The router of the kernel.

@@ -8,6 +8,7 @@
 
 pub mod duel;
 pub mod frames;
+pub mod generate;
 pub mod mask;
 pub mod mirror;
 pub mod options;

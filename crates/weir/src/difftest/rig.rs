@@ -112,6 +112,10 @@ const SILENCE: &str = "weir_difftest";
 const SILENCE_RULES: &str = "table inet weir_difftest { flags owner; \
     chain input { type filter hook input priority 2147483647; policy drop; }; }\n";
 
+/// Connections are tracked always, as the engine is told: the kernel begins and ends that with the rules that need it, some
+/// time after they are gone. The chain comes later than the one above, so that connections are confirmed before that.
+const TRACKING_RULES: &str = "add chain inet weir_difftest tracking { ct state new; }\n";
+
 /// How long the kernel may take for one packet on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -263,6 +267,7 @@ impl Rig {
         let failed = |error: &dyn std::fmt::Display| RigError::Read(error.to_string());
         let mut silence = InKernel::open(false).map_err(|error| failed(&error))?;
         run(&mut silence, SILENCE_RULES, &Names::default())?;
+        run(&mut silence, TRACKING_RULES, &Names::default())?;
         // Only now there is conntrack's part of /proc.
         let kernel = InKernel::open(false).map_err(|error| failed(&error))?;
         let conntrack = Conntrack::open()?;

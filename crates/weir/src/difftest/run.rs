@@ -122,6 +122,7 @@ fn every(duel: &mut Duel<'_>, frames: &[Arriving]) -> Result<Vec<Difference>, Ri
 /// Sets what the engine does otherwise than the kernel unless told, for the sake of captures.
 pub fn exact(host: &mut Host) {
     host.conntrack.checksum = true;
+    host.conntrack.always = true;
 }
 
 /// Whether rules look at ARP, for which interfaces must do it.

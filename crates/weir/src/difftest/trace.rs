@@ -9,7 +9,7 @@ use ironweir_wire::Packet;
 
 use super::frames::Arriving;
 use super::mirror::Mirror;
-use super::rig::{Rig, RigError};
+use super::rig::{Rig, RigError, is_loaded};
 use crate::machine;
 use crate::replay::rules::TRACE_TABLE;
 use crate::replay::trace::Tracer;
@@ -49,7 +49,8 @@ pub fn of_kernel(rig: &mut Rig, host: &Host, names: &Names, frame: &Arriving) ->
         .next(Some(std::time::Duration::ZERO), |event| events.event(event, machine::now(), &mut text))
         .map_err(|error| failed(&error))?
     {}
-    let hidden = |line: &&str| line.split(' ').nth(4) != Some(TRACE_TABLE);
+    let hidden =
+        |line: &&str| line.split(' ').nth(4).is_none_or(|table| table != TRACE_TABLE && is_loaded(table));
     Ok(text.lines().filter(hidden).map(|line| format!("{line}\n")).collect())
 }
 
