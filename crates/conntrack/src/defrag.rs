@@ -423,6 +423,9 @@ fn look_v6(packet: &Packet<'_>, zone: u16) -> Result<Option<Piece>, FragmentErro
     if end > packet.len() || payload_at > end {
         return Err(FragmentError::Malformed);
     }
+    if fragment.offset == 0 && is_cut_short(packet, fragment.next, payload_at, end) {
+        return Ok(None);
+    }
     Ok(Some(Piece {
         key: Key {
             src: header.src,
@@ -439,6 +442,28 @@ fn look_v6(packet: &Packet<'_>, zone: u16) -> Result<Option<Piece>, FragmentErro
         end,
         headers: Headers::V6(fragment),
     }))
+}
+
+/// Whether a first fragment lacks a part of its headers (RFC 8200 §4.5): such a one is left alone, for whoever receives it to
+/// refuse (`ipv6frag_thdr_truncated`).
+fn is_cut_short(packet: &Packet<'_>, mut next: u8, mut at: usize, end: usize) -> bool {
+    while ipv6::is_extension(next) && next != ipproto::NONE {
+        let Some([following, length]) = packet.array(at) else { return false };
+        at += match next {
+            // A fragment within a fragment.
+            ipproto::FRAGMENT if packet.be16(at + 2).is_none_or(|word| word & !7 != 0) => return false,
+            ipproto::FRAGMENT => ipv6::FRAGMENT_LEN,
+            ipproto::AH => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        next = following;
+    }
+    let needs = match next {
+        ipproto::TCP => 20,
+        ipproto::UDP | ipproto::ICMPV6 => 8,
+        _ => 1,
+    };
+    at + needs > end
 }
 
 /// Whether an address means something else on another link: a group, or link-local (`fq_find`).

@@ -38,7 +38,7 @@ pub struct Conntrack {
     /// Taken out of the table, but perhaps still at work in a packet.
     dying: VecDeque<CtRef>,
     events: VecDeque<Event>,
-    stats: Stats,
+    pub(crate) stats: Stats,
     pub(crate) random: u64,
     /// When the last packet came.
     pub(crate) seen: Instant,
@@ -108,6 +108,8 @@ pub struct Stats {
     pub expired: u64,
     /// Events lost because nobody took them.
     pub events_lost: u64,
+    /// Ports and ids that NAT drew by chance.
+    pub drawn: u64,
 }
 
 impl Default for Stats {
@@ -123,6 +125,7 @@ impl Default for Stats {
             clash_resolved: 0,
             expired: 0,
             events_lost: 0,
+            drawn: 0,
         }
     }
 }

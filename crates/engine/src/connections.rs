@@ -32,6 +32,14 @@ impl Connections {
         self.next - 1
     }
 
+    /// How many live connections a list holds.
+    pub(crate) fn count(&mut self, list: u32, conntrack: &Conntrack, now: Instant) -> u32 {
+        let Some(list) = self.lists.get_mut(&list) else { return 0 };
+        list.members.retain(|member| lives(conntrack, *member));
+        list.looked_over = now;
+        u32::try_from(list.members.len()).unwrap_or(u32::MAX)
+    }
+
     /// Puts a connection into a list and tells how many live ones it holds.
     ///
     /// DIVERGES: the kernel looks at the list once a jiffy and clears nine ended connections at most (`__nf_conncount_add`), so

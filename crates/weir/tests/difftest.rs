@@ -45,8 +45,8 @@ fn generated_sequences_go_the_same_way_through_kernel_and_engine() {
     let most = number("IRONWEIR_DIFFERENCES", 1);
     let outcome = ironweir::difftest::generate::campaign::run(&host, seed, sequences, most).unwrap();
     println!(
-        "{} sequences, {} packets, {} rulesets ({} refused)",
-        outcome.sequences, outcome.packets, outcome.rulesets, outcome.refused
+        "{} sequences ({} ended by chance), {} packets, {} rulesets ({} refused)",
+        outcome.sequences, outcome.drawn, outcome.packets, outcome.rulesets, outcome.refused
     );
     println!("the first refusal: {}", outcome.refusal.unwrap_or_default());
     assert!(outcome.found.is_empty(), "{}", outcome.found.join("\n\n"));

@@ -164,6 +164,7 @@ impl Conntrack {
 
     /// Sixteen pseudo-random bits (SplitMix64 of the seed).
     fn draw(&mut self) -> u32 {
+        self.stats.drawn += 1;
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -25,8 +25,18 @@ pub(super) fn count(
     limit: &Connlimit,
     now: Instant,
 ) -> Option<u32> {
-    let (ct, _) = flight.tracking.flow()?;
     let list = limit.list(|| connections.new_list());
+    let Some((ct, _)) = flight.tracking.flow() else {
+        // Its addresses are counted, and are gone when the list is looked over: no connection has them.
+        return connections.count(list, conntrack, now).checked_add(1);
+    };
+    // Only its first packet adds a connection, unless it is the host's own (`__nf_conncount_add`).
+    let confirmed = conntrack
+        .entry(ct)
+        .is_some_and(|entry| entry.status().contains(ironweir_conntrack::Status::CONFIRMED));
+    if confirmed && !flight.template.local {
+        return Some(connections.count(list, conntrack, now));
+    }
     connections.add(list, ct, limit.count, conntrack, now)
 }
 

@@ -182,6 +182,9 @@ impl<O: Observer> Way<'_, O> {
     }
 
     /// IP from the wire (`ip_rcv`, `ipv6_rcv`, and what follows).
+    ///
+    /// DIVERGES: IPv4 options are passed on as they are; the kernel refuses source routes and what is malformed, and writes into
+    /// record routes and timestamps.
     fn ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
         // Without knowledge of a host, nobody else is one either.
         // A tagged frame is for a VLAN interface, and there is none (`__netif_receive_skb_core`).

@@ -17,6 +17,7 @@ pub struct Duel<'r> {
     host: Host,
     names: Names,
     left: Vec<Leaving>,
+    drawn: bool,
 }
 
 /// The two parted.
@@ -39,7 +40,7 @@ impl<'r> Duel<'r> {
         rig.clear()?;
         rig.load(rules, names)?;
         let mirror = Mirror::new(host, names, rules, machine::now()).map_err(RigError::Engine)?;
-        Ok(Duel { rig, mirror, host: host.clone(), names: names.clone(), left: Vec::new() })
+        Ok(Duel { rig, mirror, host: host.clone(), names: names.clone(), left: Vec::new(), drawn: false })
     }
 
     /// Forgets connections, on both sides.
@@ -57,15 +58,17 @@ impl<'r> Duel<'r> {
     /// If the kernel cannot be asked.
     pub fn packet(&mut self, at: usize, frame: &Arriving) -> Result<Option<Difference>, RigError> {
         let (mut kernel, mut engine) = (Vec::new(), Vec::new());
+        let before = self.mirror.engine().conntrack().stats().drawn;
         let disposition = self.mirror.inject(machine::now(), frame.iif, &frame.bytes, &mut (), &mut engine);
         self.left.clone_from(&engine);
+        self.drawn |= self.mirror.engine().conntrack().stats().drawn != before;
         if !self.rig.inject(frame.iif, &frame.bytes, &mut kernel)? {
             return Ok(None);
         }
         kernel.retain(|left| !mask::is_own(&self.host, left.oif, &left.bytes));
         mask::frames(&self.host, &mut kernel);
         mask::frames(&self.host, &mut engine);
-        if kernel == engine {
+        if kernel == engine || self.drawn {
             return Ok(None);
         }
         let mut lines = Vec::new();
@@ -89,7 +92,7 @@ impl<'r> Duel<'r> {
     pub fn state(&mut self, at: usize) -> Result<Option<Difference>, RigError> {
         let kernel = State::of_kernel(self.rig, &self.names)?;
         let engine = State::of_engine(self.mirror.engine_mut(), &self.names, machine::now());
-        let lines = kernel.differences(&engine);
+        let lines = if self.drawn { Vec::new() } else { kernel.differences(&engine) };
         Ok((!lines.is_empty()).then_some(Difference { at, disposition: None, lines }))
     }
 
@@ -109,6 +112,11 @@ impl<'r> Duel<'r> {
             }
         }
         if each { Ok(None) } else { self.state(frames.len().saturating_sub(1)) }
+    }
+
+    /// Whether NAT drew a port by chance: from there on the two need not be equal.
+    pub fn is_drawn(&self) -> bool {
+        self.drawn
     }
 
     /// What left the engine for the last packet.

@@ -108,9 +108,12 @@ const SILENCE: &str = "weir_difftest";
 
 /// The engine's local packets end where a program would receive them; the kernel must not answer them either. This chain
 /// comes last of all at input: it is registered first, and of equals the younger comes first (`nf_hook_entries_grow`), so
-/// connections are confirmed before.
+/// connections are confirmed before. What the router sends of itself about groups and neighbours is ended before anybody sees
+/// it: reports of groups would come back to its own prerouting.
 const SILENCE_RULES: &str = "table inet weir_difftest { flags owner; \
-    chain input { type filter hook input priority 2147483647; policy drop; }; }\n";
+    chain input { type filter hook input priority 2147483647; policy drop; }; \
+    chain output { type filter hook output priority -2147483648; \
+        icmpv6 type { 130-137, 143 } drop; ip protocol igmp drop; }; }\n";
 
 /// Connections are tracked always, as the engine is told: the kernel begins and ends that with the rules that need it, some
 /// time after they are gone. The chain comes later than the one above, so that connections are confirmed before that.

@@ -125,7 +125,7 @@ impl Transport {
                     ..tcp::Header::default()
                 };
                 bytes.extend(header.emit());
-                bytes[12] = ((20 + options.len()) / 4 << 4) as u8;
+                bytes[12] = (((20 + options.len()) / 4) << 4) as u8;
                 bytes.extend(options);
                 bytes.extend(data(*len));
                 sum_at = Some(16);

@@ -26,6 +26,8 @@ pub struct Outcome {
     pub refusal: Option<String>,
     /// Sequences of packets.
     pub sequences: usize,
+    /// Sequences that ended where NAT drew a port by chance.
+    pub drawn: usize,
     /// Packets.
     pub packets: usize,
     /// Differences, told for people: seed, rules, packets, traces.
@@ -95,7 +97,12 @@ fn one(
         outcome.sequences += 1;
         outcome.packets += steps.len();
         duel.flush()?;
-        let Some((difference, _)) = play(&mut duel, host, &steps, false)? else { continue };
+        let found = play(&mut duel, host, &steps, false)?;
+        if duel.is_drawn() {
+            outcome.drawn += 1;
+            return Ok(());
+        }
+        let Some((difference, _)) = found else { continue };
         let mut smaller = rules.clone();
         let alone = differs(rig, host, names, &smaller, &steps)?;
         if alone {

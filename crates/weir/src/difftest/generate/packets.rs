@@ -491,13 +491,7 @@ impl Maker<'_> {
                 2 => Odd::Padded(1 + self.chance.below(40)),
                 3 | 4 => Odd::Fragments(8 * (1 + self.chance.below(30)), self.chance.percent(30)),
                 _ if v6 => Odd::Options(vec![1, 4, 0, 0, 0, 0]),
-                _ => Odd::Options(self.chance.pick(&[
-                    vec![1, 1, 1, 0],
-                    vec![0x94, 4, 0, 0],
-                    vec![0x44, 8, 5, 0, 0, 0, 0, 0],
-                    vec![7, 7, 4, 0, 0, 0, 0, 0],
-                    vec![0x83, 7, 4, 1, 2, 3, 4, 0],
-                ])),
+                _ => Odd::Options(self.chance.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]])),
             };
         }
     }
