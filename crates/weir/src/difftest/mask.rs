@@ -29,7 +29,7 @@ fn mask(host: &Host, frame: &mut Leaving) {
         }
     }
     match bytes.get(12..14) {
-        Some(kind) if kind == ethertype::IPV4.to_be_bytes() => ipv4(host, bytes),
+        Some(kind) if kind == ethertype::IPV4.to_be_bytes() => ipv4(bytes),
         Some(kind) if kind == ethertype::IPV6.to_be_bytes() => ipv6(bytes),
         _ => {}
     }
@@ -47,13 +47,14 @@ fn destination(bytes: &[u8]) -> Option<std::net::IpAddr> {
     }
 }
 
-fn ipv4(host: &Host, bytes: &mut [u8]) {
+fn ipv4(bytes: &mut [u8]) {
     let Some(header) = bytes.get(14..34) else { return };
     let header_len = usize::from(header[0] & 15) * 4;
-    let source: [u8; 4] = [header[12], header[13], header[14], header[15]];
+    // Errors that a router makes have this precedence; their source may be any after NAT.
+    let is_made = header[1] & 0xe0 == 0xc0;
     let is_error = header[9] == ipproto::ICMP
         && bytes.get(14 + header_len).is_some_and(|kind| matches!(kind, 3 | 4 | 5 | 11 | 12));
-    if is_error && host.local_interface(source.into()).is_some() {
+    if is_error && is_made {
         // The identification of packets that the router makes comes from a keyed counter (`__ip_select_ident`); with it the
         // header's checksum.
         zero(bytes, 18..20);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ironweir_engine::Host;
+use ironweir_engine::icmp_limit::IcmpSettings;
 use ironweir_io::CaptureError;
 use ironweir_language::datatype::Names;
 
@@ -123,6 +124,14 @@ fn every(duel: &mut Duel<'_>, frames: &[Arriving]) -> Result<Vec<Difference>, Ri
 pub fn exact(host: &mut Host) {
     host.conntrack.checksum = true;
     host.conntrack.always = true;
+    // Errors are not limited: how many there may be depends on time.
+    host.icmp = IcmpSettings {
+        ratelimit: 0,
+        ratemask: 0,
+        ratelimit_v6: 0,
+        msgs_per_sec: u32::MAX,
+        msgs_burst: u32::MAX,
+    };
 }
 
 /// Whether rules look at ARP, for which interfaces must do it.
