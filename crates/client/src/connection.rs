@@ -8,6 +8,7 @@ use std::time::Duration;
 use ironweir_io::{NetlinkError, NetlinkSocket};
 use ironweir_netlink::ack::{Ack, Done, Extended};
 use ironweir_netlink::{DecodeError, EncodeError, Flags, Message, Messages, kind};
+use ironweir_ruleset::netlink::readable;
 use ironweir_ruleset::store::Errno;
 
 /// Why a question has no answer.
@@ -70,6 +71,8 @@ pub struct Connection {
     socket: NetlinkSocket,
     seq: u32,
     request: Vec<u8>,
+    /// What takes every request as text.
+    shown: Option<fn(&str)>,
 }
 
 /// How long an answer may take. The kernel has it ready when the question is sent; dumps of sets may wait for a lock.
@@ -81,7 +84,19 @@ impl Connection {
     /// # Errors
     /// [`NetlinkError::Open`].
     pub fn open() -> Result<Connection, NetlinkError> {
-        Ok(Connection { socket: NetlinkSocket::open()?, seq: 0, request: Vec::new() })
+        Ok(Connection { socket: NetlinkSocket::open()?, seq: 0, request: Vec::new(), shown: None })
+    }
+
+    /// From now on `show` gets every request in words before it is sent.
+    pub fn show_requests(&mut self, show: fn(&str)) {
+        self.shown = Some(show);
+    }
+
+    fn send(&mut self, request: &[u8]) -> Result<(), NetlinkError> {
+        if let Some(show) = self.shown {
+            show(&readable(request));
+        }
+        self.socket.send(request)
     }
 
     /// The socket, for events.
@@ -120,8 +135,7 @@ impl Connection {
         self.take_numbers(1);
         let mut request = std::mem::take(&mut self.request);
         request.clear();
-        let sent =
-            write(&mut request, seq).map_err(AskError::from).and_then(|()| Ok(self.socket.send(&request)?));
+        let sent = write(&mut request, seq).map_err(AskError::from).and_then(|()| Ok(self.send(&request)?));
         self.request = request;
         sent?;
         let (mut interrupted, mut failed) = (false, None);
@@ -178,7 +192,7 @@ impl Connection {
     where
         F: FnMut(&Message<'_>) -> Result<(), DecodeError>,
     {
-        self.socket.send(batch)?;
+        self.send(batch)?;
         let mut lost = false;
         loop {
             let datagram = match self.socket.receive() {

@@ -4,7 +4,10 @@ use std::fmt::{self, Write};
 
 use ironweir_expr::text::{Order, write_rule, write_value};
 
+use ironweir_wire::Instant;
+
 use crate::set::SetData;
+use crate::store::{Ruleset, TableState};
 use crate::{Batch, ChainRef, Change, Element, ElementData, Rule, Set, SetFlags, SetRef, TableId};
 use crate::{Data, userdata};
 
@@ -19,6 +22,36 @@ pub fn print_batch<'a>(batch: &'a Batch, known: &dyn Fn(&TableId, &str) -> Optio
         });
     }
     text
+}
+
+/// Everything that is known of a ruleset: elements of its sets, then its rules with their handles. nft prints so what it
+/// reads for a listing, whatever of that the listing shows.
+pub fn print_ruleset(ruleset: &Ruleset, now: Instant) -> String {
+    let mut text = String::new();
+    for table in ruleset.tables() {
+        // Writing to a string does not fail.
+        let _ = write_table(&mut text, table, now);
+    }
+    text
+}
+
+fn write_table(f: &mut String, table: &TableState, now: Instant) -> fmt::Result {
+    let id = &table.table.id;
+    for set in table.sets().filter(|set| !set.is_empty()) {
+        writeln!(f, "{} {} @{}", id.family, id.name, set.set.name)?;
+        for element in set.dump(now) {
+            f.write_char('\t')?;
+            write_element(f, Some(&set.set), &element)?;
+            f.write_char('\n')?;
+        }
+    }
+    for chain in table.chains() {
+        for rule in chain.rules() {
+            writeln!(f, "{} {} {} {}", id.family, id.name, chain.chain.name, rule.handle)?;
+            write_exprs(f, &rule.rule, &|set| table.set(set.name.as_ref()).map(|set| &set.set))?;
+        }
+    }
+    Ok(())
 }
 
 /// One change on its own: empty for what is neither set, element nor rule.
@@ -74,7 +107,12 @@ fn write_new_rule(
     sets: Sets<'_, '_>,
 ) -> fmt::Result {
     writeln!(f, "{} {} {}", table.family, table.name, chain.name)?;
-    write_rule(f, &rule.exprs, &|set| match sets(table, set)?.data? {
+    write_exprs(f, rule, &|set| sets(table, set))
+}
+
+/// The expressions of a rule, and an empty line.
+fn write_exprs<'a>(f: &mut String, rule: &Rule, sets: &dyn Fn(&SetRef) -> Option<&'a Set>) -> fmt::Result {
+    write_rule(f, &rule.exprs, &|set| match sets(set)?.data? {
         SetData::Value { kind, len } => Some((len as usize, kind_shape(kind & TYPE_MASK).1)),
         SetData::Verdict | SetData::Object(_) => None,
     })?;

@@ -59,6 +59,13 @@ impl InKernel {
     }
 }
 
+impl InKernel {
+    /// From now on `show` gets everything that the kernel is asked or told, in words.
+    pub fn show_requests(&mut self, show: fn(&str)) {
+        self.kernel.show_requests(show);
+    }
+}
+
 impl Backend for InKernel {
     fn ruleset(&self) -> &Ruleset {
         self.kernel.ruleset()

@@ -65,6 +65,11 @@ impl Kernel {
         self.echoes = Some(Vec::new());
     }
 
+    /// From now on `show` gets everything that the kernel is asked or told, in words (`--debug=mnl`).
+    pub fn show_requests(&mut self, show: fn(&str)) {
+        self.connection.show_requests(show);
+    }
+
     /// Takes what was sent back since the last time.
     pub fn take_echoes(&mut self) -> Vec<Event> {
         self.echoes.as_mut().map(std::mem::take).unwrap_or_default()
