@@ -7,7 +7,7 @@ mod parse;
 mod print;
 mod symbols;
 
-pub use names::Names;
+pub use names::{NameTable, Names};
 pub(crate) use parse::clock_seconds;
 pub use parse::{Datum, SymbolError, parse_number, parse_symbol};
 pub use print::{PrintOptions, print_datum, print_time};

@@ -90,8 +90,10 @@ fn print_number(t: Type, value: u128, bits: u32, hex: bool, names: &Names, optio
         Type::Day => narrow.and_then(|n| find_name(t, n)).map(quoted),
         _ => narrow.and_then(|n| find_name(t, n)).map(str::to_owned),
     };
+    // What -S and -u ask for is told with -n as well.
+    let asked_for = matches!(t, Type::InetService | Type::Uid | Type::Gid);
     if let Some(word) = word
-        && !options.numeric
+        && (asked_for || !options.numeric)
     {
         return word;
     }

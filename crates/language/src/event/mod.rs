@@ -6,6 +6,7 @@
 mod filter;
 mod half;
 mod headers;
+mod interface;
 mod json;
 mod text;
 mod trace;

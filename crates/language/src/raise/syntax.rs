@@ -42,8 +42,8 @@ impl Raise<'_> {
             Kind::Range(from, to) => {
                 // nft prints ranges as numbers, whatever the options (`range_expr_print`).
                 let options = self.options;
-                (self.options.numeric, self.options.numeric_protocol, self.options.service) =
-                    (true, true, false);
+                (self.options.numeric, self.options.numeric_protocol) = (true, true);
+                (self.options.service, self.options.guid) = (false, false);
                 let (from, to) = (self.syntax(from), self.syntax(to));
                 self.options = options;
                 ExprKind::Range(expr::range::Range { from: from.into(), to: to.into() })

@@ -16,7 +16,7 @@ mod show;
 
 use std::collections::HashMap;
 
-use ironweir_ruleset::debug::print_batch;
+use ironweir_ruleset::debug::{print_batch, print_ruleset};
 use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind, MAX_REFUSALS};
 use ironweir_ruleset::{Change, Family, Handle, Part, Ruleset, Selector, TableId};
@@ -248,6 +248,9 @@ impl Session {
                 }
                 match self.read(command, backend) {
                     Ok(text) => {
+                        if self.debug_netlink && !matches!(command.kind, CommandKind::Describe(_)) {
+                            outcome.output.push_str(&print_ruleset(backend.ruleset(), backend.now()));
+                        }
                         outcome.output.push_str(&text);
                         if let CommandKind::List(listing) = &command.kind
                             && !self.options.json
