@@ -52,6 +52,7 @@ impl Files for DiskFiles {
 pub fn read_text(path: &std::path::Path) -> Result<String, FileError> {
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => FileError::Missing,
+        std::io::ErrorKind::IsADirectory => FileError::Unreadable("Is a directory".to_owned()),
         _ => FileError::Unreadable(error.to_string()),
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironweir_engine::{Host, Interface};
-use ironweir_language::datatype::Names;
+use ironweir_language::datatype::{NameTable, Names};
 use ironweir_wire::{IfIndex, Instant};
 
 use crate::host_file;
@@ -48,6 +48,15 @@ pub fn names(host: &Host) -> Names {
     }
     for interface in host.interfaces() {
         names.interfaces.insert(&interface.name, interface.index.0.into());
+    }
+    names
+}
+
+/// The names of the interfaces of this network namespace, as they are now.
+pub fn interfaces() -> NameTable {
+    let mut names = NameTable::default();
+    for (index, name) in ironweir_io::links::links().unwrap_or_default() {
+        names.insert(&name, index.into());
     }
     names
 }

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use ironweir_engine::Engine;
+use ironweir_language::diag::COMMAND_LINE;
 use ironweir_language::json::Document;
 use ironweir_language::print;
 use ironweir_language::session::{Backend, Outcome, Session};
@@ -35,7 +36,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 fn run(options: &Options) -> ExitCode {
     let (name, text) = match &options.input {
         Input::Interactive => (String::new(), Ok(String::new())),
-        Input::Words(text) => ("<cmdline>".to_owned(), Ok(text.clone())),
+        // With the end of a line, as nft reads it and tells of it.
+        Input::Words(text) => (COMMAND_LINE.to_owned(), Ok(format!("{text}\n"))),
         Input::Stdin => {
             ("/dev/stdin".to_owned(), files::text_of(std::io::stdin()).map_err(|e| e.to_string()))
         }
@@ -54,7 +56,14 @@ fn run(options: &Options) -> ExitCode {
     let mut session = session(options, &host);
     match options.place {
         Place::Kernel => match InKernel::open(options.echo) {
-            Ok(mut kernel) => run_in(&mut session, options, &name, text, &mut kernel),
+            Ok(mut kernel) => {
+                if options.debug_messages {
+                    kernel.show_requests(|text| {
+                        crate::cli::print(text);
+                    });
+                }
+                run_in(&mut session, options, &name, text, &mut kernel)
+            }
             Err(error) => {
                 complain(&format!("Error: {error}\n"));
                 ExitCode::from(1)

@@ -1,5 +1,6 @@
 //! `monitor`: events as they come, until a signal ends the program.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,14 +10,20 @@ use ironweir_io::NetlinkError;
 use ironweir_language::cmd::Monitor;
 use ironweir_language::event::{Events, Filter};
 use ironweir_language::print::Options;
-use ironweir_language::session::{Backend, Session};
+use ironweir_language::session::{Backend, BackendError, Session};
+use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::{Part, What, Within};
+
+use ironweir_wire::Instant;
 
 use crate::cli::complain;
 use crate::machine;
 
 /// Text that is written at once while events come faster than it can be.
 const CHUNK: usize = 64 << 10;
+
+/// How long the names of interfaces are not read again: one may be gone for ever.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Prints events. Returns when something fails or nobody reads on.
 pub(super) fn run(session: &Session, monitor: &Monitor, backend: &mut dyn Backend) -> ExitCode {
@@ -28,6 +35,9 @@ pub(super) fn run(session: &Session, monitor: &Monitor, backend: &mut dyn Backen
     // Before the ruleset is read: what happens in between is told.
     let mut socket = match kernel::Events::open(filter.shows_trace()) {
         Ok(socket) => socket,
+        Err(NetlinkError::Join { error, .. }) if error.kind() == ErrorKind::PermissionDenied => {
+            return fail(&BackendError::NotPermitted);
+        }
         Err(error) => return fail(&error),
     };
     let parts = parts(filter);
@@ -38,10 +48,18 @@ pub(super) fn run(session: &Session, monitor: &Monitor, backend: &mut dyn Backen
     let options = Options { json, ..session.options };
     let mut events = Events::new(backend.ruleset().clone(), options, session.names.clone(), filter);
     let mut text = String::new();
+    let mut looked_up = Instant::default();
     loop {
         let timeout = if text.is_empty() { None } else { Some(Duration::ZERO) };
         let now = machine::now();
-        match socket.next(timeout, |event| events.event(event, now, &mut text)) {
+        let each = |event: Event| {
+            if events.lacks_interface(&event) && now > looked_up + PATIENCE {
+                looked_up = now;
+                events.set_interfaces(machine::interfaces());
+            }
+            events.event(event, now, &mut text);
+        };
+        match socket.next(timeout, each) {
             Ok(true) if text.len() < CHUNK => continue,
             Ok(_) => {}
             Err(AskError::Socket(NetlinkError::Lost)) => {

@@ -66,6 +66,8 @@ pub struct Options {
     pub json: bool,
     /// `-d netlink`.
     pub debug_netlink: bool,
+    /// `-d mnl`.
+    pub debug_messages: bool,
 }
 
 /// What a command line asks for.
@@ -114,6 +116,9 @@ pub enum OptionError {
     /// `-D` without a name or a value.
     #[error("Failed to define variable '{0}'")]
     Define(String),
+    /// `-D` twice for one name.
+    #[error("Error: redefinition of symbol '{0}'")]
+    DefinedTwice(String),
     /// `-D` without a file.
     #[error("Error: -D/--define can only be used with -f/--filename")]
     DefineWithoutFile,
@@ -153,6 +158,18 @@ enum Opt {
     Json,
     Debug,
     Engine,
+}
+
+impl Opt {
+    /// What an option prints instead of anything else being done; what stands behind it is not looked at.
+    fn told(self) -> Option<String> {
+        match self {
+            Opt::Help => Some(help()),
+            Opt::Version => Some(version()),
+            Opt::LongVersion => Some(version() + BUILT_IN),
+            _ => None,
+        }
+    }
 }
 
 struct Known {
@@ -208,7 +225,13 @@ const OPTIONS: &[Known] = &[
     known(Opt::NumericTime, 'T', "numeric-time", None, "print time values in numbers"),
     known(Opt::Echo, 'e', "echo", None, "print what was added, as the kernel tells it"),
     known(Opt::Json, 'j', "json", None, "read and print JSON"),
-    known(Opt::Debug, 'd', "debug", Some("LEVEL"), "print the bytecode of rules (netlink)"),
+    known(
+        Opt::Debug,
+        'd',
+        "debug",
+        Some("LEVEL"),
+        "print the bytecode of rules (netlink), the messages sent to the kernel (mnl)",
+    ),
 ];
 
 /// Reads a command line without the program's name.
@@ -229,7 +252,10 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, OptionError> {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (long, None),
             };
-            let option = find_long(name)?;
+            let option = find_long(name, &word)?;
+            if let Some(told) = option.opt.told() {
+                return Ok(Parsed::Print(told));
+            }
             let value = match (option.argument, value) {
                 (Some(_), Some(value)) => value,
                 (Some(_), None) => words.next().ok_or_else(|| OptionError::NeedsArgument(word.clone()))?,
@@ -245,6 +271,9 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, OptionError> {
                 .iter()
                 .find(|known| known.short == Some(letter))
                 .ok_or(OptionError::UnknownLetter(letter))?;
+            if let Some(told) = option.opt.told() {
+                return Ok(Parsed::Print(told));
+            }
             if option.argument.is_none() {
                 given.push((option.opt, String::new()));
                 continue;
@@ -275,7 +304,8 @@ fn in_front(words: &[String], commands: usize) -> Result<(), OptionError> {
     Err(OptionError::Misplaced(format!("nft {}", words.join(" ")), " ".repeat(column) + &marks))
 }
 
-fn find_long(name: &str) -> Result<&'static Known, OptionError> {
+/// The option that a name is short for; `word` is the name as it was given.
+fn find_long(name: &str, word: &str) -> Result<&'static Known, OptionError> {
     let long = || OPTIONS.iter().filter(|known| !known.long.is_empty());
     if let Some(exact) = long().find(|known| known.long == name) {
         return Ok(exact);
@@ -283,9 +313,9 @@ fn find_long(name: &str) -> Result<&'static Known, OptionError> {
     let candidates: Vec<&Known> = long().filter(|known| known.long.starts_with(name)).collect();
     match candidates[..] {
         [only] if !name.is_empty() => Ok(only),
-        [] => Err(OptionError::Unknown(format!("--{name}"))),
+        [] => Err(OptionError::Unknown(word.to_owned())),
         _ => {
-            let names: Vec<String> = candidates.iter().map(|known| format!("--{}", known.long)).collect();
+            let names: Vec<String> = candidates.iter().map(|known| format!("'--{}'", known.long)).collect();
             Err(OptionError::Ambiguous(format!("--{name}"), names.join(" ")))
         }
     }
@@ -314,18 +344,21 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
         echo: false,
         json: false,
         debug_netlink: false,
+        debug_messages: false,
     };
     for (opt, value) in given {
         match opt {
-            Opt::Help => return Ok(Parsed::Print(help())),
-            Opt::Version => return Ok(Parsed::Print(version())),
-            Opt::LongVersion => return Ok(Parsed::Print(version() + BUILT_IN)),
+            // They have been answered where they stood.
+            Opt::Help | Opt::Version | Opt::LongVersion => {}
             Opt::Engine => match value.as_str() {
                 "new" => options.place = Place::New,
                 _ => return Err(OptionError::BadArgument { option: "--engine", value, expected: "new" }),
             },
             Opt::File => input = Some(if value == "-" { Input::Stdin } else { Input::File(value.into()) }),
             Opt::Define => match value.split_once('=') {
+                Some((name, _)) if options.defines.iter().any(|(defined, _)| defined == name) => {
+                    return Err(OptionError::DefinedTwice(name.to_owned()));
+                }
                 Some((name, text)) if !name.is_empty() => options.defines.push((name.into(), text.into())),
                 _ => return Err(OptionError::Define(value)),
             },
@@ -348,9 +381,11 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::Debug => {
                 for level in value.split(',') {
                     match level {
-                        "netlink" | "all" => options.debug_netlink = true,
+                        "netlink" => options.debug_netlink = true,
+                        "mnl" => options.debug_messages = true,
+                        "all" => (options.debug_netlink, options.debug_messages) = (true, true),
                         // These show how nft works inside; there is nothing of ours that they could show.
-                        "scanner" | "parser" | "eval" | "mnl" | "proto-ctx" | "segtree" => {}
+                        "scanner" | "parser" | "eval" | "proto-ctx" | "segtree" => {}
                         _ => return Err(OptionError::DebugLevel(level.to_owned())),
                     }
                 }
@@ -377,7 +412,7 @@ fn version() -> String {
 }
 
 /// What `-V` says more, in nft's words.
-const BUILT_IN: &str = "  cli:\t\tno\n  json:\t\tyes\n  minigmp:\tno\n  libxtables:\tno\n";
+const BUILT_IN: &str = "  cli:\t\trustyline\n  json:\t\tyes\n  minigmp:\tno\n  libxtables:\tno\n";
 
 /// The options as clap describes them, for the manual page and completions. It does not read them.
 pub fn command() -> clap::Command {
@@ -466,6 +501,10 @@ mod tests {
             ("--engine new --check=yes list ruleset", "doesn't allow"),
             ("--engine new -k list ruleset", "nft: invalid option -- 'k'"),
             ("--nope", "nft: unrecognized option '--nope'"),
+            ("--nope=1", "nft: unrecognized option '--nope=1'"),
+            ("--numeric-p", "possibilities: '--numeric-priority' '--numeric-protocol'"),
+            ("-D x=1 -D x=2 -f y", "Error: redefinition of symbol 'x'"),
+            ("-kv", "invalid option -- 'k'"),
             ("-I", "nft: option requires an argument -- 'I'"),
             ("--engine new -d net list ruleset", "invalid debug parameter `net'"),
             ("--engine new -D x list ruleset", "Failed to define variable 'x'"),
@@ -477,6 +516,14 @@ mod tests {
         ] {
             let error = run(line).unwrap_err().to_string();
             assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_version_and_help_is_not_looked_at() {
+        for line in ["-vk", "-avk", "-V --nope", "--version list ruleset", "--hel -f"] {
+            let parsed = parse(line.split_whitespace().map(OsString::from).collect());
+            assert!(matches!(parsed, Ok(Parsed::Print(_))), "{line}: {parsed:?}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod history;
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
+use ironweir_language::diag::COMMAND_LINE;
 use ironweir_language::session::{Backend, Session};
 use ironweir_language::source::Sources;
 
@@ -118,7 +119,7 @@ fn commands(
             "" => continue,
             _ => {}
         }
-        let Some(source) = sources.add("<cli>", text, None) else {
+        let Some(source) = sources.add(COMMAND_LINE, text + "\n", None) else {
             complain("Error: more than 4 GiB of commands\n");
             return ExitCode::from(1);
         };
