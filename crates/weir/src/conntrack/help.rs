@@ -2,8 +2,46 @@
 
 use std::fmt::Write;
 
+use crate::manual::Sections;
+
 use super::options::{COMMANDS, Entry, OPTIONS, Takes};
 use super::protocol::{PROTOCOLS, Protocol};
+
+/// The sections of weir-conntrack(8).
+pub const SECTIONS: Sections = Sections {
+    examples: &[
+        (
+            "weir conntrack -L -p tcp --state ESTABLISHED -o extended",
+            "Established TCP connections, with their family",
+        ),
+        ("weir conntrack -L -o json", "All connections, one JSON object on each line"),
+        ("weir conntrack -G -p udp -s 192.0.2.1 -d 192.0.2.2 --sport 1000 --dport 53", "One connection"),
+        (
+            "weir conntrack -I -t 100 -s 192.0.2.1 -d 192.0.2.2 -p udp --sport 1000 --dport 53 -m 5",
+            "A connection is made, with a mark",
+        ),
+        ("weir conntrack -U -s 192.0.2.0/24 -m 7", "The mark of each connection from a network is set"),
+        ("weir conntrack -D -s 192.0.2.0/24", "Connections from a network are forgotten"),
+        ("weir conntrack -E -e NEW,DESTROY -o timestamp", "Connections as they come and go"),
+        ("weir conntrack -L expect", "Connections that helpers wait for"),
+        ("weir conntrack -L -o save > flows && weir conntrack -R flows", "The table saved, and brought back"),
+        ("weir conntrack -S", "What each processor counted"),
+    ],
+    exit_status: &[
+        ("0", "It was done."),
+        ("1", "The kernel refused it, or there was nothing to delete or update."),
+        ("2", "The command line cannot be meant."),
+    ],
+    environment: &[("TZ", "The time zone of -o timestamp and ktimestamp.")],
+    files: &[
+        (
+            "/etc/connlabel.conf, /etc/xtables/connlabel.conf",
+            "Names of labels, for -l, --label-add and -o labels.",
+        ),
+        ("/etc/protocols", "Names of protocols."),
+    ],
+    see_also: &[("weir", "8"), ("weir-nft", "8"), ("conntrack", "8")],
+};
 
 /// The text; with a protocol, its options too. All that is written to a `String` arrives.
 pub fn text(protocol: Option<&Protocol>) -> String {

@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use error::{Failure, Usage};
-pub use help::command;
+pub use help::{SECTIONS, command};
 
 use crate::cli::complain;
 

@@ -1,5 +1,6 @@
 //! `weir nft`: nft's command line.
 
+mod help;
 mod interactive;
 mod monitor;
 mod options;
@@ -14,6 +15,7 @@ use ironweir_language::print;
 use ironweir_language::session::{Backend, Outcome, Session};
 use ironweir_language::source::Sources;
 
+pub use help::SECTIONS;
 pub use options::{Input, Options, Parsed, Place, command, parse};
 
 use crate::backend::{InKernel, InProcess};

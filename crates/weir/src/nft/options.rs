@@ -448,7 +448,7 @@ pub fn command() -> clap::Command {
 }
 
 fn help() -> String {
-    let mut text = "Usage: weir nft [OPTIONS] { -f FILE | - | COMMAND ... }\n\n".to_owned();
+    let mut text = "Usage: weir nft [OPTIONS] { -f FILE | - | -i | COMMAND ... }\n\n".to_owned();
     for known in OPTIONS {
         let short = known.short.map_or("   ".into(), |short| {
             format!("-{short}{}", if known.long.is_empty() { ' ' } else { ',' })
@@ -460,7 +460,7 @@ fn help() -> String {
         }
         text.push_str(&format!("  {short} {long:24} {}\n", known.help));
     }
-    text
+    text + &super::SECTIONS.help()
 }
 
 #[cfg(test)]

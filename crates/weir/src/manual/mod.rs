@@ -3,6 +3,8 @@
 //! `apply` and `replay` are clap's own; nft's and conntrack's tables of options become a [`clap::Command`] here, which
 //! describes them and never reads a command line.
 
+mod sections;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::process::ExitCode;
 use clap::{Command, CommandFactory, Parser};
 use clap_complete::Shell;
 use clap_mangen::Man;
+
+pub use sections::Sections;
 
 use crate::cli::{complain, print};
 use crate::{apply, conntrack, difftest, nft, replay};
@@ -85,42 +89,71 @@ fn weir() -> Command {
         .subcommand(CompletionOptions::command().name("completions"))
 }
 
-fn write_pages(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let pages = [
-        ("weir", "weir COMMAND ...", weir()),
-        ("weir-nft", "weir nft [OPTIONS] { -f FILE | - | COMMAND ... }", nft::command()),
-        ("weir-conntrack", "weir conntrack COMMAND [table] [OPTIONS]", conntrack::command()),
-        ("weir-apply", "weir apply [OPTIONS] FILE", apply::Options::command()),
-        ("weir-replay", "weir replay [OPTIONS] RULES CAPTURE...", replay::Options::command()),
-        (
+/// A manual page to be.
+struct Page {
+    name: &'static str,
+    synopsis: &'static str,
+    command: Command,
+    sections: Option<Sections>,
+}
+
+/// Every page.
+fn pages() -> [Page; 6] {
+    let page = |name, synopsis, command, sections| Page { name, synopsis, command, sections };
+    [
+        page("weir", "weir COMMAND ...", weir(), None),
+        page(
+            "weir-nft",
+            "weir nft [OPTIONS] { -f FILE | - | -i | COMMAND ... }",
+            nft::command(),
+            Some(nft::SECTIONS),
+        ),
+        page(
+            "weir-conntrack",
+            "weir conntrack COMMAND [table] [OPTIONS]",
+            conntrack::command(),
+            Some(conntrack::SECTIONS),
+        ),
+        page("weir-apply", "weir apply [OPTIONS] FILE", apply::Options::command(), None),
+        page("weir-replay", "weir replay [OPTIONS] RULES CAPTURE...", replay::Options::command(), None),
+        page(
             "weir-difftest",
             "weir difftest [OPTIONS] RULES HOST CAPTURE...",
             difftest::options::Options::command(),
+            None,
         ),
-    ];
-    for (name, synopsis, command) in pages {
-        fs::write(directory.join(format!("{name}.8")), page(name, synopsis, command)?)?;
+    ]
+}
+
+fn write_pages(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for page in pages() {
+        fs::write(directory.join(format!("{}.8", page.name)), page.text()?)?;
     }
     Ok(())
 }
 
-/// One page. The synopsis is short by intent: clap's names every option once more.
-fn page(name: &'static str, synopsis: &str, command: Command) -> io::Result<Vec<u8>> {
-    let commands = command.has_subcommands();
-    let version = env!("CARGO_PKG_VERSION");
-    let man =
-        Man::new(command.name(name).version(version)).section("8").source(format!("ironweir {version}"));
-    let mut page = Vec::new();
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    writeln!(page, ".SH SYNOPSIS\n{}", synopsis.replace('-', "\\-"))?;
-    man.render_description_section(&mut page)?;
-    man.render_options_section(&mut page)?;
-    if commands {
-        man.render_subcommands_section(&mut page)?;
+impl Page {
+    /// In roff. The synopsis is short by intent: clap's names every option once more.
+    fn text(self) -> io::Result<Vec<u8>> {
+        let commands = self.command.has_subcommands();
+        let version = env!("CARGO_PKG_VERSION");
+        let command = self.command.name(self.name).version(version);
+        let man = Man::new(command).section("8").source(format!("ironweir {version}"));
+        let mut page = Vec::new();
+        man.render_title(&mut page)?;
+        man.render_name_section(&mut page)?;
+        writeln!(page, ".SH SYNOPSIS\n{}", self.synopsis.replace('-', "\\-"))?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+        if commands {
+            man.render_subcommands_section(&mut page)?;
+        }
+        if let Some(sections) = self.sections {
+            page.extend_from_slice(sections.roff().as_bytes());
+        }
+        Ok(page)
     }
-    Ok(page)
 }
 
 #[cfg(test)]
@@ -133,17 +166,45 @@ mod tests {
         weir().debug_assert();
     }
 
+    fn text(name: &str) -> String {
+        let page = pages().into_iter().find(|page| page.name == name).unwrap();
+        String::from_utf8(page.text().unwrap()).unwrap()
+    }
+
     #[test]
     fn every_option_of_help_is_on_the_page() {
-        for (name, command, options) in [
-            ("weir-nft", nft::command(), ["\\-\\-reversedns", "\\-\\-includepath", "\\-\\-debug"]),
-            ("weir-conntrack", conntrack::command(), ["\\-\\-reply\\-src", "\\-\\-dump", "\\-\\-sport"]),
+        for (name, options) in [
+            ("weir-nft", ["\\-\\-reversedns", "\\-\\-includepath", "\\-\\-debug"]),
+            ("weir-conntrack", ["\\-\\-reply\\-src", "\\-\\-dump", "\\-\\-sport"]),
         ] {
-            let page = String::from_utf8(page(name, "x", command).unwrap()).unwrap();
+            let page = text(name);
             for option in options {
                 assert!(page.contains(option), "{name}: no {option} in\n{page}");
             }
         }
+    }
+
+    #[test]
+    fn pages_of_stock_tools_have_every_section() {
+        for name in ["weir-nft", "weir-conntrack"] {
+            let page = text(name);
+            for title in ["EXAMPLES", "\"EXIT STATUS\"", "ENVIRONMENT", "FILES", "\"SEE ALSO\""] {
+                assert!(page.contains(&format!(".SH {title}\n")), "{name}: no {title} in\n{page}");
+            }
+        }
+    }
+
+    #[test]
+    fn examples_of_nft_are_command_lines_that_it_reads() {
+        for (line, _) in nft::SECTIONS.examples {
+            let words = line.split_whitespace().skip(2).map(|word| word.trim_matches('\'').into());
+            assert!(matches!(nft::parse(words.collect()), Ok(nft::Parsed::Run(_))), "{line}");
+        }
+        let help = match nft::parse(vec!["--help".into()]) {
+            Ok(nft::Parsed::Print(help)) => help,
+            other => panic!("{other:?}"),
+        };
+        assert!(nft::SECTIONS.examples.iter().all(|(line, _)| help.contains(line)));
     }
 
     /// What the program says of a text on its standard input; nothing if there is no such program.
@@ -168,15 +229,10 @@ mod tests {
 
     #[test]
     fn man_has_no_warning_about_the_pages() {
-        for (name, command) in [
-            ("weir", weir()),
-            ("weir-nft", nft::command()),
-            ("weir-conntrack", conntrack::command()),
-            ("weir-apply", apply::Options::command()),
-            ("weir-replay", replay::Options::command()),
-        ] {
-            let page = page(name, "weir x", command).unwrap();
-            if let Some(said) = said("man", &["--warnings", "-E", "UTF-8", "-l", "-"], &page) {
+        for page in pages() {
+            let name = page.name;
+            let text = page.text().unwrap();
+            if let Some(said) = said("man", &["--warnings", "-E", "UTF-8", "-l", "-"], &text) {
                 assert_eq!(said, "", "{name}");
             }
         }
