@@ -3,10 +3,12 @@
 //! Plain data and look-ups; reading it from a file is the program's work.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use ironweir_wire::IfIndex;
 
+use crate::fingerprint::Fingerprints;
 use crate::icmp_limit::IcmpSettings;
 use crate::route::{Route, Routes};
 
@@ -119,6 +121,8 @@ pub struct Host {
     pub conntrack: ConntrackSettings,
     /// How many ICMP errors it sends.
     pub icmp: IcmpSettings,
+    /// What `osf` knows systems by.
+    pub fingerprints: Arc<Fingerprints>,
     /// Without knowledge of a host: everything that arrives is forwarded out of this interface.
     pub forward_to: Option<IfIndex>,
     /// The local time zone's distance from UTC in seconds, for `meta hour` and `meta day`.
@@ -140,6 +144,7 @@ impl Default for Host {
             forwarding_v6: true,
             conntrack: ConntrackSettings::default(),
             icmp: IcmpSettings::default(),
+            fingerprints: Arc::default(),
             forward_to: None,
             utc_offset: 0,
         }

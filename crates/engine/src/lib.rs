@@ -13,6 +13,7 @@ mod context;
 mod disposition;
 mod engine;
 mod evaluate;
+pub mod fingerprint;
 mod flight;
 pub mod flowtable;
 mod generation;

@@ -176,3 +176,34 @@ fn a_traced_packet_tells_its_rules_and_the_policy() {
     assert_eq!(steps.0, expected);
     assert_eq!(steps.1, [rule("pre", 0), rule("f", 1), rule("c", 0)]);
 }
+
+#[test]
+fn systems_are_known_by_their_syn() {
+    use ironweir_engine::fingerprint::Fingerprints;
+    use ironweir_expr::osf::Osf;
+    let named = |version: bool, ttl: u8, name: &str| {
+        let mut wanted = [0; 16];
+        wanted[..name.len()].copy_from_slice(name.as_bytes());
+        let osf = Expr::Osf(Osf { destination: ironweir_expr::Register::R1, ttl, version });
+        rule("f", vec![osf, eq(&wanted), counter()])
+    };
+    let mut engine = engine(vec![
+        table(),
+        base("f", ChainType::Filter, Hook::Forward, 0, Policy::Accept),
+        named(false, 2, "Plain"),
+        named(true, 2, "Plain:1.0"),
+        named(false, 1, "Plain"),
+        named(false, 2, "unknown"),
+    ]);
+    let text = "*:60:0:40:.:Fragmenting:9::x\n8192:60:1:40:.:Plain:1.0::x\n";
+    let fingerprints = std::sync::Arc::new(Fingerprints::parse(text).unwrap());
+    engine.change_host(|host| host.fingerprints = fingerprints);
+    let syn = tcp(LAN, CLIENT, 5000, SERVER, 80, (2, 100, 0));
+    send(&mut engine, 0, &syn);
+    send(&mut engine, 0, &Frame { ttl: 60, ..tcp(LAN, CLIENT, 5001, SERVER, 80, (2, 100, 0)) });
+    send(&mut engine, 0, &Frame { payload: 1, ..tcp(LAN, CLIENT, 5002, SERVER, 80, (2, 100, 0)) });
+    // No SYN: no rule matches.
+    send(&mut engine, 0, &tcp(LAN, CLIENT, 5000, SERVER, 80, (0x10, 100, 0)));
+    // The TTL fell before the forward hook.
+    assert_eq!(counts(&engine, "f"), [2, 2, 1, 1]);
+}

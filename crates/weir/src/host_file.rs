@@ -26,7 +26,9 @@
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ironweir_engine::fingerprint::Fingerprints;
 use ironweir_engine::host::{ConntrackSettings, HostError};
 use ironweir_engine::icmp_limit::IcmpSettings;
 use ironweir_engine::{Host, Interface, Neighbour, Route};
@@ -77,6 +79,8 @@ struct File {
     /// Distance of local time from UTC, in seconds.
     #[serde(default)]
     utc_offset: i32,
+    /// A file of fingerprints for `osf`, beside this one.
+    osf: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -185,7 +189,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Host, HostFileError> {
         at: error.span().unwrap_or_default(),
         message: error.message().trim_end().replace('\n', ", "),
     });
-    file.and_then(build).map_err(|wrong| {
+    file.and_then(|file| build(path, file)).map_err(|wrong| {
         let before = text.get(..wrong.at.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         HostFileError::Syntax {
@@ -197,8 +201,14 @@ pub fn parse(path: &Path, text: &str) -> Result<Host, HostFileError> {
     })
 }
 
-fn build(file: File) -> Result<Host, Wrong> {
+fn build(path: &Path, file: File) -> Result<Host, Wrong> {
     let mut host = Host::default();
+    if let Some(name) = &file.osf {
+        let name_of = path.with_file_name(name.get_ref());
+        let text = std::fs::read_to_string(name_of).map_err(|error| Wrong::at(name, error.to_string()))?;
+        let fingerprints = Fingerprints::parse(&text).map_err(|error| Wrong::at(name, error.to_string()))?;
+        host.fingerprints = Arc::new(fingerprints);
+    }
     host.forwarding_v4 = file.forwarding.ipv4;
     host.forwarding_v6 = file.forwarding.ipv6;
     host.utc_offset = file.utc_offset;

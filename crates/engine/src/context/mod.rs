@@ -17,12 +17,14 @@ use ironweir_expr::dynset::Dynset;
 use ironweir_expr::env::{self, Found, Interface, NatRange, RouteQuery, Update};
 use ironweir_expr::log::Log;
 use ironweir_expr::objref::ObjectType;
+use ironweir_expr::osf::Osf;
 use ironweir_expr::reject::Reject;
 use ironweir_expr::synproxy::Synproxy;
 use ironweir_expr::{Decision, Env, Outcome, SetRef, Value, ct, rt};
 use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::{IfIndex, Instant, Packet, PacketInfo};
 
+use crate::fingerprint::Ttl;
 use crate::flight::{Flight, World};
 use crate::{ChainId, DropReason, Observer, TraceEvent, TraceStep};
 
@@ -180,6 +182,17 @@ impl<O: Observer> Env for Context<'_, O> {
 
     fn fwd(&mut self, device: IfIndex, neighbour: Option<IpAddr>, packet: &mut Packet<'_>) -> Outcome {
         output::fwd(self.world, self.flight, device, neighbour, packet)
+    }
+
+    fn osf(&self, osf: &Osf, packet: &Packet<'_>) -> Option<Value> {
+        let ttl = match osf.ttl {
+            0 => Ttl::Exact,
+            1 => Ttl::Less,
+            _ => Ttl::Ignored,
+        };
+        let (system, version) = self.world.host.fingerprints.find(packet, &self.flight.info, ttl)?;
+        let name = if osf.version { format!("{system}:{version}") } else { system.to_owned() };
+        Some(Value::new(name.as_bytes().get(..16).unwrap_or(name.as_bytes())))
     }
 
     fn synproxy(&mut self, synproxy: &Synproxy, packet: &mut Packet<'_>) -> Outcome {
