@@ -1,6 +1,7 @@
-//! What the fuzz targets share: a ruleset in memory, what must hold of it, and bytecode from bytes.
+//! What the fuzz targets share: a ruleset in memory, what must hold of it, bytecode from bytes, and connections.
 
 pub mod bytecode;
+pub mod connections;
 
 use ironweir_language::ast::Rule;
 use ironweir_language::cmd::{self, CommandKind, Declaration};

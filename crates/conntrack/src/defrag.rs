@@ -18,13 +18,15 @@ use ironweir_wire::{Address, Instant, LinkType, Meta, Packet, SipKey, ipv4, ipv6
 const HEADROOM: usize = 64;
 /// What a held fragment costs beside its bytes.
 const OVERHEAD: usize = 128;
+/// What a datagram costs beside its fragments.
+const QUEUE: usize = 512;
 /// The greatest network packet.
 const LEN_MAX: usize = 65_535;
 
 /// How much is held, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of fragments held at most, bookkeeping included (`ipfrag_high_thresh`).
+    /// Bytes of fragments held, bookkeeping included, from which on none is taken in (`ipfrag_high_thresh`).
     pub memory: usize,
     /// How long fragments of an IPv4 datagram wait for the others (`ipfrag_time`).
     pub ipv4: Duration,
@@ -139,8 +141,11 @@ struct Queue {
     key: Key,
     serial: u64,
     deadline: Instant,
-    /// In order of offset, without overlap.
-    parts: Vec<Part>,
+    /// The payload of each fragment by its offset, without overlap.
+    parts: BTreeMap<usize, Vec<u8>>,
+    /// Where fragments that follow one another begin, and where they end. A datagram may come in eight thousand pieces, and
+    /// each is to cost the same.
+    runs: BTreeMap<usize, usize>,
     /// The end of the payload, as far as known; certain once `last_seen`.
     length: usize,
     last_seen: bool,
@@ -148,12 +153,6 @@ struct Queue {
     have: usize,
     first: Option<First>,
     largest: usize,
-}
-
-#[derive(Debug)]
-struct Part {
-    offset: usize,
-    bytes: Vec<u8>,
 }
 
 /// What the first fragment gives the datagram.
@@ -257,13 +256,15 @@ impl Defrag {
             key: piece.key,
             serial: self.serial,
             deadline: now + wait,
-            parts: Vec::new(),
+            parts: BTreeMap::new(),
+            runs: BTreeMap::new(),
             length: 0,
             last_seen: false,
             have: 0,
             first: None,
             largest: 0,
         };
+        self.held += queue.cost();
         self.deadlines.insert((queue.deadline, queue.serial), hash);
         let key = self.key;
         self.queues.insert_unique(hash, queue, |queue| queue.key.hash(&key));
@@ -295,11 +296,12 @@ impl Queue {
         }
         // Fragments that follow one another are one run: what lies within repeats it, whatever its bytes; what lies partly in
         // one overlaps (`inet_frag_queue_insert`).
-        let place = self.parts.partition_point(|part| part.offset < piece.offset);
-        if self.runs().any(|(from, to)| from <= piece.offset && end <= to) {
+        let before = self.runs.range(..=piece.offset).next_back().map(|(from, to)| (*from, *to));
+        let after = self.runs.range(piece.offset..).next().map(|(from, to)| (*from, *to));
+        if before.is_some_and(|(_, to)| end <= to) {
             return Err(FragmentError::Duplicate);
         }
-        if self.runs().any(|(from, to)| from < end && piece.offset < to) {
+        if before.is_some_and(|(_, to)| piece.offset < to) || after.is_some_and(|(from, _)| from < end) {
             return Err(FragmentError::Overlap);
         }
         let bytes = copy(packet, piece.payload_at, length).ok_or(FragmentError::Malformed)?;
@@ -308,20 +310,20 @@ impl Queue {
         }
         let cost = bytes.len() + OVERHEAD;
         self.have += bytes.len();
-        self.parts.insert(place, Part { offset: piece.offset, bytes });
+        self.parts.insert(piece.offset, bytes);
+        let from = before.filter(|(_, to)| *to == piece.offset).map_or(piece.offset, |(from, _)| from);
+        let to = match after {
+            Some((next, to)) if next == end => {
+                self.runs.remove(&next);
+                to
+            }
+            _ => end,
+        };
+        self.runs.insert(from, to);
         self.length = self.length.max(end);
         self.last_seen |= !piece.more;
         self.largest = self.largest.max(piece.end.saturating_sub(packet.network()));
         Ok(cost)
-    }
-
-    /// Ranges without gaps.
-    fn runs(&self) -> impl Iterator<Item = (usize, usize)> {
-        let follows = |a: &Part, b: &Part| a.offset + a.bytes.len() == b.offset;
-        self.parts.chunk_by(follows).filter_map(|run| {
-            let (first, last) = (run.first()?, run.last()?);
-            Some((first.offset, last.offset + last.bytes.len()))
-        })
     }
 
     fn is_complete(&self) -> bool {
@@ -329,7 +331,7 @@ impl Queue {
     }
 
     fn cost(&self) -> usize {
-        self.have + self.parts.len() * OVERHEAD
+        QUEUE + self.have + self.parts.len() * OVERHEAD
     }
 
     /// Headers of the first fragment, payload of all, lengths and checksum made right. `None` when longer than a packet
@@ -338,8 +340,8 @@ impl Queue {
         let first = self.first?;
         let mut bytes = vec![0; HEADROOM];
         bytes.extend(&first.headers);
-        for part in &self.parts {
-            bytes.extend(&part.bytes);
+        for part in self.parts.values() {
+            bytes.extend(part);
         }
         let network = bytes.get_mut(HEADROOM + first.network..)?;
         let total = network.len();
@@ -545,12 +547,12 @@ mod tests {
 
     #[test]
     fn fragments_wait_a_limited_time_in_limited_memory() {
-        let mut defrag = Defrag::new(Limits { memory: 1000, ..Limits::default() }, 1);
+        let mut defrag = Defrag::new(Limits { memory: QUEUE + 900, ..Limits::default() }, 1);
         let pieces = cut(&datagram(L3::V4, 4000), 400);
         assert!(matches!(push(&mut defrag, &pieces[0]), Fragment::Held));
         assert!(matches!(push(&mut defrag, &pieces[1]), Fragment::Held));
         assert!(matches!(push(&mut defrag, &pieces[2]), Fragment::Dropped(FragmentError::Memory)));
-        assert_eq!(defrag.held(), 2 * (400 + OVERHEAD));
+        assert_eq!(defrag.held(), QUEUE + 2 * (400 + OVERHEAD));
         defrag.expire(NOW + Duration::from_secs(29));
         assert_ne!(defrag.held(), 0);
         defrag.expire(NOW + Duration::from_secs(30));

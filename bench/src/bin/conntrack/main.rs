@@ -21,6 +21,10 @@ use packets::{Transport, Way};
 use rows::{Bench, Rounds, resident, rounds};
 
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if let (Some("memory"), Some(number)) = (arguments.next().as_deref(), arguments.next()) {
+        return memory_of(number.parse().unwrap_or(0));
+    }
     let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(2.0);
     let time = Duration::from_secs_f64(f64::clamp(seconds, 0.01, 600.0));
     if cfg!(debug_assertions) {
@@ -84,27 +88,36 @@ fn new_flows(time: Duration) {
     }
 }
 
+const MEMORY: [(&str, Transport, bool, u32, &str, &str); 3] = [
+    ("UDP", Transport::Udp, false, 1_000_000, "128", "255"),
+    ("TCP", Transport::Tcp, false, 1_000_000, "128", "255"),
+    // As many as there are ports of one address.
+    ("UDP, source NAT", Transport::Udp, true, 60_000, "160", "374"),
+];
+
+/// Each row in a process of its own, whose memory was nobody's before.
 fn memory() {
-    println!("{:44} {:>8} {:>8} {:>8}", "bytes per connection, 1,000,000 of them", "", "budget", "kernel");
-    for (name, transport, nat, budget, kernel) in [
-        ("UDP", Transport::Udp, false, "128", "255"),
-        ("TCP", Transport::Tcp, false, "128", "255"),
-        ("UDP, source NAT (60,000 of them)", Transport::Udp, true, "160", "374"),
-    ] {
-        let flows = if nat { 60_000 } else { 1_000_000 };
-        let before = resident();
-        let mut bench = Bench::of_exactly(transport, flows, nat);
-        bench.establish();
-        if let (Some(before), Some(after)) = (before, resident()) {
-            let each = after.saturating_sub(before) as f64 / f64::from(flows);
-            println!("{name:44} {each:>8.1} {budget:>8} {kernel:>8}");
-        }
-        if flows == 1_000_000 {
-            let [median, most, longest] = bench.vectors_while_all_expire();
-            println!(
-                "    vectors of 32 packets while all of them time out: {median:.0?}, {most:.0?} of 999 in a thousand, \
-                 longest {longest:.0?} (budget 1 ms)"
-            );
-        }
+    println!("{:44} {:>8} {:>8} {:>8}", "bytes per connection", "", "budget", "kernel");
+    for number in 0..MEMORY.len() {
+        let Ok(program) = std::env::current_exe() else { return };
+        let _ = std::process::Command::new(program).args(["memory", &number.to_string()]).status();
+    }
+}
+
+fn memory_of(number: usize) {
+    let Some(&(name, transport, nat, flows, budget, kernel)) = MEMORY.get(number) else { return };
+    let before = resident();
+    let mut bench = Bench::of_exactly(transport, flows, nat);
+    bench.establish();
+    if let (Some(before), Some(after)) = (before, resident()) {
+        let each = after.saturating_sub(before) as f64 / f64::from(flows);
+        println!("{:44} {each:>8.1} {budget:>8} {kernel:>8}", format!("{name}, {flows} of them"));
+    }
+    if flows == 1_000_000 {
+        let [median, most, longest] = bench.vectors_while_all_expire();
+        println!(
+            "    vectors of 32 packets while all of them time out: {median:.0?}, {most:.0?} of 999 in a thousand, \
+             longest {longest:.0?} (budget 1 ms)"
+        );
     }
 }
