@@ -139,6 +139,11 @@ fn nat_to_several_targets_takes_them_from_a_map() {
     );
     becomes(
         "ip",
+        &["ip saddr 4.4.4.4 dnat to 1.1.1.1", "ip saddr 5.5.5.5 dnat to 1.1.1.1"],
+        &["dnat to ip saddr map { 4.4.4.4 : 1.1.1.1, 5.5.5.5 : 1.1.1.1 }"],
+    );
+    becomes(
+        "ip",
         &[
             "ip daddr 1.1.1.1 tcp dport 80 dnat to 4.4.4.4:8000",
             "ip daddr 2.2.2.2 tcp dport 81 dnat to 3.3.3.3:9000",
@@ -218,6 +223,9 @@ fn what_has_state_or_a_comment_is_not_merged() {
     stays("ip", &["tcp dport 1 counter packets 5 bytes 9 accept", "tcp dport 2 counter accept"]);
     stays("ip", &["tcp dport 1 accept comment \"one\"", "tcp dport 2 accept comment \"two\""]);
     stays("ip", &["tcp dport 1 log accept", "tcp dport 2 log drop"]);
+    // Nor are these by nft.
+    stays("ip", &["tcp dport 1 meta mark set 5 accept", "tcp dport 2 meta mark set 5 accept"]);
+    stays("ip", &["tcp dport 1 queue", "tcp dport 2 queue"]);
 }
 
 /// What is in chain `a` and in the ruleset already, loaded before with the same tables.

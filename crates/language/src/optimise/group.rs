@@ -52,9 +52,10 @@ impl Group {
         None
     }
 
-    /// Whether they are verdict maps.
-    pub(super) fn is_of_maps(&self) -> bool {
-        self.members.iter().any(|(action, _)| *action == Action::Vmap)
+    /// Whether what stands for them ends with what each of them ends with, not with a map.
+    pub(super) fn ends_alike(&self) -> bool {
+        let in_map = |(action, _): &(Action, _)| matches!(action, Action::Vmap | Action::Nat(_));
+        self.is_uniform() && !self.members.iter().any(in_map)
     }
 
     /// Whether all do the same.

@@ -4,16 +4,21 @@
 //! nft does. A [`shape::Shape`] says of one rule what it compares with which constants and what it does then; a
 //! [`group::Group`] takes neighbours of the same shape; [`merged`] writes the rule that stands for all of them.
 //!
-//! What is merged means the same as before, which nft does not promise:
+//! What is merged means the same as before. DIVERGES: nft does not promise that, and merges more.
 //!
 //! * Selectors have one value per packet that is compared as a whole. Flags (`tcp flags syn`, `ct status snat`) ask for
 //!   bits, and a set would ask for equality; under a mask that is compared with `==` they are values again.
 //! * No two keys cover the same packet, so that no packet depends on which rule comes first. Duplicates and overlapping
 //!   intervals begin a new group.
-//! * A rule behind which evaluation goes on is merged only where nothing between could have changed the selector.
+//! * A rule behind which evaluation goes on is merged only where nothing between could have changed the selector
+//!   ([`effects`] follows jumps; rules that come into those chains by later commands are not known).
 //! * Statements with state of their own (`limit`, `quota`, `ct count`) stay where they are. `counter` is the exception:
 //!   in a verdict map each element counts for itself, in a set the one counter counts what all counted before.
+//! * What follows from what was compared (`reject` alone) is lowered before and after, and must come out the same.
 //! * Comments are not lost: rules that have one are not merged.
+//!
+//! What nft merges of that is merged, in its form, so that listings are the same; `meta mark set 1`, which it leaves
+//! alone, is left alone here too.
 
 mod action;
 mod column;
@@ -151,7 +156,7 @@ fn merged(group: &Group, place: Place<'_>) -> Option<Rule> {
     let after = place.lowered(&into)?;
     // What a statement leaves out follows from what was compared before it (`meta nfproto ipv4 reject`).
     let same = |rule: &Vec<Code>| behind_matches(rule) == behind_matches(&after);
-    (!group.is_uniform() || group.is_of_maps() || before.iter().all(same)).then_some(into)
+    (!group.ends_alike() || before.iter().all(same)).then_some(into)
 }
 
 /// What a rule consists of behind its last comparison.

@@ -13,7 +13,7 @@ use crate::expr::meta::meta_shape;
 use crate::expr::{Expr, ExprKind};
 use crate::json::Node;
 use crate::lower::Lower;
-use crate::optimise::{Parts, Role};
+use crate::optimise::Parts;
 use crate::print::{Options, Printer};
 use crate::proto::{Field, Proto};
 use crate::raise::Raise;
@@ -353,14 +353,6 @@ impl Statement for Assign {
             },
             _ => return None,
         })
-    }
-
-    fn role(&self) -> Role<'_> {
-        let known = matches!(self.target.kind, ExprKind::Meta(_) | ExprKind::Ct(_));
-        match known && self.value.is_constant() {
-            true => Role::Same,
-            false => Role::Alone,
-        }
     }
 
     fn writes(&self) -> Parts {
