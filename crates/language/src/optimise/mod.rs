@@ -11,7 +11,7 @@
 //! * No two keys cover the same packet, so that no packet depends on which rule comes first. Duplicates and overlapping
 //!   intervals begin a new group.
 //! * A rule behind which evaluation goes on is merged only where nothing between could have changed the selector
-//!   ([`effects`] follows jumps; rules that come into those chains by later commands are not known).
+//!   (`effects.rs` follows jumps; rules that come into those chains by later commands are not known).
 //! * Statements with state of their own (`limit`, `quota`, `ct count`) stay where they are. `counter` is the exception:
 //!   in a verdict map each element counts for itself, in a set the one counter counts what all counted before.
 //! * What follows from what was compared (`reject` alone) is lowered before and after, and must come out the same.
