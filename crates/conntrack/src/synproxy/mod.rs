@@ -306,3 +306,130 @@ fn adjust_timestamp(packet: &mut Packet<'_>, own: &Segment, direction: Direction
     let checksum = packet.be16(own.at + CHECKSUM_AT)?;
     packet.store(own.at + CHECKSUM_AT, &change.apply(checksum).to_be_bytes()).then_some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, Bytes, v4, v6};
+    use crate::{Config, PacketIn, Template, Tracking};
+    use ironweir_wire::{Address, L3};
+    use proptest::prelude::*;
+
+    const SERVER: ServerOffer = ServerOffer {
+        mss: 1440,
+        wscale: 7,
+        offer: Offer::MSS.union(Offer::WSCALE).union(Offer::SACK_PERM).union(Offer::TIMESTAMP),
+    };
+
+    fn segment_of(src: (Address, u16), dst: (Address, u16), numbers: (u32, u32), flags: u8) -> Bytes {
+        let (seq, ack) = numbers;
+        let header = Header { src: src.1, dst: dst.1, seq, ack, flags, window: 1000, ..Header::default() };
+        Bytes::ip(src.0, dst.0, L3::V6, ipproto::TCP, header.emit().to_vec(), Some(CHECKSUM_AT))
+    }
+
+    fn header(bytes: &Bytes) -> Header {
+        bytes.clone().with(|packet, info| Header::read(packet, info.transport).unwrap())
+    }
+
+    /// What the engine does with what is made here, IPv6 and without options.
+    #[test]
+    fn an_ipv6_handshake_ends_with_both_sides_in_step() {
+        let mut bench = Bench::new(Config::default());
+        let now = bench.now;
+        let (client, server) = ((v6(1), 1000), (v6(2), 80));
+        let mut syn = segment_of(client, server, (100, 0), flag::SYN);
+        let answer = syn.with(|packet, info| bench.ct.synproxy_syn(now, packet, info, &SERVER));
+        let answer = Bytes(answer.unwrap());
+        assert!(answer.is_whole());
+        assert_eq!((answer.tuple().src, answer.tuple().dst), (server.0, client.0));
+        let cookie = header(&answer).seq;
+        assert_eq!((header(&answer).ack, header(&answer).flags), (101, flag::SYN | flag::ACK));
+
+        let mut ack = segment_of(client, server, (101, cookie.wrapping_add(1)), flag::ACK);
+        let syn = ack.with(|packet, info| bench.ct.synproxy_ack(now, packet, info));
+        let syn = Bytes(syn.unwrap());
+        assert!(syn.is_whole());
+        assert_eq!((header(&syn).seq, header(&syn).ack, header(&syn).flags), (100, cookie, flag::SYN));
+
+        bench.template.synproxy = true;
+        let (ct, info) = bench.enter(&syn).flow().unwrap();
+        bench.template = Template::default();
+        let mut leaving = syn.clone();
+        let hook = |bench: &mut Bench, bytes: &mut Bytes, ctinfo| {
+            bytes.with(|packet, info| bench.ct.synproxy_hook(now, packet, info, ct, ctinfo))
+        };
+        assert_eq!(hook(&mut bench, &mut leaving, info), ProxyVerdict::Pass);
+        bench.ct.confirm(now, Tracking::Flow(ct, info));
+        assert_eq!(bench.ct.entry(ct).unwrap().proxied().unwrap().isn, cookie);
+
+        let mut synack = segment_of(server, client, (7000, 101), flag::SYN | flag::ACK);
+        let (_, info) = bench.pass(&synack).flow().unwrap();
+        let ProxyVerdict::Open { server: to_server, client: to_client, offset } =
+            hook(&mut bench, &mut synack, info)
+        else {
+            panic!("not opened")
+        };
+        bench.ct.synproxy_open(ct, offset);
+        assert_eq!((header(&Bytes(to_server)).ack, offset), (7001, cookie.wrapping_sub(7000)));
+        let mut to_client = Bytes(to_client);
+        assert!(
+            to_client
+                .with(|packet, info| { bench.ct.seq_adjust(packet, info, ct, CtInfo::EstablishedReply) })
+        );
+        assert!(to_client.is_whole());
+        assert_eq!((header(&to_client).seq, header(&to_client).ack), (cookie.wrapping_add(1), 101));
+    }
+
+    proptest! {
+        /// Nothing panics, whatever the bytes, the state of the connection and the direction; what is made is whole.
+        #[test]
+        fn arbitrary_segments_do_not_panic(
+            body in prop::collection::vec(any::<u8>(), 20..80),
+            flags: u8,
+            doff in 0u8..16,
+            proxied: (u32, u32, u32),
+            reply: bool,
+            steps in prop::collection::vec(0u8..64, 0..4),
+        ) {
+            let mut bench = Bench::new(Config::default());
+            let now = bench.now;
+            bench.template.synproxy = true;
+            let mut syn = vec![0; 20];
+            syn[..4].copy_from_slice(&[3, 232, 0, 80]);
+            syn[12..14].copy_from_slice(&[0x50, flag::SYN]);
+            let syn = Bytes::ip(v4(1), v4(2), L3::V4, ipproto::TCP, syn, Some(CHECKSUM_AT));
+            let (ct, info) = bench.pass(&syn).flow().unwrap();
+            let (isn, its, tsoff) = proxied;
+            bench.ct.set_proxied(ct, Proxied { isn, its, tsoff });
+            for (at, step) in steps.into_iter().chain([flags]).enumerate() {
+                let mut body = body.clone();
+                let back = reply ^ (at % 2 == 1);
+                body[..4].copy_from_slice(if back { &[0, 80, 3, 232] } else { &[3, 232, 0, 80] });
+                body[12] = doff << 4;
+                body[13] = step;
+                let (src, dst) = if back { (v4(2), v4(1)) } else { (v4(1), v4(2)) };
+                let mut bytes = Bytes::ip(src, dst, L3::V4, ipproto::TCP, body, Some(CHECKSUM_AT));
+                let made = bytes.with(|packet, headers| {
+                    let template = Template::default();
+                    let mut made = vec![bench.ct.synproxy_syn(now, packet, headers, &SERVER)];
+                    made.push(bench.ct.synproxy_ack(now, packet, headers));
+                    let ctinfo = match bench.ct.packet_in(now, packet, headers, &template) {
+                        PacketIn::Pass(Tracking::Flow(found, ctinfo)) if found == ct => ctinfo,
+                        _ => info,
+                    };
+                    match bench.ct.synproxy_hook(now, packet, headers, ct, ctinfo) {
+                        ProxyVerdict::Again(syn) => made.push(Some(syn)),
+                        ProxyVerdict::Open { server, client, .. } => {
+                            made.extend([Some(server), Some(client)]);
+                        }
+                        ProxyVerdict::Pass | ProxyVerdict::Drop => {}
+                    }
+                    made
+                });
+                for made in made.into_iter().flatten() {
+                    prop_assert!(Bytes(made).is_whole());
+                }
+            }
+        }
+    }
+}

@@ -85,8 +85,8 @@ impl<O: Observer> Way<'_, O> {
             return dropped(DropReason::NoRoute);
         }
         // Without knowledge of a host: where the packet at work came from, or where it was to go.
-        let other = if made.back { like.meta.iif } else { like.meta.oif };
-        let fallback = if other.is_some() { other } else { like.meta.iif };
+        let (iif, oif) = (like.meta.iif, like.meta.oif);
+        let fallback = if (made.back && iif.is_some()) || !oif.is_some() { iif } else { oif };
         match made.way {
             MadeWay::Copy { device, gateway } => {
                 let via = gateway.unwrap_or(to);
