@@ -1,6 +1,6 @@
 //! `list`, `reset` and `get`.
 
-use ironweir_ruleset::store::{SetState, TableState};
+use ironweir_ruleset::store::{SetState, TableState, reset_exprs, reset_object};
 use ironweir_ruleset::{
     Element, ElementFlags, Expr, Family, ObjectKind, Ruleset, Set, SetFlags, TableId, Value,
 };
@@ -268,25 +268,6 @@ pub(super) fn foreign(listing: &Listing, ruleset: &Ruleset) -> Vec<String> {
 fn reset_rules(table: &TableState, chain: Option<&str>) {
     for state in table.chains().filter(|state| chain.is_none_or(|chain| *state.chain.name == *chain)) {
         state.rules().for_each(|rule| reset_exprs(&rule.rule.exprs));
-    }
-}
-
-fn reset_exprs(exprs: &[Expr]) {
-    for expr in exprs {
-        match expr.known() {
-            Expr::Counter(counter) => drop(counter.take()),
-            Expr::Quota(quota) => drop(quota.take()),
-            Expr::Last(last) => drop(last.take()),
-            _ => {}
-        }
-    }
-}
-
-fn reset_object(kind: &ObjectKind) {
-    match kind {
-        ObjectKind::Counter(counter) => drop(counter.take()),
-        ObjectKind::Quota(quota) => drop(quota.take()),
-        _ => {}
     }
 }
 

@@ -18,6 +18,7 @@ mod graph;
 mod mirror;
 pub(crate) mod references;
 mod registry;
+mod reset;
 mod rules;
 mod set;
 mod table;
@@ -28,6 +29,7 @@ pub use elements::{Elements, Entry, Listed};
 pub use errno::Errno;
 pub use error::{ChangeError, ErrorKind, Thing};
 pub use mirror::Mirror;
+pub use reset::{reset_exprs, reset_object};
 pub use set::SetState;
 pub use table::{FlowtableState, ObjectState, TableState};
 

@@ -1,0 +1,227 @@
+//! An nfnetlink server over an [`Engine`]: what the kernel is to `nft` and `conntrack`, without a socket.
+//!
+//! ```text
+//! bytes of a client ─► Server::request ─┬─ a batch ──► Engine::commit ──► events for the groups ─┐
+//!                                       └─ questions ► Engine::ruleset ──────────────────────────┼─► Server::output
+//!                                                      acknowledgements and errors ◄─────────────┘   datagrams, per client
+//! ```
+//!
+//! Requests are worked on one at a time and whole, so a transaction or a dump sees no other's (`NLM_F_DUMP_INTR` is never
+//! needed). What waits for a client that does not read is bounded: see [`Output`].
+
+mod batch;
+mod event;
+mod fault;
+mod output;
+mod query;
+mod state;
+
+pub use output::{MAX_WAITING, Output};
+
+use hashbrown::HashMap;
+use ironweir_engine::Engine;
+use ironweir_netlink::{Ack, DecodeError, Flags, Header, Message, Messages, ack::Extended, batch as envelope};
+use ironweir_netlink::subsystem;
+use ironweir_ruleset::netlink::Generation;
+use ironweir_ruleset::store::Errno;
+use ironweir_ruleset::{Batch, Change, Handle, Selector, TableFlags};
+
+/// The group of ruleset events (`NFNLGRP_NFTABLES`).
+pub const GROUP_NFTABLES: u32 = 7;
+/// The highest number of a group (`NFNLGRP_MAX` of `linux/netfilter/nfnetlink.h`).
+pub const MAX_GROUP: u32 = 9;
+/// The lowest type that is no control message (`NLMSG_MIN_TYPE`).
+const MIN_TYPE: u16 = 0x10;
+
+/// A client, by the number that [`Server::connect`] gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(u32);
+
+/// Who a client is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Number of its process.
+    pub pid: u32,
+    /// Name of its program.
+    pub name: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Client {
+    process: Process,
+    /// What its answers name (`nlmsg_pid`).
+    port: u32,
+    /// One bit for each group it joined, the lowest for group 1.
+    groups: u32,
+    output: Output,
+}
+
+/// The clients of an engine.
+#[derive(Debug, Default)]
+pub struct Server {
+    clients: HashMap<ClientId, Client>,
+    next: u32,
+    /// Which client's table that is (`NFT_TABLE_F_OWNER`), by the table's handle.
+    owners: HashMap<Handle, ClientId>,
+}
+
+/// An answer that is an error.
+#[derive(Debug)]
+struct Refused {
+    errno: Errno,
+    error: Option<DecodeError>,
+    offset: Option<u32>,
+}
+
+impl From<Errno> for Refused {
+    fn from(errno: Errno) -> Refused {
+        Refused { errno, error: None, offset: None }
+    }
+}
+
+impl From<DecodeError> for Refused {
+    fn from(error: DecodeError) -> Refused {
+        Refused { errno: Errno::EINVAL, error: Some(error), offset: None }
+    }
+}
+
+impl Server {
+    /// Without clients.
+    pub fn new() -> Server {
+        Server::default()
+    }
+
+    /// A new client. Until it says otherwise, its port is the number of its process.
+    pub fn connect(&mut self, process: Process) -> ClientId {
+        let id = ClientId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let port = process.pid;
+        self.clients.insert(id, Client { process, port, groups: 0, output: Output::default() });
+        id
+    }
+
+    /// A client went: what it owns goes with it (`nft_rcv_nl_event` of `nf_tables_api.c`).
+    pub fn disconnect(&mut self, engine: &mut Engine, id: ClientId) {
+        if self.clients.remove(&id).is_none() {
+            return;
+        }
+        let mut owned: Vec<Handle> =
+            self.owners.iter().filter(|(_, owner)| **owner == id).map(|(handle, _)| *handle).collect();
+        owned.sort_unstable();
+        self.owners.retain(|_, owner| *owner != id);
+        let mut batch = Batch::default();
+        for handle in owned {
+            let Some(table) = engine.ruleset().tables().find(|table| table.handle == handle) else { continue };
+            if !table.table.flags.contains(TableFlags::PERSIST) {
+                let which = Selector::Handle(handle);
+                batch.changes.push(Change::DelTable { family: table.table.id.family, which, missing_ok: false });
+            }
+        }
+        if !batch.changes.is_empty() {
+            let origin = event::Origin { client: None, port: 0, process: Process::default() };
+            let requests = vec![Header::default(); batch.changes.len()];
+            // What cannot go is left: nobody is there to be told.
+            let _ = self.commit(engine, &origin, &batch, &requests, None);
+        }
+    }
+
+    /// The port that a client's answers name from now on.
+    pub fn set_port(&mut self, id: ClientId, port: u32) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.port = port;
+        }
+    }
+
+    /// Makes a client hear of a group's events, or no more.
+    ///
+    /// # Errors
+    /// [`Errno::EINVAL`]: there is no such group.
+    pub fn listen(&mut self, id: ClientId, group: u32, join: bool) -> Result<(), Errno> {
+        if !(1..=MAX_GROUP).contains(&group) {
+            return Err(Errno::EINVAL);
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            let bit = 1 << (group - 1);
+            client.groups = if join { client.groups | bit } else { client.groups & !bit };
+        }
+        Ok(())
+    }
+
+    /// Datagrams that wait for a client.
+    pub fn output(&mut self, id: ClientId) -> Option<&mut Output> {
+        self.clients.get_mut(&id).map(|client| &mut client.output)
+    }
+
+    /// Whether anything waits for a client.
+    pub fn waiting(&self, id: ClientId) -> bool {
+        self.clients.get(&id).is_some_and(|client| !client.output.is_empty())
+    }
+
+    /// Works on one datagram of a client (`nfnetlink_rcv` of `net/netfilter/nfnetlink.c`). The answers wait in its output,
+    /// events in that of those who listen.
+    pub fn request(&mut self, engine: &mut Engine, id: ClientId, datagram: &[u8]) {
+        let mut messages = Messages::new(datagram).peekable();
+        if let Some(Ok(first)) = messages.peek()
+            && first.header.kind == envelope::BEGIN
+        {
+            let first = *first;
+            self.batch(engine, id, &first, messages.skip(1));
+            return;
+        }
+        // As netlink_rcv_skb: what is cut off is passed over without a word.
+        for message in messages.map_while(Result::ok) {
+            if message.header.flags.contains(Flags::REQUEST) && message.header.kind >= MIN_TYPE {
+                self.question(engine, id, &message);
+            } else if message.header.flags.contains(Flags::REQUEST | Flags::ACK) {
+                self.acknowledge(id, &message.header, Errno::Other(0).into());
+            }
+        }
+    }
+
+    fn question(&mut self, engine: &mut Engine, id: ClientId, message: &Message<'_>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let mut answer = query::Answer::new(&mut client.output, message.header, client.port);
+        let asked = match message.header.subsystem() {
+            subsystem::NFTABLES => {
+                let told = Generation {
+                    id: engine.ruleset().generation() as u32,
+                    pid: Some(client.process.pid),
+                    process: client.process.name.clone(),
+                };
+                query::nftables(engine, message, &mut answer, told)
+            }
+            _ => Err(Errno::EINVAL.into()),
+        };
+        match asked {
+            // A dump ends by itself.
+            Ok(query::Ended::Done) => answer.done(),
+            Ok(query::Ended::Answered) => {
+                answer.flush();
+                if message.header.flags.contains(Flags::ACK) {
+                    self.acknowledge(id, &message.header, Errno::Other(0).into());
+                }
+            }
+            Err(refused) => {
+                answer.abandon();
+                self.acknowledge(id, &message.header, refused);
+            }
+        }
+    }
+
+    /// Answers with an error, or with error 0: an acknowledgement.
+    fn acknowledge(&mut self, id: ClientId, request: &Header, refused: Refused) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let extended = match refused.error {
+            Some(error) => Extended::from(error),
+            None => Extended { offset: refused.offset, ..Extended::default() },
+        };
+        let mut bytes = Vec::new();
+        Ack { errno: refused.errno.number(), request: *request, extended }.encode(&mut bytes);
+        // The header names the client; the request within stays as it came.
+        bytes[12..16].copy_from_slice(&client.port.to_ne_bytes());
+        client.output.answer(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests;
