@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ironweir_io::{NetlinkError, NetlinkSocket};
+use ironweir_io::{Endpoint, NetlinkError, NetlinkSocket};
 use ironweir_netlink::ack::{Ack, Done, Extended};
 use ironweir_netlink::{DecodeError, EncodeError, Flags, Message, Messages, kind};
 use ironweir_ruleset::netlink::readable;
@@ -82,9 +82,9 @@ impl Connection {
     /// Over a socket of its own.
     ///
     /// # Errors
-    /// [`NetlinkError::Open`].
-    pub fn open() -> Result<Connection, NetlinkError> {
-        Ok(Connection { socket: NetlinkSocket::open()?, seq: 0, request: Vec::new(), shown: None })
+    /// [`NetlinkError::Open`], [`NetlinkError::Connect`].
+    pub fn open_at(endpoint: &Endpoint) -> Result<Connection, NetlinkError> {
+        Ok(Connection { socket: NetlinkSocket::open_at(endpoint)?, seq: 0, request: Vec::new(), shown: None })
     }
 
     /// From now on `show` gets every request in words before it is sent.

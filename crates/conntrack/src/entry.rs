@@ -327,6 +327,16 @@ impl Entry {
         }
     }
 
+    /// Whether its packets and bytes are counted.
+    pub fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// Counts from zero again.
+    pub fn reset_counters(&mut self) {
+        (self.packets, self.packets_above, self.bytes) = Default::default();
+    }
+
     /// How long it lives if no packet comes (`ct expiration`).
     pub fn remaining(&self, now: Instant) -> Duration {
         self.deadline.since(now)

@@ -106,6 +106,11 @@ impl Engine {
         world.defrag = Defrag::new(Limits::default(), seed);
     }
 
+    /// Connections, to change and delete them and to take their events.
+    pub fn conntrack_mut(&mut self) -> &mut Conntrack {
+        &mut self.world.conntrack
+    }
+
     /// The connections that flowtables carry now.
     pub fn flows(&self) -> impl Iterator<Item = &Flow> {
         self.world.flows.iter()

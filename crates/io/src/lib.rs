@@ -9,10 +9,11 @@ pub mod namespace;
 pub mod netlink;
 pub mod packet_socket;
 pub mod pending;
+pub mod seqpacket;
 pub mod signal;
 
 pub use capture::{Capture, CaptureError, CaptureWriter, Frame};
 pub use namespace::NetworkNamespace;
-pub use netlink::{NetlinkError, NetlinkSocket};
+pub use netlink::{Endpoint, NetlinkError, NetlinkSocket};
 pub use packet_socket::PacketSocket;
 pub use pending::PendingFile;

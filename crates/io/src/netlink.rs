@@ -1,14 +1,16 @@
-//! A netlink socket to the kernel's nfnetlink: requests out, datagrams of messages in.
+//! A netlink socket to the kernel's nfnetlink, or to a daemon that speaks it: requests out, datagrams of messages in.
 //!
 //! The kernel works on a request within the system call that sends it: when [`NetlinkSocket::send`] returns, a batch is
 //! committed or refused and all that the kernel has to say about it waits in the receive buffer. So nothing here needs a
 //! thread, and reading never blocks unless the caller asks to wait for events.
 //!
 //! Two limits are the kernel's: a batch must be one `sendmsg`, hence fit the send buffer (`nfnetlink_rcv_batch` works on
-//! one datagram); and answers beyond the receive buffer are lost, which the next read tells by `ENOBUFS`.
+//! one datagram); and answers beyond the receive buffer are lost, which the next read tells by `ENOBUFS`. A daemon
+//! ([`crate::seqpacket`]) does the same over a unix socket, and loses events only.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
@@ -17,12 +19,22 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use rustix::net::sockopt;
 
+use crate::seqpacket::{Client, Command};
+
 /// Why a netlink socket failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetlinkError {
     /// No socket: the system has no nfnetlink, or a limit is reached.
     #[error("cannot open a netlink socket: {0}")]
     Open(io::Error),
+    /// No daemon listens there, or it does not let this user in.
+    #[error("cannot connect to {}: {error}", path.display())]
+    Connect {
+        /// The path of its socket.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// A multicast group cannot be joined.
     #[error("cannot join netlink group {group}: {error}")]
     Join {
@@ -55,6 +67,7 @@ impl NetlinkError {
     pub fn errno(&self) -> Option<i32> {
         match self {
             NetlinkError::Open(error)
+            | NetlinkError::Connect { error, .. }
             | NetlinkError::Join { error, .. }
             | NetlinkError::Send { error, .. }
             | NetlinkError::Receive(error) => error.raw_os_error(),
@@ -63,14 +76,30 @@ impl NetlinkError {
     }
 }
 
-/// A socket of `NETLINK_NETFILTER`, bound to a port number of its own.
+/// Who is spoken to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The kernel, in the network namespace of this process.
+    #[default]
+    Kernel,
+    /// The daemon that listens at this path.
+    Daemon(PathBuf),
+}
+
+/// A socket of `NETLINK_NETFILTER`, bound to a port number of its own; or what is the same to a daemon.
 #[derive(Debug)]
 pub struct NetlinkSocket {
-    socket: Socket,
+    way: Way,
     port: u32,
     buffer: Vec<u8>,
     send_room: usize,
     receive_room: usize,
+}
+
+#[derive(Debug)]
+enum Way {
+    Kernel(Socket),
+    Daemon(Client),
 }
 
 /// Bytes of the buffer that datagrams are read into. The kernel makes dumps of up to 32 KiB a datagram
@@ -84,18 +113,40 @@ const SEND_EXTRA: usize = 64 << 10;
 const ROOM: usize = 212_992;
 
 impl NetlinkSocket {
-    /// Opens a socket. It tells errors with their place in the message (`NETLINK_EXT_ACK`) and does not echo requests
-    /// back with them (`NETLINK_CAP_ACK`).
+    /// Opens a socket to the kernel: [`NetlinkSocket::open_at`].
     ///
     /// # Errors
     /// [`NetlinkError::Open`].
     pub fn open() -> Result<NetlinkSocket, NetlinkError> {
-        let mut socket = Socket::new(NETLINK_NETFILTER).map_err(NetlinkError::Open)?;
-        let port = socket.bind_auto().map_err(NetlinkError::Open)?.port_number();
-        // Kernels without these (before 4.12) answer errors without them, which costs no more than the explanation.
-        let _ = socket.set_ext_ack(true);
-        let _ = socket.set_cap_ack(true);
-        Ok(NetlinkSocket { socket, port, buffer: vec![0; BUFFER], send_room: ROOM, receive_room: ROOM })
+        NetlinkSocket::open_at(&Endpoint::Kernel)
+    }
+
+    /// Opens a socket. It tells errors with their place in the message (`NETLINK_EXT_ACK`) and does not echo requests
+    /// back with them (`NETLINK_CAP_ACK`).
+    ///
+    /// # Errors
+    /// [`NetlinkError::Open`], [`NetlinkError::Connect`].
+    pub fn open_at(endpoint: &Endpoint) -> Result<NetlinkSocket, NetlinkError> {
+        let (way, port) = match endpoint {
+            Endpoint::Kernel => {
+                let mut socket = Socket::new(NETLINK_NETFILTER).map_err(NetlinkError::Open)?;
+                let port = socket.bind_auto().map_err(NetlinkError::Open)?.port_number();
+                // Kernels without these (before 4.12) answer errors without them, which costs no more than the explanation.
+                let _ = socket.set_ext_ack(true);
+                let _ = socket.set_cap_ack(true);
+                (Way::Kernel(socket), port)
+            }
+            Endpoint::Daemon(path) => {
+                let port = std::process::id();
+                let connected = Client::connect(path).and_then(|mut client| {
+                    client.command(Command::Port(port))?;
+                    Ok(Way::Daemon(client))
+                });
+                let failed = |error| NetlinkError::Connect { path: path.clone(), error };
+                (connected.map_err(failed)?, port)
+            }
+        };
+        Ok(NetlinkSocket { way, port, buffer: vec![0; BUFFER], send_room: ROOM, receive_room: ROOM })
     }
 
     /// The number by which the kernel knows this socket (`nlmsg_pid` of answers).
@@ -107,8 +158,12 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// [`NetlinkError::Join`], such as for lack of privilege.
-    pub fn join(&self, group: u32) -> Result<(), NetlinkError> {
-        self.socket.add_membership(group).map_err(|error| NetlinkError::Join { group, error })
+    pub fn join(&mut self, group: u32) -> Result<(), NetlinkError> {
+        let joined = match &mut self.way {
+            Way::Kernel(socket) => socket.add_membership(group),
+            Way::Daemon(client) => client.command(Command::Join(group)),
+        };
+        joined.map_err(|error| NetlinkError::Join { group, error })
     }
 
     /// Asks for room for answers, in bytes; beyond the system's limit where privilege allows (`SO_RCVBUFFORCE`).
@@ -120,7 +175,7 @@ impl NetlinkSocket {
 
     /// Asks for just so much room for answers, in bytes, be it more or less than there is.
     pub fn set_receive_room(&mut self, bytes: usize) {
-        let fd = self.socket.as_fd();
+        let fd = self.as_fd();
         let set = sockopt::set_socket_recv_buffer_size_force(fd, bytes)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(fd, bytes));
         // Where there is less than wanted answers may be lost, which reading tells.
@@ -132,7 +187,7 @@ impl NetlinkSocket {
     /// Bytes of room for answers, as the system counts them: twice what was asked for (`socket(7)`, `SO_RCVBUF`). `None`
     /// if it does not tell.
     pub fn receive_room(&self) -> Option<usize> {
-        sockopt::socket_recv_buffer_size(self.socket.as_fd()).ok()
+        sockopt::socket_recv_buffer_size(self.as_fd()).ok()
     }
 
     /// Sends requests in one datagram; the kernel has worked on them when this returns.
@@ -140,9 +195,14 @@ impl NetlinkSocket {
     /// # Errors
     /// [`NetlinkError::Send`]. `EMSGSIZE` is a request longer than the send buffer may become.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), NetlinkError> {
+        let failed = |error| NetlinkError::Send { bytes: bytes.len(), error };
+        let socket = match &mut self.way {
+            Way::Kernel(socket) => socket,
+            Way::Daemon(client) => return client.request(bytes).map_err(failed),
+        };
         let wanted = bytes.len().saturating_add(SEND_EXTRA);
         if wanted > self.send_room {
-            let fd = self.socket.as_fd();
+            let fd = socket.as_fd();
             let grown = sockopt::set_socket_send_buffer_size_force(fd, wanted)
                 .or_else(|_| sockopt::set_socket_send_buffer_size(fd, wanted));
             // Where it stays too small, sending says so.
@@ -150,9 +210,8 @@ impl NetlinkSocket {
                 self.send_room = wanted;
             }
         }
-        let failed = |error| NetlinkError::Send { bytes: bytes.len(), error };
         loop {
-            return match self.socket.send_to(bytes, &SocketAddr::new(0, 0), 0) {
+            return match socket.send_to(bytes, &SocketAddr::new(0, 0), 0) {
                 Ok(sent) if sent == bytes.len() => Ok(()),
                 Ok(_) => Err(failed(io::ErrorKind::WriteZero.into())),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -169,11 +228,22 @@ impl NetlinkSocket {
     pub fn receive(&mut self) -> Result<Option<&[u8]>, NetlinkError> {
         let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
         loop {
-            match rustix::net::recv(self.socket.as_fd(), &mut self.buffer[..], flags) {
+            let fd = self.way.as_fd();
+            match rustix::net::recv(fd, &mut self.buffer[..], flags) {
                 Ok((_, len)) if len > self.buffer.len() => return Err(NetlinkError::TooLong(len)),
+                Ok((_, 0)) => return Err(NetlinkError::Receive(io::ErrorKind::ConnectionReset.into())),
+                Ok((_, len)) if self.way.tells_loss(&self.buffer[..len]) => return Err(NetlinkError::Lost),
                 Ok((_, len)) => return Ok(Some(&self.buffer[..len])),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Ok(None),
+                Err(rustix::io::Errno::AGAIN) => {
+                    let more = match &mut self.way {
+                        Way::Daemon(client) => client.wait_for_more().map_err(NetlinkError::Receive)?,
+                        Way::Kernel(_) => false,
+                    };
+                    if !more {
+                        return Ok(None);
+                    }
+                }
                 Err(rustix::io::Errno::NOBUFS) => return Err(NetlinkError::Lost),
                 Err(error) => return Err(NetlinkError::Receive(error.into())),
             }
@@ -186,7 +256,7 @@ impl NetlinkSocket {
     /// [`NetlinkError::Receive`].
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool, NetlinkError> {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
         match rustix::event::poll(&mut fds, timeout.as_ref()) {
             Ok(ready) => Ok(ready > 0),
             // The caller looks for what interrupted it and waits again.
@@ -206,9 +276,28 @@ impl NetlinkSocket {
 
 impl AsFd for NetlinkSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.way.as_fd()
     }
 }
+
+impl Way {
+    /// Whether a datagram is a daemon's word that events were lost (`NLMSG_OVERRUN`); the kernel's is an error of the read.
+    fn tells_loss(&self, datagram: &[u8]) -> bool {
+        matches!(self, Way::Daemon(_)) && datagram.get(4..6) == Some(&OVERRUN.to_ne_bytes())
+    }
+}
+
+impl AsFd for Way {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Way::Kernel(socket) => socket.as_fd(),
+            Way::Daemon(client) => client.data.as_fd(),
+        }
+    }
+}
+
+/// `NLMSG_OVERRUN`.
+const OVERRUN: u16 = 4;
 
 /// The name of the program that has a netlink port. A program's first socket has the number of its process as its port
 /// (`netlink_autobind`); of others, and of what is gone, there is none.

@@ -3,7 +3,7 @@
 use ironweir_client::connection::{AskError, Refusal};
 use ironweir_client::kernel::{CommitError, FetchError, Kernel};
 use ironweir_engine::Engine;
-use ironweir_io::NetlinkError;
+use ironweir_io::{Endpoint, NetlinkError};
 use ironweir_language::session::{Backend, BackendError, Echoes, Rejection};
 use ironweir_ruleset::netlink::Hooked;
 use ironweir_ruleset::store::{Applied, Errno};
@@ -40,7 +40,7 @@ pub fn kernel() -> Result<Box<dyn Backend>, BackendError> {
     }
 }
 
-/// The running kernel.
+/// The running kernel, or a daemon that answers as it does.
 pub struct InKernel {
     kernel: Kernel,
 }
@@ -51,7 +51,15 @@ impl InKernel {
     /// # Errors
     /// [`NetlinkError::Open`].
     pub fn open(echo: bool) -> Result<InKernel, NetlinkError> {
-        let mut kernel = Kernel::open()?;
+        InKernel::open_at(&Endpoint::Kernel, echo)
+    }
+
+    /// Opens a socket to the kernel, or to a daemon. With `echo`, it tells what it adds.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Open`], [`NetlinkError::Connect`].
+    pub fn open_at(endpoint: &Endpoint, echo: bool) -> Result<InKernel, NetlinkError> {
+        let mut kernel = Kernel::open_at(endpoint)?;
         if echo {
             kernel.echo();
         }

@@ -12,6 +12,8 @@ Usage: weir COMMAND ...
 
   weir replay RULES CAPTURE...   packets of captures through a ruleset, with a report
   weir nft ...                   nft's command line; also when called as nft
+  weir run CONFIG                a daemon: an engine that nft and conntrack drive over a socket
+  weir exec -- COMMAND           a stock netlink client (nft, conntrack, iptables-nft) against the daemon
   weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
   weir conntrack ...             conntrack's command line; also when called as conntrack
   weir difftest RULES HOST CAPTURE...  the same packets through the kernel and the engine, compared
@@ -42,6 +44,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some("apply") => crate::apply::main(&rest[1..]),
         Some("difftest") => crate::difftest::main(&rest[1..]),
         Some("conntrack") => crate::conntrack::main(rest[1..].to_vec()),
+        Some("exec") => crate::exec::main(&rest[1..]),
+        Some("run") => crate::run::main(&rest[1..]),
         Some("man") => crate::manual::man(&rest[1..]),
         Some("completions") => crate::manual::completions(&rest[1..]),
         Some("replay") => crate::replay::main(&rest[1..]),
@@ -50,7 +54,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
         }
         _ => {
-            let known = "replay, nft, conntrack, apply, difftest, man, completions";
+            let known = "replay, run, exec, nft, conntrack, apply, difftest, man, completions";
             complain(&format!("weir: no command {}; known are {known}\n", command.display()));
             ExitCode::from(1)
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ironweir_io::NetlinkSocket;
+use ironweir_io::{Endpoint, NetlinkSocket};
 use ironweir_netlink::ctnetlink::{Expectation, Flow, group, message as flow_message};
 use ironweir_netlink::{Flags, Message, Messages, subsystem};
 
@@ -62,8 +62,8 @@ pub struct Events {
 
 impl Events {
     /// Listens to groups. Room for events that wait is `room` bytes, if given.
-    pub fn open(groups: Groups, room: Option<usize>) -> Result<Events, ConntrackError> {
-        let mut socket = NetlinkSocket::open()?;
+    pub fn open_at(endpoint: &Endpoint, groups: Groups, room: Option<usize>) -> Result<Events, ConntrackError> {
+        let mut socket = NetlinkSocket::open_at(endpoint)?;
         if let Some(room) = room {
             socket.set_receive_room(room);
         }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use ironweir_io::NetlinkSocket;
+use ironweir_io::{Endpoint, NetlinkSocket};
 use ironweir_netlink::ctnetlink::{
     CpuStats, Expectation, Flow, TableStats, expectation_message, message as flow_message,
 };
@@ -45,7 +45,12 @@ const fn kind_of(subsystem: u8, message: u8) -> u16 {
 impl Conntrack {
     /// Opens a socket to the kernel of this network namespace.
     pub fn open() -> Result<Conntrack, ConntrackError> {
-        Ok(Conntrack { socket: NetlinkSocket::open()?, seq: 0, request: Vec::new() })
+        Conntrack::open_at(&Endpoint::Kernel)
+    }
+
+    /// Opens a socket to the kernel, or to a daemon.
+    pub fn open_at(endpoint: &Endpoint) -> Result<Conntrack, ConntrackError> {
+        Ok(Conntrack { socket: NetlinkSocket::open_at(endpoint)?, seq: 0, request: Vec::new() })
     }
 
     /// Lists connections of a family (0: of all). The kernel leaves out those that do not match `filter`'s mark, status,

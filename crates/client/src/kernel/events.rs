@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ironweir_io::{NetlinkError, NetlinkSocket};
+use ironweir_io::{Endpoint, NetlinkError, NetlinkSocket};
 use ironweir_netlink::{Messages, subsystem};
 use ironweir_ruleset::netlink::Event;
 
@@ -23,12 +23,20 @@ pub struct Events {
 }
 
 impl Events {
-    /// Listens to changes, and with `trace` to traces as well. What happens from now on is told.
+    /// Listens to the kernel: [`Events::open_at`].
     ///
     /// # Errors
     /// [`NetlinkError::Open`], [`NetlinkError::Join`].
     pub fn open(trace: bool) -> Result<Events, NetlinkError> {
-        let mut socket = NetlinkSocket::open()?;
+        Events::open_at(&Endpoint::Kernel, trace)
+    }
+
+    /// Listens to changes, and with `trace` to traces as well. What happens from now on is told.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Open`], [`NetlinkError::Join`].
+    pub fn open_at(endpoint: &Endpoint, trace: bool) -> Result<Events, NetlinkError> {
+        let mut socket = NetlinkSocket::open_at(endpoint)?;
         socket.make_receive_room(ROOM);
         socket.join(NFTABLES)?;
         if trace {

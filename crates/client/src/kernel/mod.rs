@@ -1,4 +1,4 @@
-//! The running kernel's nf_tables, of the network namespace that this process is in.
+//! The running kernel's nf_tables, of the network namespace that this process is in; or a daemon's, which answers alike.
 
 mod commit;
 mod events;
@@ -6,7 +6,7 @@ mod fetch;
 mod hooks;
 mod names;
 
-use ironweir_io::NetlinkError;
+use ironweir_io::{Endpoint, NetlinkError};
 use ironweir_ruleset::Ruleset;
 use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::store::Mirror;
@@ -50,8 +50,16 @@ impl Kernel {
     /// # Errors
     /// [`NetlinkError::Open`].
     pub fn open() -> Result<Kernel, NetlinkError> {
+        Kernel::open_at(&Endpoint::Kernel)
+    }
+
+    /// Opens a socket to it, or to a daemon.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Open`], [`NetlinkError::Connect`].
+    pub fn open_at(endpoint: &Endpoint) -> Result<Kernel, NetlinkError> {
         Ok(Kernel {
-            connection: Connection::open()?,
+            connection: Connection::open_at(endpoint)?,
             mirror: Mirror::default(),
             generation: None,
             now: Instant::default(),

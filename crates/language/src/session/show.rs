@@ -2,7 +2,7 @@
 
 use ironweir_ruleset::store::{SetState, TableState, reset_exprs, reset_object};
 use ironweir_ruleset::{
-    Element, ElementFlags, Expr, Family, ObjectKind, Ruleset, Set, SetFlags, TableId, Value,
+    Element, ElementFlags, Expr, Family, Ruleset, Set, SetFlags, TableId, Value,
 };
 
 use super::{Backend, Session, needs, unavailable};

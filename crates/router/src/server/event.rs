@@ -112,14 +112,16 @@ fn made(engine: &Engine, change: &Change, handle: Option<Handle>) -> Option<Told
             // An anonymous chain's name is given by the ruleset.
             let holds = |chain: &&ChainState| chain.rule(handle.unwrap_or_default()).is_some();
             let chain = table.chain(&chain.name).filter(holds).or_else(|| table.chains().find(holds))?;
+            // The rule before it is told where another stands behind it (nf_tables_rule_notify).
+            let mut rules = chain.rules();
             let mut position = None;
-            for rule in chain.rules() {
-                if Some(rule.handle) == handle {
-                    return Some(Told::Rule(state::rule(table, chain, rule, position)));
-                }
-                position = Some(rule.handle);
-            }
-            return None;
+            let rule = rules.by_ref().find(|rule| {
+                let found = Some(rule.handle) == handle;
+                position = if found { position } else { Some(rule.handle) };
+                found
+            })?;
+            let position = position.filter(|_| rules.next().is_some());
+            Told::Rule(state::rule(table, chain, rule, position))
         }
         Change::NewSet { table, set, .. } => {
             let table = ruleset.table(table)?;

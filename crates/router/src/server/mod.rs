@@ -12,6 +12,7 @@
 mod batch;
 mod event;
 mod fault;
+mod flow;
 mod output;
 mod query;
 mod state;
@@ -157,7 +158,12 @@ impl Server {
         self.clients.get(&id).is_some_and(|client| !client.output.is_empty())
     }
 
-    /// Works on one datagram of a client (`nfnetlink_rcv` of `net/netfilter/nfnetlink.c`). The answers wait in its output,
+    /// Bytes that wait for a client.
+    pub fn waiting_bytes(&self, id: ClientId) -> usize {
+        self.clients.get(&id).map_or(0, |client| client.output.bytes())
+    }
+
+    /// Works on one request of a client (`nfnetlink_rcv` of `net/netfilter/nfnetlink.c`). The answers wait in its output,
     /// events in that of those who listen.
     pub fn request(&mut self, engine: &mut Engine, id: ClientId, datagram: &[u8]) {
         let mut messages = Messages::new(datagram).peekable();
@@ -190,6 +196,9 @@ impl Server {
                 };
                 query::nftables(engine, message, &mut answer, told)
             }
+            subsystem::CTNETLINK => flow::ctnetlink(engine, message, &mut answer),
+            // There are no expectations to be told.
+            subsystem::CTNETLINK_EXP if message.header.flags.contains(Flags::DUMP) => Ok(query::Ended::Done),
             _ => Err(Errno::EINVAL.into()),
         };
         match asked {

@@ -1,7 +1,7 @@
 //! Questions about the ruleset.
 
 use ironweir_engine::Engine;
-use ironweir_netlink::{Done, EncodeError, Flags, Header, Message};
+use ironweir_netlink::{Done, EncodeError, Flags, GenMsg, Header, Message, Writer};
 use ironweir_ruleset::netlink::{ElementsMessage, Generation, Query, Scope, Told};
 use ironweir_ruleset::store::{Entry, Errno, Listed, SetState, TableState, reset_exprs, reset_object};
 use ironweir_ruleset::{Element, ElementFlags, Expr, Family, SetFlags, TableId};
@@ -40,6 +40,25 @@ impl<'o> Answer<'o> {
     pub(super) fn tell(&mut self, told: &Told) -> Result<(), Refused> {
         let start = self.buffer.len();
         told.encode(&mut self.buffer, self.header, self.generation).map_err(too_long)?;
+        self.cut(start);
+        Ok(())
+    }
+
+    /// What is told is many messages, ended by another.
+    pub(super) fn multi(&mut self) {
+        self.header.flags = Flags::MULTI;
+    }
+
+    /// Puts in a message of another subsystem.
+    pub(super) fn put(
+        &mut self,
+        kind: u16,
+        genmsg: GenMsg,
+        attributes: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<(), Refused> {
+        let start = self.buffer.len();
+        ironweir_netlink::answer(&mut self.buffer, Header { kind, ..self.header }, genmsg, attributes)
+            .map_err(too_long)?;
         self.cut(start);
         Ok(())
     }
@@ -102,7 +121,7 @@ pub(super) fn nftables(
     let query = Query::decode(message)?.ok_or(Errno::EINVAL)?;
     answer.generation = generation.id;
     if query.is_dump() {
-        answer.header.flags = Flags::MULTI;
+        answer.multi();
         dump(engine, &query, answer)?;
         return Ok(Ended::Done);
     }

@@ -24,7 +24,7 @@ pub fn run(request: Request) -> Result<bool, Failure> {
     };
     // Before the first event can be lost.
     let end = signal::on_end()?;
-    let mut socket = Events::open(groups, request.room)?;
+    let mut socket = Events::open_at(&request.endpoint, groups, request.room)?;
     if request.room.is_some() {
         let room = socket.room().unwrap_or_default();
         complain(&format!("NOTICE: Netlink socket buffer size has been set to {room} bytes.\n"));

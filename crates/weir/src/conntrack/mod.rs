@@ -23,6 +23,8 @@ pub mod xml;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use ironweir_io::Endpoint;
+
 pub use error::{Failure, Usage};
 pub use help::{SECTIONS, command};
 
@@ -30,9 +32,14 @@ use crate::cli::complain;
 
 /// Runs conntrack's command line.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let endpoint = take_engine(&mut words);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match parse::parse(&words, run::warn).map_err(Failure::from).and_then(run::run) {
+    let mut request = parse::parse(&words, run::warn);
+    if let Ok(request) = &mut request {
+        request.endpoint = endpoint;
+    }
+    match request.map_err(Failure::from).and_then(run::run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         // Nobody reads on: as with any listing, that is no failure of ours.
@@ -42,6 +49,21 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Takes `--engine SOCKET` out of a command line: conntrack's own options know nothing of it.
+fn take_engine(words: &mut Vec<String>) -> Endpoint {
+    let mut endpoint = Endpoint::Kernel;
+    while let Some(at) = words.iter().position(|word| word == "--engine" || word.starts_with("--engine=")) {
+        let word = words.remove(at);
+        let path = match word.split_once('=') {
+            Some((_, path)) => path.to_owned(),
+            None if at < words.len() => words.remove(at),
+            None => break,
+        };
+        endpoint = Endpoint::Daemon(path.into());
+    }
+    endpoint
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ironweir_io::Endpoint;
 use ironweir_netlink::ctnetlink::{Labels, Status, Tuple};
 
 use super::address::{Family, NatAddress, address, address_with_mask, mask};
@@ -68,6 +69,8 @@ pub struct Request {
     pub events: Events,
     /// `-b`, bytes.
     pub room: Option<usize>,
+    /// `--engine`: the kernel or a daemon.
+    pub endpoint: Endpoint,
     /// `-R`.
     pub file: String,
     /// Names of labels, read when first needed.

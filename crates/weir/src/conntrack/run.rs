@@ -48,22 +48,22 @@ pub fn run(mut request: Request) -> Result<bool, Failure> {
     }
     let (count, done) = match command {
         Command::Count => {
-            write(&format!("{}\n", Conntrack::open()?.table_stats()?.entries))?;
+            write(&format!("{}\n", Conntrack::open_at(&request.endpoint)?.table_stats()?.entries))?;
             return Ok(true);
         }
         Command::Stats => {
-            write(&stats(&Conntrack::open()?.cpu_stats()?, CpuStats::name))?;
+            write(&stats(&Conntrack::open_at(&request.endpoint)?.cpu_stats()?, CpuStats::name))?;
             return Ok(true);
         }
         Command::Flush => {
-            Conntrack::open()?.flush(family(&request))?;
+            Conntrack::open_at(&request.endpoint)?.flush(family(&request))?;
             complain(&format!("{NAME}: connection tracking table has been emptied.\n"));
             return Ok(true);
         }
         Command::List => (list(&request)?, "shown"),
         Command::Get => (get(&request)?, "shown"),
         Command::Create | Command::Add => (
-            create(&mut Conntrack::open()?, &request)?,
+            create(&mut Conntrack::open_at(&request.endpoint)?, &request)?,
             if command == Command::Add { "added" } else { "created" },
         ),
         Command::Update => (update(&request, true)?, "updated"),
@@ -98,7 +98,7 @@ fn printer(request: &Request) -> Printer {
 /// Hands over every connection that a request is about.
 fn each(request: &Request, mut with: impl FnMut(u8, Flow) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut failed = Ok(());
-    let mut socket = Conntrack::open()?;
+    let mut socket = Conntrack::open_at(&request.endpoint)?;
     let plain = filter::for_kernel(request);
     let listing = match request.table {
         Table::Dying => Listing::Dying,
@@ -162,7 +162,7 @@ fn list(request: &Request) -> Result<u64, Failure> {
 }
 
 fn get(request: &Request) -> Result<u64, Failure> {
-    let found = Conntrack::open()?.get(family(request), &change::key(request));
+    let found = Conntrack::open_at(&request.endpoint)?.get(family(request), &change::key(request));
     let (family, flow) = found.map_err(missing)?;
     let mut printer = printer(request);
     printer.flow(family, &flow, None)?;
@@ -190,7 +190,7 @@ fn create(socket: &mut Conntrack, request: &Request) -> Result<u64, Failure> {
 
 /// DIVERGES: conntrack cannot update without `-f` or an address, since it sends the tuple without its family.
 fn update(request: &Request, show: bool) -> Result<u64, Failure> {
-    let mut socket = Conntrack::open()?;
+    let mut socket = Conntrack::open_at(&request.endpoint)?;
     let mut printer = printer(request);
     let mut count = 0;
     each(request, |family, flow| {
@@ -225,7 +225,7 @@ fn update(request: &Request, show: bool) -> Result<u64, Failure> {
 }
 
 fn delete(request: &Request) -> Result<u64, Failure> {
-    let mut socket = Conntrack::open()?;
+    let mut socket = Conntrack::open_at(&request.endpoint)?;
     let mut printer = printer(request);
     let mut count = 0;
     each(request, |family, flow| {
@@ -245,7 +245,7 @@ fn delete(request: &Request) -> Result<u64, Failure> {
 /// Of expectations. Where no family is said it is IPv4, as the manual has it.
 fn expectations(command: Command, request: &Request) -> Result<bool, Failure> {
     let family = request.family.unwrap_or(Family::Ipv4).number();
-    let mut socket = Conntrack::open()?;
+    let mut socket = Conntrack::open_at(&request.endpoint)?;
     let (count, done) = match command {
         Command::Create => {
             socket.create_expectation(family, &change::new_expectation(request)).map_err(|error| {
@@ -335,9 +335,11 @@ fn load(request: &Request) -> Result<bool, Failure> {
     for line in text.lines() {
         line_request(line, warn)?;
     }
-    let mut socket = Conntrack::open()?;
+    let mut socket = Conntrack::open_at(&request.endpoint)?;
     for line in text.lines() {
-        let Some(request) = line_request(line, |_| {})? else { continue };
+        let Some(mut line) = line_request(line, |_| {})? else { continue };
+        line.endpoint = request.endpoint.clone();
+        let request = line;
         match request.command {
             Some(Command::Create | Command::Add) => drop(create(&mut socket, &request)?),
             Some(Command::Update) => drop(update(&request, false)?),

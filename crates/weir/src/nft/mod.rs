@@ -56,8 +56,8 @@ fn run(options: &Options) -> ExitCode {
     };
     let host = machine::host();
     let mut session = session(options, &host);
-    match options.place {
-        Place::Kernel => match InKernel::open(options.echo) {
+    match &options.place {
+        Place::Answering(endpoint) => match InKernel::open_at(endpoint, options.echo) {
             Ok(mut kernel) => {
                 if options.debug_messages {
                     kernel.show_requests(|text| {
@@ -132,7 +132,7 @@ fn run_in(
     let outcome = session.run(&mut sources, source, &files, backend);
     let code = report(&outcome, &sources);
     match &outcome.monitor {
-        Some(monitor) if outcome.ok() => monitor::run(session, monitor, backend),
+        Some(monitor) if outcome.ok() => monitor::run(session, monitor, backend, &options.place.endpoint()),
         _ => code,
     }
 }

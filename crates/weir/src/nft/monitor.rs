@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ironweir_client::connection::AskError;
 use ironweir_client::kernel;
-use ironweir_io::NetlinkError;
+use ironweir_io::{Endpoint, NetlinkError};
 use ironweir_language::cmd::Monitor;
 use ironweir_language::event::{Events, Filter};
 use ironweir_language::print::Options;
@@ -26,14 +26,14 @@ const CHUNK: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Prints events. Returns when something fails or nobody reads on.
-pub(super) fn run(session: &Session, monitor: &Monitor, backend: &mut dyn Backend) -> ExitCode {
+pub(super) fn run(session: &Session, monitor: &Monitor, backend: &mut dyn Backend, endpoint: &Endpoint) -> ExitCode {
     let fail = |error: &dyn std::fmt::Display| {
         complain(&format!("Error: {error}\n"));
         ExitCode::from(1)
     };
     let filter = Filter::of(monitor);
     // Before the ruleset is read: what happens in between is told.
-    let mut socket = match kernel::Events::open(filter.shows_trace()) {
+    let mut socket = match kernel::Events::open_at(endpoint, filter.shows_trace()) {
         Ok(socket) => socket,
         Err(NetlinkError::Join { error, .. }) if error.kind() == ErrorKind::PermissionDenied => {
             return fail(&BackendError::NotPermitted);

@@ -3,13 +3,25 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use ironweir_io::Endpoint;
+
 /// Where the ruleset is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The running kernel, in this process's network namespace.
-    Kernel,
+    /// The running kernel, in this process's network namespace; or a daemon (`--engine SOCKET`).
+    Answering(Endpoint),
     /// A fresh engine in this process, which lives as long as the command (`--engine new`).
     New,
+}
+
+impl Place {
+    /// Who tells events: an engine of this process tells none.
+    pub fn endpoint(&self) -> Endpoint {
+        match self {
+            Place::Answering(endpoint) => endpoint.clone(),
+            Place::New => Endpoint::Kernel,
+        }
+    }
 }
 
 /// Where commands come from.
@@ -199,7 +211,7 @@ const OPTIONS: &[Known] = &[
         short: None,
         long: "engine",
         argument: Some("new"),
-        help: "run in a fresh engine that lives as long as the command, not in the kernel",
+        help: "not the kernel: a fresh engine that lives as long as the command (new), or a daemon (the path of its socket)",
     },
     known(Opt::File, 'f', "file", Some("FILE"), "read commands from FILE; - is standard input"),
     known(Opt::Define, 'D', "define", Some("NAME=VALUE"), "define a variable"),
@@ -325,7 +337,7 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
     let mut input = None;
     let mut interactive = false;
     let mut options = Options {
-        place: Place::Kernel,
+        place: Place::Answering(Endpoint::Kernel),
         input: Input::Stdin,
         check: false,
         optimise: false,
@@ -352,7 +364,12 @@ fn interpret(given: Vec<(Opt, String)>, words: Vec<String>) -> Result<Parsed, Op
             Opt::Help | Opt::Version | Opt::LongVersion => {}
             Opt::Engine => match value.as_str() {
                 "new" => options.place = Place::New,
-                _ => return Err(OptionError::BadArgument { option: "--engine", value, expected: "new" }),
+                "kernel" => options.place = Place::Answering(Endpoint::Kernel),
+                path if path.contains('/') => options.place = Place::Answering(Endpoint::Daemon(path.into())),
+                _ => {
+                    let expected = "new, kernel, or the path of a socket";
+                    return Err(OptionError::BadArgument { option: "--engine", value, expected });
+                }
             },
             Opt::File => input = Some(if value == "-" { Input::Stdin } else { Input::File(value.into()) }),
             Opt::Define => match value.split_once('=') {

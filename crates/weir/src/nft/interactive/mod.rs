@@ -126,7 +126,7 @@ fn commands(
         let outcome = session.run(sources, source, &files, input.backend());
         report(&outcome, sources);
         if let Some(monitor) = outcome.monitor.as_ref().filter(|_| outcome.ok()) {
-            return super::monitor::run(session, monitor, input.backend());
+            return super::monitor::run(session, monitor, input.backend(), &options.place.endpoint());
         }
     }
 }

@@ -1,0 +1,122 @@
+//! `weir run CONFIG`: the daemon.
+
+mod config;
+mod notify;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ironweir_engine::Engine;
+use ironweir_io::seqpacket::Listener;
+use ironweir_io::signal;
+use ironweir_language::session::Session;
+use ironweir_language::source::Sources;
+use ironweir_router::daemon::Daemon;
+
+use crate::backend::InProcess;
+use crate::cli::{complain, print};
+use crate::files::{self, DiskFiles};
+use crate::{host_file, machine};
+
+pub use config::{Config, ConfigError};
+
+const HELP: &str = "\
+Runs an engine that nft and conntrack drive over a socket: weir nft --engine SOCKET, weir conntrack --engine SOCKET.
+
+Usage: weir run CONFIG
+
+CONFIG is a TOML file:
+
+  socket = \"/run/weir/weir.sock\"   # where clients come in
+  mode = \"0600\"                    # who may: the file's permissions
+  rules = \"rules.nft\"              # loaded at the start; relative to CONFIG
+  host = \"host.toml\"               # interfaces, routes, conntrack; relative to CONFIG
+";
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Host(#[from] host_file::HostFileError),
+    #[error("{path}: {error}", path = path.display())]
+    Rules { path: PathBuf, error: String },
+    #[error("cannot listen at {path}: {error}", path = path.display())]
+    Listen { path: PathBuf, error: std::io::Error },
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs the command line.
+pub fn main(arguments: &[OsString]) -> ExitCode {
+    let [config] = arguments else {
+        complain("weir run: the path of a configuration file is wanted, and nothing else; --help says more\n");
+        return ExitCode::from(1);
+    };
+    if config == "--help" || config == "-h" {
+        return print(HELP);
+    }
+    match run(Path::new(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("weir run: {error}\n"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(path: &Path) -> Result<(), RunError> {
+    let config = Config::read(path)?;
+    let host = match &config.host {
+        Some(path) => host_file::read(path)?,
+        None => machine::host(),
+    };
+    let mut engine = Engine::new(host, seed()?);
+    engine.advance(machine::now());
+    if let Some(path) = &config.rules {
+        load(&mut engine, path)?;
+    }
+    let failed = |error| RunError::Listen { path: config.socket.clone(), error };
+    let listener = Listener::bind(&config.socket, config.mode).map_err(failed)?;
+    let mut daemon = Daemon::new(listener);
+    let end = signal::on_end()?;
+    notify::ready();
+    while !end.load(Ordering::Relaxed) {
+        let now = engine.now();
+        // Whatever a clock does, it is looked at again soon.
+        let idle = Duration::from_secs(60);
+        let timeout = engine.next_deadline().map_or(idle, |deadline| deadline.since(now).min(idle));
+        daemon.turn(&mut engine, &machine::now, Some(timeout.max(Duration::from_millis(10))))?;
+    }
+    notify::stopping();
+    Ok(())
+}
+
+/// Loads the ruleset of the start. A daemon whose rules are refused does not begin.
+fn load(engine: &mut Engine, path: &Path) -> Result<(), RunError> {
+    let failed = |error: String| RunError::Rules { path: path.to_owned(), error };
+    let text = files::read_text(path).map_err(|error| failed(error.to_string()))?;
+    let names = machine::names(engine.host());
+    let mut session = Session { names, ..Session::default() };
+    let mut sources = Sources::new();
+    let name = path.display().to_string();
+    let source = sources.add(&name, text, None).ok_or_else(|| failed("longer than 4 GiB".into()))?;
+    let outcome = session.run(&mut sources, source, &DiskFiles::default(), &mut InProcess(engine));
+    if !outcome.ok() {
+        return Err(failed(format!("refused\n{}", outcome.render(&sources))));
+    }
+    complain(&outcome.render(&sources));
+    Ok(())
+}
+
+/// What keys hashes and is the source of random choices: nobody outside knows it.
+fn seed() -> std::io::Result<u64> {
+    use std::io::Read;
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
