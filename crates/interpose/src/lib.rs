@@ -347,7 +347,11 @@ unsafe fn put_address(to: *mut c_void, room: u32, pid: u32) -> u32 {
     if !to.is_null() {
         // SAFETY: no more than there is room for.
         unsafe {
-            std::ptr::copy_nonoverlapping((&raw const address).cast::<u8>(), to.cast(), len.min(room as usize));
+            std::ptr::copy_nonoverlapping(
+                (&raw const address).cast::<u8>(),
+                to.cast(),
+                len.min(room as usize),
+            );
         }
     }
     len as u32
@@ -478,8 +482,7 @@ pub unsafe extern "C" fn setsockopt(
     let one = match ours(fd) {
         Some(one) if level == SOL_NETLINK => one,
         _ => {
-            let setsockopt =
-                next!(c"setsockopt", c_int, c_int, c_int, *const c_void, c_uint => c_int);
+            let setsockopt = next!(c"setsockopt", c_int, c_int, c_int, *const c_void, c_uint => c_int);
             // SAFETY: as called.
             return unsafe { setsockopt(fd, level, name, value, len) };
         }
@@ -512,8 +515,7 @@ pub unsafe extern "C" fn sendto(
         // SAFETY: the program says that so much is there.
         Some(one) => request(one, unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), len) }),
         None => {
-            let sendto =
-                next!(c"sendto", c_int, *const c_void, usize, c_int, *const c_void, c_uint => isize);
+            let sendto = next!(c"sendto", c_int, *const c_void, usize, c_int, *const c_void, c_uint => isize);
             // SAFETY: as called.
             unsafe { sendto(fd, bytes, len, flags, address, address_len) }
         }
@@ -617,7 +619,8 @@ pub unsafe extern "C" fn recvfrom(
     address_len: *mut c_uint,
 ) -> isize {
     if ours(fd).is_none() {
-        let recvfrom = next!(c"recvfrom", c_int, *mut c_void, usize, c_int, *mut c_void, *mut c_uint => isize);
+        let recvfrom =
+            next!(c"recvfrom", c_int, *mut c_void, usize, c_int, *mut c_void, *mut c_uint => isize);
         // SAFETY: as called.
         return unsafe { recvfrom(fd, bytes, len, flags, address, address_len) };
     }

@@ -139,7 +139,8 @@ impl Listener {
     pub fn accept(&self) -> io::Result<Option<Peer>> {
         match rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(data) => {
-                let pid = sockopt::socket_peercred(&data).map_or(0, |peer| peer.pid.as_raw_nonzero().get() as u32);
+                let pid =
+                    sockopt::socket_peercred(&data).map_or(0, |peer| peer.pid.as_raw_nonzero().get() as u32);
                 // Where this is not allowed, answers wait at the server instead.
                 let _ = sockopt::set_socket_send_buffer_size_force(&data, 4 << 20);
                 Ok(Some(Peer { data, control: None, pid }))
@@ -282,12 +283,8 @@ impl Client {
     pub(crate) fn connect(path: &Path) -> io::Result<Client> {
         let data = socket()?;
         rustix::net::connect(&data, &SocketAddrUnix::new(path)?)?;
-        let (control, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (control, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let fds = [theirs.as_fd()];

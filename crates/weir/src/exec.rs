@@ -133,9 +133,7 @@ fn wants_interpreter(head: &[u8]) -> bool {
     };
     let headers = || {
         let (offset, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-        (0..count).find(|index| {
-            offset.checked_add(index * size).and_then(|at| number(at, 4)) == Some(3)
-        })
+        (0..count).find(|index| offset.checked_add(index * size).and_then(|at| number(at, 4)) == Some(3))
     };
     headers().is_some()
 }
@@ -150,8 +148,7 @@ impl Library {
     fn write() -> io::Result<Library> {
         let mut attempt = 0;
         let directory = loop {
-            let directory =
-                std::env::temp_dir().join(format!("weir-exec-{}-{attempt}", std::process::id()));
+            let directory = std::env::temp_dir().join(format!("weir-exec-{}-{attempt}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&directory) {
                 Ok(()) => break directory,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,

@@ -62,7 +62,11 @@ pub struct Events {
 
 impl Events {
     /// Listens to groups. Room for events that wait is `room` bytes, if given.
-    pub fn open_at(endpoint: &Endpoint, groups: Groups, room: Option<usize>) -> Result<Events, ConntrackError> {
+    pub fn open_at(
+        endpoint: &Endpoint,
+        groups: Groups,
+        room: Option<usize>,
+    ) -> Result<Events, ConntrackError> {
         let mut socket = NetlinkSocket::open_at(endpoint)?;
         if let Some(room) = room {
             socket.set_receive_room(room);

@@ -1,9 +1,7 @@
 //! `list`, `reset` and `get`.
 
 use ironweir_ruleset::store::{SetState, TableState, reset_exprs, reset_object};
-use ironweir_ruleset::{
-    Element, ElementFlags, Expr, Family, Ruleset, Set, SetFlags, TableId, Value,
-};
+use ironweir_ruleset::{Element, ElementFlags, Expr, Family, Ruleset, Set, SetFlags, TableId, Value};
 
 use super::{Backend, Session, needs, unavailable};
 use crate::cmd::{self, Listing};

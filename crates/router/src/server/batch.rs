@@ -77,7 +77,7 @@ impl Server {
         requests: &[Header],
         begin: Option<Header>,
     ) -> Result<(), Vec<ChangeError>> {
-        let heard = self.clients.values().any(|client| event::hears(client))
+        let heard = self.clients.values().any(event::hears)
             || requests.iter().chain(&begin).any(|header| header.flags.contains(Flags::ECHO));
         let going = match heard {
             true => batch.changes.iter().map(|change| event::going(engine.ruleset(), change)).collect(),

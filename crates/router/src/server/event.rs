@@ -8,9 +8,7 @@ use ironweir_engine::Engine;
 use ironweir_netlink::{Flags, Header};
 use ironweir_ruleset::netlink::{Generation, Gone, RuleMessage, Told, Unknown};
 use ironweir_ruleset::store::{Applied, ChainState, ObjectState, TableState};
-use ironweir_ruleset::{
-    Batch, Change, Handle, Place, Rule, RuleSelector, Ruleset, Selector, TableId,
-};
+use ironweir_ruleset::{Batch, Change, Handle, Place, Rule, RuleSelector, Ruleset, Selector, TableId};
 
 use ironweir_wire::Instant;
 
@@ -209,7 +207,9 @@ fn find(ruleset: &Ruleset, change: &Change, gone: &mut Vec<Gone>) -> Option<()> 
                 Some(elements) => elements.clone(),
                 None => set.elements().map(|one| one.to_element(Instant::ZERO)).collect(),
             };
-            gone.extend(elements.chunks(64).map(|some| Gone::Elements(state::elements(table, set, some.to_vec()))));
+            gone.extend(
+                elements.chunks(64).map(|some| Gone::Elements(state::elements(table, set, some.to_vec()))),
+            );
         }
         Change::DelObject { table, kind, object, .. } => {
             let table = ruleset.table(table)?;
@@ -226,7 +226,12 @@ fn find(ruleset: &Ruleset, change: &Change, gone: &mut Vec<Gone>) -> Option<()> 
                 Selector::Handle(handle) => table.flowtable_by_handle(*handle)?,
             };
             let (name, handle) = (flowtable.flowtable.name.clone(), flowtable.handle);
-            gone.push(Gone::Flowtable { table: table.table.id.clone(), name, handle, devices: devices.clone() });
+            gone.push(Gone::Flowtable {
+                table: table.table.id.clone(),
+                name,
+                handle,
+                devices: devices.clone(),
+            });
         }
         _ => {}
     }

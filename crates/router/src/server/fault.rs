@@ -44,7 +44,9 @@ pub(super) fn offset(message: &Message<'_>, error: &ErrorKind) -> Option<u32> {
         NoSuch { .. } | Exists { .. } | Differs { .. } | InUse { .. } | NoHandle { .. } if is_chain => {
             &[CHAIN_NAME, CHAIN_HANDLE]
         }
-        NoSuch { .. } | Exists { .. } | Differs { .. } | InUse { .. } | NoHandle { .. } if !is_rule && !is_table => {
+        NoSuch { .. } | Exists { .. } | Differs { .. } | InUse { .. } | NoHandle { .. }
+            if !is_rule && !is_table =>
+        {
             match about {
                 kind::NEWSET | kind::DELSET | kind::DESTROYSET => &[NAME, SET_HANDLE],
                 kind::NEWOBJ | kind::DELOBJ | kind::DESTROYOBJ => &[NAME, OBJECT_HANDLE],

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use ironweir_conntrack::{CtRef, Direction, Entry, EventKind, Status, TcpStatus};
 use ironweir_engine::Engine;
-use ironweir_netlink::ctnetlink::{self, Counters, Flow, Help, Labels, ProtoInfo, SctpInfo, TableStats, TcpFlags, TcpInfo, Timestamp, group, message};
+use ironweir_netlink::ctnetlink::{
+    self, Counters, Flow, Help, Labels, ProtoInfo, SctpInfo, TableStats, TcpFlags, TcpInfo, Timestamp, group,
+    message,
+};
 use ironweir_netlink::{Flags, GenMsg, Header, Message, answer, subsystem};
 use ironweir_ruleset::store::Errno;
 use ironweir_wire::protocol::ipproto;
@@ -33,7 +36,9 @@ pub(super) fn ctnetlink(
         message::GET | message::GET_ZERO if dump => {
             answer.multi();
             let wanted = Flow::decode(attributes)?;
-            for (_, entry) in engine.conntrack().iter().filter(|(_, entry)| matches(entry, genmsg.family, &wanted)) {
+            for (_, entry) in
+                engine.conntrack().iter().filter(|(_, entry)| matches(entry, genmsg.family, &wanted))
+            {
                 tell(answer, entry, now)?;
             }
             if request.header.message() == message::GET_ZERO {

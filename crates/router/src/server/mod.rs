@@ -21,8 +21,10 @@ pub use output::{MAX_WAITING, Output};
 
 use hashbrown::HashMap;
 use ironweir_engine::Engine;
-use ironweir_netlink::{Ack, DecodeError, Flags, Header, Message, Messages, ack::Extended, batch as envelope};
 use ironweir_netlink::subsystem;
+use ironweir_netlink::{
+    Ack, DecodeError, Flags, Header, Message, Messages, ack::Extended, batch as envelope,
+};
 use ironweir_ruleset::netlink::Generation;
 use ironweir_ruleset::store::Errno;
 use ironweir_ruleset::{Batch, Change, Handle, Selector, TableFlags};
@@ -112,10 +114,16 @@ impl Server {
         self.owners.retain(|_, owner| *owner != id);
         let mut batch = Batch::default();
         for handle in owned {
-            let Some(table) = engine.ruleset().tables().find(|table| table.handle == handle) else { continue };
+            let Some(table) = engine.ruleset().tables().find(|table| table.handle == handle) else {
+                continue;
+            };
             if !table.table.flags.contains(TableFlags::PERSIST) {
                 let which = Selector::Handle(handle);
-                batch.changes.push(Change::DelTable { family: table.table.id.family, which, missing_ok: false });
+                batch.changes.push(Change::DelTable {
+                    family: table.table.id.family,
+                    which,
+                    missing_ok: false,
+                });
             }
         }
         if !batch.changes.is_empty() {

@@ -69,7 +69,8 @@ impl<'o> Answer<'o> {
             let (table, set) = (elements.table.clone(), elements.set.clone());
             let message = ElementsMessage { table, set, elements: some.to_vec() };
             let start = self.buffer.len();
-            Told::encode_elements(&message, &mut self.buffer, self.header, self.generation).map_err(too_long)?;
+            Told::encode_elements(&message, &mut self.buffer, self.header, self.generation)
+                .map_err(too_long)?;
             self.cut(start);
         }
         Ok(())
@@ -290,11 +291,7 @@ fn named_set<'e>(
 
 /// The element that holds a key, with the expressions that count for it. Of an interval the beginning is told where the
 /// beginning is asked for, and its end where the end is (`nft_rbtree_get`).
-fn element<'e>(
-    engine: &Engine,
-    set: &'e SetState,
-    key: &Element,
-) -> Option<(Element, Option<&'e [Expr]>)> {
+fn element<'e>(engine: &Engine, set: &'e SetState, key: &Element) -> Option<(Element, Option<&'e [Expr]>)> {
     let now = engine.now();
     let end = key.flags.contains(ElementFlags::INTERVAL_END);
     let mut last: Option<(Element, Option<&'e [Expr]>)> = None;
@@ -303,8 +300,7 @@ fn element<'e>(
         let listed = set.elements().find(is)?;
         return Some((listed.to_element(now), listed.more.map(|more| &*more.exprs)));
     }
-    let segments =
-        set.set.flags.contains(SetFlags::INTERVAL) && !set.set.flags.contains(SetFlags::CONCAT);
+    let segments = set.set.flags.contains(SetFlags::INTERVAL) && !set.set.flags.contains(SetFlags::CONCAT);
     if !segments {
         let (_, entry) = set.lookup(&key.key, now)?;
         let exact = key.key_end().is_none_or(|end| entry.element.key_end() == Some(end));

@@ -1,1 +1,210 @@
+use ironweir_engine::Host;
+use ironweir_netlink::ctnetlink::{Flow, message as flow_message};
+use ironweir_netlink::{GenMsg, kind};
+use ironweir_ruleset::netlink::{Query, Scope, Told, Transaction};
+use ironweir_ruleset::{
+    Chain, ChainType, Creation, Family, Hook, Place, Policy, Rule, Table, TableId, Userdata,
+};
 
+use super::*;
+
+#[path = "../../../engine/tests/support/mod.rs"]
+mod support;
+
+struct World {
+    engine: Engine,
+    server: Server,
+    id: ClientId,
+}
+
+fn world() -> World {
+    let mut server = Server::new();
+    let id = server.connect(Process { pid: 42, name: Some("test".into()) });
+    World { engine: Engine::new(Host::default(), 1), server, id }
+}
+
+fn table() -> TableId {
+    TableId::new(Family::Ip, "t")
+}
+
+fn new_table(flags: TableFlags) -> Change {
+    let table = Table { id: table(), flags, userdata: Userdata::default() };
+    Change::NewTable { table, creation: Creation::Add }
+}
+
+fn new_chain() -> Change {
+    let chain = Chain { name: "c".into(), base: None, binding: None, userdata: Userdata::default() };
+    Change::NewChain { table: table(), chain, creation: Creation::Add }
+}
+
+fn new_rule() -> Change {
+    let chain = ironweir_ruleset::ChainRef::new("c");
+    Change::NewRule { table: table(), chain, rule: Rule::default(), place: Place::Last }
+}
+
+impl World {
+    /// Everything that waits for a client, message by message.
+    fn read(&mut self, id: ClientId) -> Vec<(Header, Vec<u8>)> {
+        let mut all = Vec::new();
+        while let Some(datagram) =
+            self.server.output(id).and_then(|output| output.front().map(<[u8]>::to_vec))
+        {
+            for message in Messages::new(&datagram) {
+                let message = message.unwrap();
+                all.push((
+                    message.header,
+                    datagram[message.offset..][..message.header.len as usize].to_vec(),
+                ));
+            }
+            self.server.output(id).unwrap().sent();
+        }
+        all
+    }
+
+    fn commit(&mut self, changes: Vec<Change>, flags: Flags) -> Vec<(Header, Vec<u8>)> {
+        let transaction = Transaction::encode(&Batch { changes }, 10, None, flags).unwrap();
+        self.server.request(&mut self.engine, self.id, transaction.as_bytes());
+        self.read(self.id)
+    }
+
+    fn ask(&mut self, query: &Query) -> Vec<(Header, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        query.encode(&mut bytes, 7).unwrap();
+        self.server.request(&mut self.engine, self.id, &bytes);
+        self.read(self.id)
+    }
+}
+
+fn ack(bytes: &[u8]) -> (i32, u32, Option<u32>) {
+    let message = Messages::new(bytes).next().unwrap().unwrap();
+    let ack = Ack::decode(&message).unwrap();
+    (ack.errno, ack.request.seq, ack.extended.offset)
+}
+
+fn told(bytes: &[u8]) -> Told {
+    Told::decode(&Messages::new(bytes).next().unwrap().unwrap()).unwrap()
+}
+
+#[test]
+fn a_batch_is_acknowledged_and_dumped() {
+    let mut world = world();
+    let answers = world.commit(vec![new_table(TableFlags::empty()), new_chain(), new_rule()], Flags::ACK);
+    assert_eq!(
+        answers.iter().map(|(_, bytes)| ack(bytes)).collect::<Vec<_>>(),
+        [(0, 11, None), (0, 12, None), (0, 13, None)]
+    );
+    let dump = world.ask(&Query::Rules { within: Scope::all(), chain: None, reset: false });
+    let [(rule, bytes), (end, _)] = &dump[..] else { panic!("{dump:?}") };
+    assert!(matches!(told(bytes), Told::Rule(told) if &*told.chain == "c"));
+    assert_eq!((rule.seq, rule.port, rule.flags, end.kind), (7, 42, Flags::MULTI, kind::DONE));
+}
+
+#[test]
+fn a_refused_change_takes_the_batch_back_and_names_its_attribute() {
+    let mut world = world();
+    let answers = world.commit(vec![new_table(TableFlags::empty()), new_rule()], Flags::empty());
+    // The chain's name, NFTA_RULE_CHAIN: behind both headers and the table's name "t", padded to 8 bytes.
+    assert_eq!(answers.iter().map(|(_, bytes)| ack(bytes)).collect::<Vec<_>>(), [(2, 12, Some(28))]);
+    assert_eq!(world.engine.ruleset().tables().count(), 0);
+}
+
+#[test]
+fn a_batch_without_end_or_of_another_generation_changes_nothing() {
+    let mut world = world();
+    let batch = Batch { changes: vec![new_table(TableFlags::empty())] };
+    let mut open = Transaction::begin(1, None, Flags::ACK).unwrap();
+    open.push(0, &batch.changes[0]).unwrap();
+    world.server.request(&mut world.engine, world.id, open.as_bytes());
+    assert_eq!(world.read(world.id).len(), 1);
+    let stale = Transaction::encode(&batch, 10, Some(99), Flags::ACK).unwrap();
+    world.server.request(&mut world.engine, world.id, stale.as_bytes());
+    // ERESTART is 85.
+    assert_eq!(ack(&world.read(world.id)[0].1), (85, 10, None));
+    assert_eq!(world.engine.ruleset().tables().count(), 0);
+}
+
+#[test]
+fn who_listens_hears_what_was_made_and_what_went() {
+    let mut world = world();
+    let other = world.server.connect(Process { pid: 43, name: None });
+    world.server.listen(other, GROUP_NFTABLES, true).unwrap();
+    world.commit(vec![new_table(TableFlags::empty()), new_chain(), new_rule()], Flags::empty());
+    let which = Selector::Name("t".into());
+    world.commit(vec![Change::DelTable { family: Family::Ip, which, missing_ok: false }], Flags::empty());
+    let heard: Vec<Told> = world.read(other).iter().map(|(_, bytes)| told(bytes)).collect();
+    use ironweir_ruleset::netlink::Gone;
+    assert!(
+        matches!(
+            &heard[..],
+            [
+                Told::Table(_),
+                Told::Chain(_),
+                Told::Rule(_),
+                Told::Generation(_),
+                Told::Gone(Gone::Rule(_)),
+                Told::Gone(Gone::Chain { .. }),
+                Told::Gone(Gone::Table { .. }),
+                Told::Generation(ironweir_ruleset::netlink::Generation { id: 3, pid: Some(42), .. }),
+            ]
+        ),
+        "{heard:?}"
+    );
+    assert_eq!(world.server.listen(other, 10, true), Err(Errno::EINVAL));
+}
+
+#[test]
+fn an_owned_table_is_changed_by_its_owner_alone_and_goes_with_it() {
+    let mut world = world();
+    let owner = world.id;
+    assert!(world.commit(vec![new_table(TableFlags::OWNER)], Flags::empty()).is_empty());
+    world.id = world.server.connect(Process { pid: 43, name: None });
+    // EPERM is 1.
+    assert_eq!(ack(&world.commit(vec![new_chain()], Flags::empty())[0].1).0, 1);
+    assert_eq!(world.engine.ruleset().tables().count(), 1);
+    world.server.disconnect(&mut world.engine, owner);
+    assert_eq!(world.engine.ruleset().tables().count(), 0);
+}
+
+#[test]
+fn connections_are_listed_and_deleted() {
+    let pre = support::base("pre", ChainType::Filter, Hook::Prerouting, 0, Policy::Accept);
+    let mut engine = support::engine(vec![support::table(), pre, support::rule("pre", support::ct_state(8))]);
+    let packet = support::udp(support::LAN, [192, 168, 1, 7], 1000, [203, 0, 113, 9], 53);
+    assert!(support::send(&mut engine, 1000, &packet).forwarded());
+    let mut world = World { engine, ..world() };
+    let request = |number, flags| {
+        let mut bytes = Vec::new();
+        let kind = u16::from(subsystem::CTNETLINK) << 8 | u16::from(number);
+        ironweir_netlink::message(&mut bytes, kind, Flags::REQUEST | flags, 5, GenMsg::of(2), |_| ())
+            .unwrap();
+        bytes
+    };
+    world.server.request(&mut world.engine, world.id, &request(flow_message::GET, Flags::DUMP));
+    let listed = world.read(world.id);
+    assert_eq!(listed.len(), 2);
+    for (_, bytes) in &listed[..listed.len() - 1] {
+        let message = Messages::new(bytes).next().unwrap().unwrap();
+        let flow = Flow::decode(message.nfgen().unwrap().1).unwrap();
+        assert_eq!(flow.original.unwrap().destination_port, Some(53));
+    }
+    world.server.request(&mut world.engine, world.id, &request(flow_message::DELETE, Flags::ACK));
+    assert_eq!(ack(&world.read(world.id)[0].1).0, 0);
+    assert_eq!(world.engine.conntrack().len(), 0);
+}
+
+#[test]
+fn any_bytes_are_survived() {
+    let mut world = world();
+    let batch = Batch { changes: vec![new_table(TableFlags::empty()), new_chain(), new_rule()] };
+    let good = Transaction::encode(&batch, 1, None, Flags::ACK).unwrap();
+    for at in 0..good.as_bytes().len() {
+        for byte in [0, 1, 0x7f, 0xff] {
+            let mut bad = good.as_bytes().to_vec();
+            bad[at] = byte;
+            world.server.request(&mut world.engine, world.id, &bad);
+            world.server.request(&mut world.engine, world.id, &bad[..at]);
+            world.server.request(&mut world.engine, world.id, &bad[at..]);
+            world.read(world.id);
+        }
+    }
+}

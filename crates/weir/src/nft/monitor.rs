@@ -26,7 +26,12 @@ const CHUNK: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Prints events. Returns when something fails or nobody reads on.
-pub(super) fn run(session: &Session, monitor: &Monitor, backend: &mut dyn Backend, endpoint: &Endpoint) -> ExitCode {
+pub(super) fn run(
+    session: &Session,
+    monitor: &Monitor,
+    backend: &mut dyn Backend,
+    endpoint: &Endpoint,
+) -> ExitCode {
     let fail = |error: &dyn std::fmt::Display| {
         complain(&format!("Error: {error}\n"));
         ExitCode::from(1)

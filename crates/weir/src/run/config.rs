@@ -85,7 +85,8 @@ impl Config {
             ConfigError::Syntax { path: path.to_owned(), line, message: error.message().to_owned() }
         })?;
         let mode = u32::from_str_radix(&file.mode, 8).ok().filter(|mode| *mode <= 0o777);
-        let mode = mode.ok_or_else(|| ConfigError::Mode { path: path.to_owned(), mode: file.mode.clone() })?;
+        let mode =
+            mode.ok_or_else(|| ConfigError::Mode { path: path.to_owned(), mode: file.mode.clone() })?;
         let beside = |name: PathBuf| path.parent().unwrap_or(Path::new("")).join(name);
         Ok(Config { socket: file.socket, mode, rules: file.rules.map(beside), host: file.host.map(beside) })
     }
@@ -101,7 +102,8 @@ mod tests {
 
     #[test]
     fn paths_lie_beside_the_configuration() {
-        let config = parse("socket = \"/tmp/s\"\nrules = \"a.nft\"\nhost = \"/h.toml\"\nmode = \"660\"").unwrap();
+        let config =
+            parse("socket = \"/tmp/s\"\nrules = \"a.nft\"\nhost = \"/h.toml\"\nmode = \"660\"").unwrap();
         assert_eq!(config.rules, Some("/etc/weir/a.nft".into()));
         assert_eq!(config.host, Some("/h.toml".into()));
         assert_eq!(config.mode, 0o660);

@@ -54,7 +54,9 @@ enum RunError {
 /// Runs the command line.
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let [config] = arguments else {
-        complain("weir run: the path of a configuration file is wanted, and nothing else; --help says more\n");
+        complain(
+            "weir run: the path of a configuration file is wanted, and nothing else; --help says more\n",
+        );
         return ExitCode::from(1);
     };
     if config == "--help" || config == "-h" {
