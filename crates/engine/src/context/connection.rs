@@ -49,6 +49,9 @@ pub(super) fn get(
 ) -> Option<Value> {
     let (ct, info) = flight.tracking.flow()?;
     let entry = world.conntrack.entry(ct)?;
+    if matches!(key, Key::State) {
+        return Some(Value::from(flight.tracking.state_bit().to_ne_bytes()));
+    }
     let tuple = entry.tuple(direction.map_or(Direction::Original, of));
     let u32_value = |number: u32| Some(Value::from(number.to_ne_bytes()));
     let both = |of_one: &dyn Fn(Direction) -> u64| {

@@ -1,7 +1,7 @@
 //! What is called at a hook: base chains, connection tracking, NAT, confirmation, flowtables.
 
 use ironweir_conntrack::track::{Confirm, PacketIn};
-use ironweir_conntrack::{self as conntrack, Manip, NatVerdict, Status, Tracking};
+use ironweir_conntrack::{self as conntrack, Conntrack, CtInfo, Manip, NatVerdict, Status, Tracking};
 use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{L3, Packet};
@@ -162,22 +162,24 @@ impl<O: Observer> Way<'_, O> {
 
     /// `nf_conntrack_confirm`.
     fn confirm(&mut self) -> Step {
-        let confirmed = |world: &World, tracking: Tracking| {
-            let (ct, _) = tracking.flow()?;
-            let entry = world.conntrack.entry(ct)?;
-            let l4 = entry.tuple(conntrack::Direction::Original).l4;
-            Some((entry.status().contains(Status::CONFIRMED), l4))
+        // Nothing but a first packet has a connection to be confirmed.
+        let Some((ct, CtInfo::New | CtInfo::Related)) = self.flight.tracking.flow() else { return Ok(()) };
+        let conntrack = &mut self.world.conntrack;
+        let confirmed = |conntrack: &Conntrack| {
+            conntrack.entry(ct).is_some_and(|entry| entry.status().contains(Status::CONFIRMED))
         };
-        let before = confirmed(self.world, self.flight.tracking);
-        match self.world.conntrack.confirm(self.world.now, self.flight.tracking) {
+        if confirmed(conntrack) {
+            return Ok(());
+        }
+        match conntrack.confirm(self.world.now, self.flight.tracking) {
             Confirm::Pass(tracking) => {
-                let same = tracking == self.flight.tracking;
-                self.flight.tracking = tracking;
-                if let (true, Some((false, l4)), Some((true, _))) =
-                    (same, before, confirmed(self.world, tracking))
+                if tracking == self.flight.tracking
+                    && confirmed(conntrack)
+                    && let Some(entry) = conntrack.entry(ct)
                 {
-                    self.observer.connection_new(l4);
+                    self.observer.connection_new(entry.tuple(conntrack::Direction::Original).l4);
                 }
+                self.flight.tracking = tracking;
                 Ok(())
             }
             Confirm::Drop(reason) => dropped(reason_of(reason)),

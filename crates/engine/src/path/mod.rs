@@ -17,6 +17,7 @@ mod routing;
 
 use std::net::IpAddr;
 
+use ironweir_conntrack::CtInfo;
 use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{IfIndex, L3, Packet, PacketInfo, PacketType, dissect, ethernet, receive};
@@ -52,7 +53,7 @@ pub(crate) fn process<O: Observer>(
     };
     way.send_made(packet);
     // A new connection whose packet did not get through is forgotten.
-    if let Some((ct, _)) = way.flight.tracking.flow() {
+    if let Some((ct, CtInfo::New | CtInfo::Related)) = way.flight.tracking.flow() {
         way.world.conntrack.release(ct);
     }
     if packet.meta.vlan.is_some() {
