@@ -36,6 +36,16 @@ pub struct Handle(pub u64);
 
 impl std::fmt::Display for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.told().fmt(f)
+    }
+}
+
+impl Handle {
+    /// From here on handles are not the owner's: it has given none yet. Those of an owner are counted from 1.
+    pub(crate) const NOT_GIVEN: u64 = 1 << 62;
+
+    /// The number as it is told, 0 where the owner of the ruleset has given none yet.
+    pub fn told(self) -> u64 {
+        if self.0 < Handle::NOT_GIVEN { self.0 } else { 0 }
     }
 }

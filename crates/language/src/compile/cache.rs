@@ -118,10 +118,10 @@ impl Cache {
         table.removed_sets.insert(name.into());
     }
 
-    pub(super) fn flush_set(&mut self, id: &TableId, name: &str) {
-        if let Some(set) = self.table(id).sets.get_mut(name) {
+    pub(super) fn flush_set(&mut self, ruleset: &Ruleset, id: &TableId, name: &str) {
+        if let Some(set) = self.set_mut(ruleset, id, name) {
             set.empty = true;
-            set.members = set.members.as_ref().map(|_| Vec::new());
+            set.members = None;
         }
     }
 

@@ -179,7 +179,7 @@ impl<'a> Compiler<'a> {
                 if known.is_some_and(|known| !kind.includes(known)) {
                     return Err(Diagnostic::error(set.span, "No such file or directory").code(Code::Missing));
                 }
-                self.cache.flush_set(&table.id, &set.text);
+                self.cache.flush_set(self.ruleset, &table.id, &set.text);
                 let change = Change::DelElements {
                     table: table.id.clone(),
                     set: set.text.clone(),

@@ -64,7 +64,7 @@ pub(super) fn json(table: &TableState, state: &ChainState) -> Value {
 /// A chain of which an event tells.
 pub(crate) fn json_of(table: &TableId, chain: &Chain, handle: Handle) -> Value {
     let mut out = json!({ "family": table.family.name(), "table": table.name, "name": chain.name });
-    out["handle"] = json!(handle.0);
+    out["handle"] = json!(handle.told());
     if let Some(comment) = chain.userdata.get_str(COMMENT) {
         out["comment"] = json!(comment);
     }

@@ -37,7 +37,7 @@ impl Lister<'_> {
 pub(crate) fn json(table: &TableState, state: &FlowtableState) -> Value {
     let flowtable = &state.flowtable;
     let mut out = head(table, &flowtable.name);
-    out["handle"] = json!(state.handle.0);
+    out["handle"] = json!(state.handle.told());
     out["hook"] = json!(flowtable.hook.unwrap_or(Hook::Ingress).to_string());
     out["prio"] = json!(flowtable.priority.0);
     if !flowtable.devices.is_empty() {

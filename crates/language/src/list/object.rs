@@ -227,7 +227,7 @@ impl Lister<'_> {
     pub(crate) fn object_json(&self, table: &TableState, state: &ObjectState) -> Value {
         let object = &state.object;
         let mut out = head(table, &object.name);
-        out["handle"] = json!(state.handle.0);
+        out["handle"] = json!(state.handle.told());
         if let Some(comment) = object.userdata.get_str(COMMENT) {
             out["comment"] = json!(comment);
         }

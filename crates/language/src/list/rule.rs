@@ -100,7 +100,7 @@ impl Lister<'_> {
             "family": id.family.name(),
             "table": id.name,
             "chain": chain,
-            "handle": handle.0,
+            "handle": handle.told(),
         });
         if let Some(comment) = &rule.comment {
             out["comment"] = json!(comment);

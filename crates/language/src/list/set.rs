@@ -157,7 +157,7 @@ impl Lister<'_> {
             Some(key) => json!({ "typeof": key.to_json(&self.options) }),
             None => types_json(set.key_type),
         };
-        out["handle"] = json!(state.handle.0);
+        out["handle"] = json!(state.handle.told());
         if let Some(comment) = set.userdata.get_str(SET_COMMENT) {
             out["comment"] = json!(comment);
         }

@@ -80,7 +80,7 @@ fn flags(flags: TableFlags, out: &mut String) {
 /// A table without what it holds.
 pub(crate) fn json(table: &TableState) -> Value {
     let id = &table.table.id;
-    let mut out = json!({ "family": id.family.name(), "name": id.name, "handle": table.handle.0 });
+    let mut out = json!({ "family": id.family.name(), "name": id.name, "handle": table.handle.told() });
     let flags = flag_words(table.table.flags);
     if !flags.is_empty() {
         out["flags"] = json!(flags);

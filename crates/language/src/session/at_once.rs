@@ -36,12 +36,12 @@ impl Session {
         let mut errors = Vec::new();
         let mut compiler = Compiler::new(backend.ruleset(), &self.names, backend.now());
         commands.into_iter().for_each(|command| compiler.consume(command, &mut errors));
-        let compiled = compiler.finish();
-        if !errors.is_empty() {
+        let mut compiled = compiler.finish();
+        if !errors.is_empty() || !whole::needed(&compiled.batch, backend.ruleset()).is_empty() {
             return false;
         }
-        let result =
-            if self.check { backend.check(&compiled.batch) } else { backend.commit(&compiled.batch) };
+        whole::demand_new(&mut compiled.batch, backend.ruleset());
+        let result = self.send(&compiled.batch, backend);
         match result {
             Ok(applied) => self.committed(&compiled, &applied, backend, outcome),
             Err(_) => return false,

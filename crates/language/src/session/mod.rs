@@ -1,7 +1,7 @@
 //! A run of nft: text in, transactions to a backend, listings out.
 //!
-//! A text's changes are one transaction: they are committed together, when a command that reads them comes, or at the
-//! end. Nothing is committed while any command of the text is wrong in itself.
+//! A text's changes are one transaction: they are committed together at the end. Commands that read show the ruleset as
+//! the commands before them leave it. Nothing is committed while any command of the text is wrong in itself.
 
 mod at_once;
 mod backend;
@@ -13,13 +13,15 @@ mod lost;
 mod needs;
 mod refusal;
 mod show;
+mod view;
+mod whole;
 
 use std::collections::HashMap;
 
 use ironweir_ruleset::debug::{print_batch, print_ruleset};
 use ironweir_ruleset::netlink::Event;
 use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind, MAX_REFUSALS};
-use ironweir_ruleset::{Change, Family, Handle, Part, Ruleset, Selector, TableId};
+use ironweir_ruleset::{Batch, Change, Family, Handle, Part, Ruleset, Selector, TableId};
 use ironweir_wire::Instant;
 
 use crate::cmd::{self, Command, CommandKind, Listing, Monitor};
@@ -35,6 +37,8 @@ use crate::optimise::{Merge, optimise, tell};
 use crate::parse::Parser;
 use crate::print::Options;
 use crate::source::{SourceId, Sources, Span};
+
+use view::View;
 
 pub use backend::{Backend, BackendError, Echoes, Memory, Rejection};
 pub use declare::Declared;
@@ -216,53 +220,86 @@ impl Session {
         sources: &Sources,
         outcome: &mut Outcome,
     ) {
-        // Commands up to one that reads make one batch.
-        let mut rest = commands;
-        while !rest.is_empty() && outcome.ok() {
-            let changes = rest.iter().take_while(|command| !command.reads()).count();
-            let (batch, readers) = rest.split_at(changes);
-            match self.commit(batch, backend, outcome) {
-                Ok(()) => {}
-                Err(Failure::Refused(compiled, refused)) if readers.is_empty() => {
-                    let mut errors = Vec::new();
-                    self.refusals(rest, &compiled, refused, backend, sources, &mut errors);
-                    errors.sort_by_key(|diagnostic| diagnostic.span);
-                    outcome.diagnostics.extend(errors);
-                    break;
-                }
-                // Errors of later commands are told as well.
-                Err(Failure::Refused(..) | Failure::Meaning) => {
-                    self.examine(rest, &[], backend, sources, outcome);
-                    break;
-                }
-                Err(Failure::Backend(error)) => {
-                    outcome.diagnostics.push(*unavailable(&error));
-                    break;
-                }
-            }
-            let reads = readers.iter().take_while(|command| command.reads()).count();
-            for command in &readers[..reads] {
-                if let (CommandKind::Monitor(monitor), true) = (&command.kind, backend.has_events()) {
-                    outcome.monitor = Some(monitor.clone());
-                    return;
-                }
-                match self.read(command, backend) {
-                    Ok(text) => {
-                        if self.debug_netlink && !matches!(command.kind, CommandKind::Describe(_)) {
-                            outcome.output.push_str(&print_ruleset(backend.ruleset(), backend.now()));
-                        }
-                        outcome.output.push_str(&text);
-                        if let CommandKind::List(listing) = &command.kind
-                            && !self.options.json
-                        {
-                            outcome.remarks.extend(show::foreign(listing, backend.ruleset()));
-                        }
-                    }
-                    Err(error) => outcome.diagnostics.push(*error),
-                }
-            }
-            rest = &readers[reads..];
+        let watches = |command: &Command| matches!(command.kind, CommandKind::Monitor(_));
+        let end = if backend.has_events() { commands.iter().position(watches) } else { None };
+        let monitor = end.and_then(|end| commands.get(end));
+        let commands = commands.get(..end.unwrap_or(commands.len())).unwrap_or_default();
+        if !self.show(commands, backend, sources, outcome) {
+            return;
         }
+        match self.commit(commands, backend, outcome) {
+            Ok(()) => {
+                if let Some(Command { kind: CommandKind::Monitor(monitor), .. }) = monitor {
+                    outcome.monitor = Some(monitor.clone());
+                }
+            }
+            Err(Failure::Refused(compiled, refused)) => {
+                let mut errors = Vec::new();
+                self.refusals(commands, &compiled, refused, backend, sources, &mut errors);
+                errors.sort_by_key(|diagnostic| diagnostic.span);
+                // A rule and what goes with it are several changes, all refused for the same reason.
+                errors.dedup_by(|a, b| (a.span, &a.message) == (b.span, &b.message));
+                outcome.diagnostics.extend(errors);
+            }
+            Err(Failure::Meaning) => self.examine(commands, &[], backend, sources, outcome),
+            Err(Failure::Backend(error)) => outcome.diagnostics.push(*unavailable(&error)),
+        }
+    }
+
+    /// Prints what commands read, as the commands before each leave it: nothing is committed yet. Whether all of it is
+    /// there; else nothing must be committed.
+    fn show(
+        &self,
+        commands: &[Command],
+        backend: &mut dyn Backend,
+        sources: &Sources,
+        outcome: &mut Outcome,
+    ) -> bool {
+        if !commands.iter().any(Command::reads) {
+            return true;
+        }
+        if commands.iter().all(Command::reads) {
+            let read = |_, command: &Command, outcome: &mut Outcome| self.print(command, backend, outcome);
+            return show_all(commands, read, outcome);
+        }
+        // What is wrong in itself is told before anything is shown.
+        if let Err(error) = backend.fetch(&needs::of_changes(commands)) {
+            outcome.diagnostics.push(*unavailable(&error));
+            return false;
+        }
+        let mut errors = Vec::new();
+        self.compile(commands, backend, &mut errors);
+        if !errors.is_empty() {
+            self.examine(commands, &[], backend, sources, outcome);
+            return false;
+        }
+        let mut view = View::new(backend, &self.names);
+        let read = |at, command: &Command, outcome: &mut Outcome| {
+            view.after(commands.get(..at).unwrap_or_default());
+            self.print(command, &mut view, outcome)?;
+            if let CommandKind::Reset(listing) = &command.kind {
+                self.reset(listing, view.committed());
+            }
+            Ok(())
+        };
+        show_all(commands, read, outcome)
+    }
+
+    fn print(
+        &self,
+        command: &Command,
+        backend: &mut dyn Backend,
+        outcome: &mut Outcome,
+    ) -> Result<(), Box<Diagnostic>> {
+        let text = self.read(command, backend)?;
+        if self.debug_netlink && !matches!(command.kind, CommandKind::Describe(_)) {
+            outcome.output.push_str(&print_ruleset(backend.ruleset(), backend.now()));
+        }
+        outcome.output.push_str(&text);
+        if let (CommandKind::List(listing), false) = (&command.kind, self.options.json) {
+            outcome.remarks.extend(show::foreign(listing, backend.ruleset()));
+        }
+        Ok(())
     }
 
     /// Looks for everything that is wrong with commands of which something is: errors of meaning, and what the backend
@@ -302,6 +339,7 @@ impl Session {
         errors.retain(|error| !lost.explains(error, sources) && !damaged(error));
         outcome.diagnostics.extend(errors);
         outcome.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+        outcome.diagnostics.dedup_by(|a, b| (a.span, &a.message) == (b.span, &b.message) && a.span.is_some());
     }
 
     /// What a backend refused, at the text that asked for it.
@@ -373,16 +411,27 @@ impl Session {
         backend: &mut dyn Backend,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        if commands.is_empty() {
+        if commands.iter().all(Command::reads) {
             return Ok(());
         }
-        let needs = needs::of_changes(commands);
+        let mut needs = needs::of_changes(commands);
+        let mut read: Vec<Part> = Vec::new();
         for _ in 0..MAX_ATTEMPTS {
             backend.fetch(&needs)?;
             let mut errors = Vec::new();
-            let compiled = self.compile(commands, backend, &mut errors);
+            let mut compiled = self.compile(commands, backend, &mut errors);
             if !errors.is_empty() {
                 return Err(Failure::Meaning);
+            }
+            let overlaps = whole::overlaps(&compiled.batch, backend.ruleset(), &read, backend.now());
+            if !overlaps.is_empty() {
+                return Err(Failure::Refused(Box::new(compiled), overlaps));
+            }
+            let more = whole::needed(&compiled.batch, backend.ruleset());
+            if !more.is_empty() {
+                needs.extend_from_slice(&more);
+                read.extend(more);
+                continue;
             }
             let mut code = String::new();
             if self.debug_netlink {
@@ -390,8 +439,17 @@ impl Session {
                 let known = |table: &TableId, name: &str| Some(&ruleset.table(table)?.set(name)?.set);
                 code = print_batch(&compiled.batch, &known);
             }
-            let result =
-                if self.check { backend.check(&compiled.batch) } else { backend.commit(&compiled.batch) };
+            let demanded = whole::demand_new(&mut compiled.batch, backend.ruleset());
+            let result = self.send(&compiled.batch, backend);
+            whole::demand_nothing(&mut compiled.batch, &demanded);
+            if let Err(Rejection::Changes(refused)) = &result {
+                let more = whole::refused(&compiled.batch, &demanded, refused);
+                if !more.is_empty() {
+                    needs.extend_from_slice(&more);
+                    read.extend(more);
+                    continue;
+                }
+            }
             if !matches!(result, Err(Rejection::Changed)) {
                 outcome.output.push_str(&code);
             }
@@ -408,6 +466,11 @@ impl Session {
             }
         }
         Err(BackendError::Restless.into())
+    }
+
+    /// Commits a batch, or with `-c` only asks whether it would be.
+    fn send(&self, batch: &Batch, backend: &mut dyn Backend) -> Result<Applied, Rejection> {
+        if self.check { backend.check(batch) } else { backend.commit(batch) }
     }
 
     /// What is told of a batch that was committed.
@@ -473,6 +536,32 @@ impl Session {
             (found, _) => found,
         }
     }
+}
+
+/// Prints what commands read, one after another. Where something that is named is missing, nothing is shown, as nft finds
+/// that before it prints; but what a reset has counted is told in any case, for it is gone.
+fn show_all(
+    commands: &[Command],
+    mut read: impl FnMut(usize, &Command, &mut Outcome) -> Result<(), Box<Diagnostic>>,
+    outcome: &mut Outcome,
+) -> bool {
+    let (shown, mut whole) = (outcome.output.len(), true);
+    let (mut missing, mut reset) = (false, false);
+    for (at, command) in commands.iter().enumerate().filter(|(_, command)| command.reads()) {
+        match read(at, command, outcome) {
+            Ok(()) => reset |= matches!(command.kind, CommandKind::Reset(_)),
+            Err(error) => {
+                missing |= error.code == Some(Code::Missing);
+                outcome.diagnostics.push(*error);
+                whole = false;
+            }
+        }
+    }
+    if missing && !reset {
+        outcome.output.truncate(shown);
+        outcome.remarks.clear();
+    }
+    whole
 }
 
 /// Why commands were not committed.

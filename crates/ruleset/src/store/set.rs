@@ -57,6 +57,11 @@ impl SetState {
         }
     }
 
+    /// Whether its elements are here: those of a mirrored set are when they were asked for.
+    pub fn is_read(&self) -> bool {
+        self.elsewhere.is_none()
+    }
+
     /// The element that holds `key` at `now`, the catch-all if no other does, and its slot.
     pub fn lookup(&self, key: &[u8], now: Instant) -> Option<(u32, &Entry)> {
         self.elements.lookup(key, now)

@@ -119,7 +119,7 @@ impl TableState {
             sets: Registry::default(),
             objects: Registry::default(),
             flowtables: Registry::default(),
-            next_handle: 1,
+            next_handle: if handle.told() == 0 { Handle::NOT_GIVEN } else { 1 },
             anonymous: HashMap::new(),
         }
     }

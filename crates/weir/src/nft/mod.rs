@@ -149,8 +149,9 @@ fn define(session: &mut Session, options: &Options, sources: &mut Sources) -> Re
 }
 
 fn report(outcome: &Outcome, sources: &Sources) -> ExitCode {
-    complain(&outcome.render(sources));
     outcome.remarks.iter().for_each(|remark| complain(&format!("{remark}\n")));
+    // What was listed was so before the commit that went wrong.
     let printed = crate::cli::print(&outcome.output);
+    complain(&outcome.render(sources));
     if outcome.ok() { printed } else { ExitCode::from(1) }
 }
