@@ -25,15 +25,24 @@ use crate::{
 ///
 /// Tell tables first, then chains, sets, objects and flowtables, then elements, then rules: what is there when something
 /// refers to it is found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Mirror {
     pub(super) ruleset: Ruleset,
 }
 
+impl Default for Mirror {
+    fn default() -> Mirror {
+        Mirror::new(0)
+    }
+}
+
 impl Mirror {
-    /// Nothing yet. `seed` keys the hashes of sets.
+    /// Nothing yet. `seed` keys the hashes of sets. What is made in a copy of its ruleset has no handle yet
+    /// ([`Handle::told`] is 0): only the owner gives handles.
     pub fn new(seed: u64) -> Mirror {
-        Mirror { ruleset: Ruleset::new(seed) }
+        let mut ruleset = Ruleset::new(seed);
+        ruleset.next_table_handle = Handle::NOT_GIVEN;
+        Mirror { ruleset }
     }
 
     /// What was told so far.
@@ -56,6 +65,7 @@ impl Mirror {
         if let Some(state) = tables.get_mut(slot) {
             state.id = slot;
             state.owner = owner;
+            state.next_handle = Handle::NOT_GIVEN;
         }
         self.ruleset.next_table_handle = self.ruleset.next_table_handle.max(handle.0.saturating_add(1));
     }

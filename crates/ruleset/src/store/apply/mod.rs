@@ -71,15 +71,8 @@ impl Ruleset {
     }
 
     /// Makes what can be made of a batch, and passes over the rest: how a ruleset elsewhere may look when its owner has
-    /// committed the batch. What is new has no handle yet ([`Handle::told`] is 0). Not for rulesets that are committed
-    /// to: nothing can be undone, and jumps are not looked at.
+    /// committed the batch. Not for rulesets that are committed to: nothing can be undone, and jumps are not looked at.
     pub fn foresee(&mut self, batch: &Batch, now: Instant) {
-        self.next_table_handle = self.next_table_handle.max(Handle::NOT_GIVEN);
-        for slot in self.tables.slots() {
-            if let Some(table) = self.tables.get_mut(slot) {
-                table.next_handle = table.next_handle.max(Handle::NOT_GIVEN);
-            }
-        }
         let mut transaction = Transaction::new(self, now);
         for (index, change) in batch.changes.iter().enumerate() {
             transaction.change = index;
