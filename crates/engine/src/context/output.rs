@@ -32,7 +32,7 @@ fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
         return Some(to.into());
     }
     if l3 == L3::V6
-        && let Some(source) = host.source_address(packet.meta.iif, true)
+        && let Some(source) = host.source_address_towards(packet.meta.iif, from)
     {
         return Some(source.into());
     }

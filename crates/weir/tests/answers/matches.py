@@ -9,6 +9,7 @@ for src in "fd01::1", "fd01::fe", "fd02::1", "fd99::1", "::1", "ff02::1", "fe80:
     for dst in "fd02::1", "fd01::fe", "fd02::fe", "fd01::1", "ff02::5", "fd98::1", "::1":
         send("v", f"{src} to {dst}", udp(src, dst, 1000, 1000, ttl=2))
 send("v", "IPv6 time exceeded, another way back", udp("fd02::1", "fd02::2", 1000, 1000, ttl=1))
+send("v", "IPv6 refused, a source of the link alone", udp("fe80::1", "fd01::2", 1000, 1001))
 send("v", "IPv6 refused, another way back", udp("fd02::1", "fd02::2", 1000, 1001))
 send("v", "time exceeded, another way back", udp("10.2.0.1", "10.2.0.2", 1000, 1000, ttl=1))
 for at in range(12):

@@ -24,6 +24,8 @@ def setting(path, value):
 
 LINKS = {"v": ("01", "0a"), "s": ("02", "0b"), "d": ("03", "0c")}
 setting("ipv6/conf/default/disable_ipv6", 1)
+# Addresses of the link are good at once.
+setting("ipv6/conf/default/accept_dad", 0)
 for name, (near, far) in LINKS.items():
     run("ip", "link", "add", name + "0", "address", "02:00:00:00:00:" + far, "type", "veth",
         "peer", "name", name + "1", "address", "02:00:00:00:00:" + near)
