@@ -292,7 +292,9 @@ impl Session {
         outcome: &mut Outcome,
     ) -> Result<(), Box<Diagnostic>> {
         let text = self.read(command, backend)?;
-        if self.debug_netlink && !matches!(command.kind, CommandKind::Describe(_)) {
+        // What is in this process is not read: it was shown when it was made.
+        let was_read = backend.has_events() && !matches!(command.kind, CommandKind::Describe(_));
+        if self.debug_netlink && was_read {
             outcome.output.push_str(&print_ruleset(backend.ruleset(), backend.now()));
         }
         outcome.output.push_str(&text);

@@ -15,7 +15,7 @@ pub(crate) struct Watcher {
 }
 
 /// How long an event may take. It is told within the call that causes it; the rest is the scheduler's.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Watcher {
     /// Starts one and waits until it hears.
@@ -40,10 +40,14 @@ impl Watcher {
 
     /// What was told since the last time.
     pub(crate) fn until_now(&mut self, namespace: &Namespace) -> Vec<String> {
-        let (begin, mut told) = (Instant::now(), Vec::new());
+        let (mut begin, mut told) = (Instant::now(), Vec::new());
         loop {
             // The mark itself may be lost where there is no room for events.
             let (lines, found) = self.mark(namespace, Duration::from_secs(2));
+            // As long as something is told it goes on, however slowly.
+            if !lines.is_empty() {
+                begin = Instant::now();
+            }
             told.extend(lines);
             if found {
                 return told;
