@@ -34,6 +34,9 @@ const TOS_MASK: u8 = 0x1e;
 pub fn checksum_allows(packet: &Packet<'_>, info: &PacketInfo) -> bool {
     let Some((protocol, at)) = info.transport_header() else { return info.l3 == L3::V4 };
     let length = info.transport_len();
+    if length == 0 && info.l3 == L3::V6 {
+        return false;
+    }
     let optional = match protocol {
         ipproto::UDP => packet.be16(at + 6) == Some(0),
         ipproto::GRE => packet.be16(at).is_some_and(|flags| flags & 0x8000 == 0),

@@ -44,10 +44,15 @@ pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tu
         ipproto::SCTP => edit.sctp(headers, end, target)?,
         ipproto::ICMP if headers.l3 == L3::V4 => edit.icmp(headers, target, Delta::NONE, icmp::v4::has_id)?,
         ipproto::ICMPV6 if headers.l3 == L3::V6 => edit.icmp(headers, target, address, icmp::v6::has_id)?,
+        // Nothing of it is changed, but it must be there (`gre_manip_pkt`).
+        ipproto::GRE if edit.packet.len() < headers.transport + GRE_LEN => return None,
         _ => {}
     }
     Some(edit.changed)
 }
+
+/// Bytes of a GRE header that NAT asks for, whatever its version.
+const GRE_LEN: usize = 8;
 
 /// Applies a change of what an ICMP or ICMPv6 message quotes to the message's own checksum.
 #[must_use]

@@ -50,13 +50,11 @@ fn destination(bytes: &[u8]) -> Option<std::net::IpAddr> {
 fn ipv4(bytes: &mut [u8]) {
     let Some(header) = bytes.get(14..34) else { return };
     let header_len = usize::from(header[0] & 15) * 4;
-    // Errors that a router makes have this precedence; their source may be any after NAT.
-    let is_made = header[1] & 0xe0 == 0xc0;
     let is_error = header[9] == ipproto::ICMP
         && bytes.get(14 + header_len).is_some_and(|kind| matches!(kind, 3 | 4 | 5 | 11 | 12));
-    if is_error && is_made {
+    if is_error {
         // The identification of packets that the router makes comes from a keyed counter (`__ip_select_ident`); with it the
-        // header's checksum.
+        // header's checksum. Rules may have changed what else could tell them from those that pass.
         zero(bytes, 18..20);
         zero(bytes, 24..26);
     }

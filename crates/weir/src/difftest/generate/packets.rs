@@ -489,7 +489,7 @@ impl Maker<'_> {
                 0 => Odd::Flip(self.chance.below(80), 1 << self.chance.below(8)),
                 1 => Odd::Cut(self.chance.below(80)),
                 2 => Odd::Padded(1 + self.chance.below(40)),
-                3 | 4 => Odd::Fragments(8 * (1 + self.chance.below(30)), self.chance.percent(30)),
+                3 | 4 => Odd::Fragments(8 * (2 + self.chance.below(30)), self.chance.percent(30)),
                 _ if v6 => Odd::Options(vec![1, 4, 0, 0, 0, 0]),
                 _ => Odd::Options(self.chance.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]])),
             };

@@ -1,6 +1,6 @@
 //! Rulesets by chance: tables, sets and objects that rules may use, and rules of some matches, some statements and a verdict.
 //!
-//! What chance decides in the kernel as well stays out: random ports and addresses of ranges, hashes without a seed, limits
+//! What chance or time decides in the kernel as well stays out: full sets that elements were deleted from, random ports and addresses of ranges, hashes without a seed, limits
 //! that fill up again while packets pass, `ct count` (which looks its list over once a tick).
 
 use std::fmt::Write as _;
@@ -183,7 +183,7 @@ impl Maker<'_> {
             "set pairs { type ipv4_addr . inet_service; elements = { 10.0.3.10 . 80, 10.0.3.11 . 53 }; }",
             "set ranges { type ipv4_addr . inet_service; flags interval; \
              elements = { 10.0.3.0/28 . 1-100, 198.18.0.0-198.18.5.5 . 443 }; }",
-            "set seen { type ipv4_addr; size 16; flags dynamic; }",
+            "set seen { type ipv4_addr; size 512; flags dynamic; }",
             "set seen6 { type ipv6_addr; size 16; flags dynamic,timeout; timeout 1h; }",
             "set flows { type ipv4_addr . inet_service; size 32; flags dynamic,timeout; timeout 2h; }",
             "map marks { type inet_service : mark; elements = { 22 : 0x16, 80 : 0x50, 443 : 0x1bb }; }",
