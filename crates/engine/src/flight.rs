@@ -92,10 +92,14 @@ pub(crate) struct Flight {
     pub(crate) info: PacketInfo,
     pub(crate) tracking: Tracking,
     pub(crate) template: Template,
+    /// A rule set its zone: no second one counts, nor does `notrack` after it.
+    pub(crate) zoned: bool,
     /// Number of its trace, given when it is first traced.
     pub(crate) trace: u32,
     /// Its next hop, once routed.
     pub(crate) nexthop: Option<IpAddr>,
+    /// It is a datagram that came in fragments and leaves in fragments, which are looked at one by one at egress.
+    pub(crate) recut: bool,
     /// It is a copy, of which no copy is made (`nf_skb_duplicated`).
     pub(crate) is_copy: bool,
 }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use ironweir_wire::IfIndex;
 
 use crate::fingerprint::Fingerprints;
@@ -110,6 +110,7 @@ pub struct Host {
     by_name: HashMap<Box<str>, usize>,
     local: HashMap<IpAddr, IfIndex>,
     broadcast: HashMap<IpAddr, IfIndex>,
+    anycast: HashSet<IpAddr>,
     routes: Routes,
     routes_version: u64,
     neighbours: HashMap<(IfIndex, IpAddr), [u8; 6]>,
@@ -137,6 +138,7 @@ impl Default for Host {
             by_name: HashMap::new(),
             local: HashMap::new(),
             broadcast: HashMap::new(),
+            anycast: HashSet::new(),
             routes: Routes::default(),
             routes_version: 0,
             neighbours: HashMap::new(),
@@ -211,6 +213,14 @@ impl Host {
                 Route { interface: index, gateway: None, source: Some(address) },
                 0,
             );
+            if let IpAddr::V6(v6) = address
+                && len < 127
+            {
+                let net = u128::from(v6) & !u128::MAX.checked_shr(len.into()).unwrap_or(0);
+                if net != 0 {
+                    self.anycast.insert(IpAddr::V6(net.into()));
+                }
+            }
             if let IpAddr::V4(v4) = address
                 && len < 31
             {
@@ -282,6 +292,12 @@ impl Host {
             None if loopback && self.forward_to.is_none() => Some(IfIndex::NONE),
             _ => None,
         }
+    }
+
+    /// Whether this is the subnet-router anycast address of a network the host is a router of (RFC 4291 §2.6.1,
+    /// `addrconf_join_anycast`).
+    pub fn is_anycast(&self, address: IpAddr) -> bool {
+        self.forwarding_v6 && self.anycast.contains(&address)
     }
 
     /// Whether this is the broadcast address of a network the host is in, or of all.

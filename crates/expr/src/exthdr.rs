@@ -213,8 +213,13 @@ impl Exthdr {
                 // Its field may be read beyond its length, as by the kernel.
                 Some(Found { len: usize::MAX, ..find_option(packet, options, self.header)? })
             }
-            Kind::Tcpopt => find_option(packet, tcp_options(packet, info)?, self.header)
-                .filter(|found| (self.offset as usize).saturating_add(self.len as usize) <= found.len),
+            Kind::Tcpopt => {
+                let options = tcp_options(packet, info)?;
+                find_option(packet, options.clone(), self.header).filter(|found| {
+                    found.at + found.len <= options.end
+                        && (self.offset as usize).saturating_add(self.len as usize) <= found.len
+                })
+            }
             Kind::Sctp => sctp_chunk(packet, info, self.header)
                 .filter(|found| (self.offset as usize).saturating_add(self.len as usize) <= found.len),
             Kind::Dccp => dccp_option(packet, info, self.header),
@@ -227,11 +232,15 @@ impl Exthdr {
     fn write(&self, new: &[u8], options: std::ops::Range<usize>, packet: &mut Packet<'_>) -> Outcome {
         const MSS: u8 = 2;
         let tcp = options.start - tcp::HEADER_LEN;
+        let end = options.end;
         let Some(found) = find_option(packet, options, self.header) else { return Outcome::Next };
         let mut old = [0; 4];
         let Some(old) = old.get_mut(..new.len()) else { return Outcome::Break };
         let offset = self.offset as usize;
-        if offset.saturating_add(new.len()) > found.len || !copy(packet, found.at + offset, old) {
+        if found.at + found.len > end
+            || offset.saturating_add(new.len()) > found.len
+            || !copy(packet, found.at + offset, old)
+        {
             return Outcome::Break;
         }
         if self.header == MSS && new.len() == 2 && *old <= *new {

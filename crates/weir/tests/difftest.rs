@@ -34,7 +34,6 @@ fn the_examples_go_the_same_way_through_kernel_and_engine() {
 
 /// Generated rulesets and packets. `IRONWEIR_SEQUENCES` and `IRONWEIR_SEED` ask for more, or others.
 #[test]
-#[ignore = "what it finds is being mended"]
 fn generated_sequences_go_the_same_way_through_kernel_and_engine() {
     if !kernel_is_here() {
         return;

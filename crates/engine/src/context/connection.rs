@@ -104,7 +104,9 @@ pub(super) fn set(
 ) {
     let number = value.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes));
     if key == Key::Zone {
+        // With a template attached the packet counts as tracked already; without, as no longer exempt.
         if flight.tracking.flow().is_none()
+            && !flight.zoned
             && let Some(id) = value.first_chunk::<2>()
         {
             let direction = match direction {
@@ -112,6 +114,8 @@ pub(super) fn set(
                 Some(ct::Direction::Original) => ZoneDirection::Original,
                 Some(ct::Direction::Reply) => ZoneDirection::Reply,
             };
+            flight.zoned = true;
+            flight.tracking = ironweir_conntrack::Tracking::default();
             flight.template.zone = Zone { id: u16::from_ne_bytes(*id), direction };
         }
         return;

@@ -142,7 +142,7 @@ impl<O: Observer> Env for Context<'_, O> {
     }
 
     fn notrack(&mut self) {
-        if matches!(self.flight.tracking, ironweir_conntrack::Tracking::Invalid(_)) {
+        if !self.flight.zoned && matches!(self.flight.tracking, ironweir_conntrack::Tracking::Invalid(_)) {
             self.flight.tracking = ironweir_conntrack::Tracking::Untracked;
         }
     }

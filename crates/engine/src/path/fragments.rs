@@ -4,7 +4,7 @@ use ironweir_conntrack::defrag::Fragment;
 use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::fragment::split;
 use ironweir_wire::ipv6::find_fragment;
-use ironweir_wire::{IfIndex, L3, LinkType, Meta, Packet, dissect, dissect_network};
+use ironweir_wire::{IfIndex, L3, LinkType, Meta, Packet, dissect_network};
 
 use super::{Step, Way, dropped};
 use crate::generation::Stage;
@@ -50,18 +50,28 @@ impl<O: Observer> Way<'_, O> {
         let Ok(info) = dissect_network(&mut datagram) else { return dropped(DropReason::Fragment) };
         self.flight.info = info;
         self.call(after, hook, family, &mut datagram)?;
-        let end = on(self, &mut datagram)?;
-        if let Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } = end {
-            self.fragment(packet, &datagram, largest, oif);
-        }
+        self.flight.recut = true;
+        let end = on(self, &mut datagram);
+        self.flight.recut = false;
+        let end = end?;
         packet.meta = datagram.meta;
-        Ok(end)
+        match end {
+            Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
+                self.fragment(packet, &datagram, largest, oif).map(|()| end)
+            }
+            _ => Ok(end),
+        }
     }
 
     /// Cuts a datagram again into fragments: all leave by themselves but the last, which takes the place of the fragment
     /// that completed it.
-    fn fragment(&mut self, packet: &mut Packet<'_>, datagram: &Packet<'_>, largest: usize, oif: IfIndex) {
-        let ethernet = datagram.link() == LinkType::Ethernet;
+    fn fragment(
+        &mut self,
+        packet: &mut Packet<'_>,
+        datagram: &Packet<'_>,
+        largest: usize,
+        oif: IfIndex,
+    ) -> Step {
         let id = self.world.random();
         let mut parts: Vec<Vec<u8>> = Vec::new();
         let info = self.flight.info;
@@ -70,14 +80,28 @@ impl<O: Observer> Way<'_, O> {
             let all = datagram.load(0, datagram.len(), &mut scratch);
             parts.extend(all.map(<[u8]>::to_vec));
         }
-        let Some(last) = parts.pop() else { return };
+        let Some(last) = parts.pop() else { return Ok(()) };
         for bytes in parts {
-            self.world.send(Output { oif, bytes, ethernet });
+            self.send_fragment(bytes, datagram, oif)?;
         }
         if packet.replace(&last) {
-            let _ = dissect(packet);
-        } else {
-            self.world.send(Output { oif, bytes: last, ethernet });
+            self.parse(packet).map_err(|_| Disposition::Dropped(DropReason::Fragment))?;
+            return self.egress(packet, oif);
         }
+        self.send_fragment(last, datagram, oif)
+    }
+
+    /// Sends one fragment, if egress lets it pass; those behind one that does not are not sent.
+    fn send_fragment(&mut self, mut bytes: Vec<u8>, datagram: &Packet<'_>, oif: IfIndex) -> Step {
+        let len = bytes.len();
+        let mut packet = Packet::new(&mut bytes, 0, len, datagram.link());
+        packet.meta = datagram.meta;
+        if self.parse(&mut packet).is_err() {
+            return dropped(DropReason::Fragment);
+        }
+        self.egress(&mut packet, oif)?;
+        let ethernet = datagram.link() == LinkType::Ethernet;
+        self.world.send(Output { oif, bytes, ethernet });
+        Ok(())
     }
 }

@@ -117,6 +117,9 @@ impl<O: Observer> Way<'_, O> {
 
     /// Egress of the device, then out.
     fn egress(&mut self, packet: &mut Packet<'_>, oif: IfIndex) -> Step {
+        if self.flight.recut {
+            return Ok(());
+        }
         let generation = self.generation;
         packet.meta.at_egress = true;
         let passed = self.call(generation.egress(oif), Hook::Egress, Family::Netdev, packet);

@@ -64,7 +64,7 @@ impl<O: Observer> Way<'_, O> {
             return dropped(DropReason::Martian);
         }
         // DIVERGES: groups that no program has joined are received, too.
-        if group || host.local_interface(to).is_some() {
+        if group || host.local_interface(to).is_some() || host.is_anycast(to) {
             return Ok(Target::Local);
         }
         let forwarding = if to.is_ipv4() { host.forwarding_v4 } else { host.forwarding_v6 };

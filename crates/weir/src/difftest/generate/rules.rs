@@ -1,7 +1,8 @@
 //! Rulesets by chance: tables, sets and objects that rules may use, and rules of some matches, some statements and a verdict.
 //!
-//! What chance or time decides in the kernel as well stays out: full sets that elements were deleted from, random ports and addresses of ranges, hashes without a seed, limits
-//! that fill up again while packets pass, `ct count` (which looks its list over once a tick).
+//! What chance or time decides in the kernel as well stays out: full sets that elements were deleted from, random ports and
+//! addresses of ranges, hashes without a seed, limits that fill up again while packets pass, `ct count` (which looks its list
+//! over once a tick).
 
 use std::fmt::Write as _;
 
@@ -422,7 +423,7 @@ impl Maker<'_> {
                 "ct original packets > 2",
                 "ct reply bytes < 200",
                 "ct avgpkt > 100",
-                "ct bytes original > 150",
+                "ct original bytes > 150",
                 "ct l3proto ipv4",
                 "ct original ip saddr 10.0.1.10",
                 "ct reply ip saddr 10.0.3.10",
