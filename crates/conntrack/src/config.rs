@@ -33,6 +33,8 @@ pub struct Config {
     pub full_cone: bool,
     /// Keep events for [`Conntrack::take_events`](crate::Conntrack::take_events), at most this many; 0 keeps none.
     pub event_capacity: usize,
+    /// The most expectations (`nf_conntrack_expect_max`).
+    pub expect_max: usize,
     /// How long connections without packets live.
     pub timeouts: Timeouts,
 }
@@ -50,6 +52,7 @@ impl Default for Config {
             tcp_max_retrans: 3,
             full_cone: false,
             event_capacity: 0,
+            expect_max: 4096,
             timeouts: Timeouts::default(),
         }
     }

@@ -17,10 +17,11 @@ use crate::synproxy::Proxied;
 use crate::zone::{Zone, ZoneDirection};
 
 /// A direction of a connection (`enum ip_conntrack_dir`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Direction {
     /// As the connection was opened.
+    #[default]
     Original = 0,
     /// The way back.
     Reply = 1,
@@ -128,7 +129,10 @@ pub struct Counter {
 pub type Labels = [u8; 16];
 
 /// The name of a helper, at most 15 bytes (`NF_CT_HELPER_NAME_LEN` less its zero).
-pub type Helper = std::sync::Arc<str>;
+pub type HelperName = std::sync::Arc<str>;
+
+/// What a helper may remember of a connection, 32 bytes that are zero at first (`nfct_help_data`).
+pub type HelperMemory = [u32; 8];
 
 /// A connection (`struct nf_conn`).
 ///
@@ -167,7 +171,9 @@ const _: () = assert!(size_of::<Option<Entry>>() == 104);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extras {
     pub(crate) labels: Labels,
-    pub(crate) helper: Option<Helper>,
+    pub(crate) helper: Option<HelperName>,
+    /// What the helper remembers of the connection.
+    pub(crate) helper_memory: HelperMemory,
     pub(crate) master: Option<CtRef>,
     pub(crate) secmark: u32,
     pub(crate) event_mask: u32,
@@ -206,8 +212,8 @@ impl Entry {
         self.extras_mut().event_mask = mask;
     }
 
-    /// Attaches a helper by name (`ct helper set`). What the helper does is not here.
-    pub fn set_helper(&mut self, helper: Helper) {
+    /// Attaches a helper by name (`ct helper set`); see [`helper`](crate::helper).
+    pub fn set_helper(&mut self, helper: HelperName) {
         self.extras_mut().helper = Some(helper);
         self.status |= Status::HELPER;
     }
@@ -378,6 +384,11 @@ impl Entry {
     /// The helper's name.
     pub fn helper(&self) -> Option<&str> {
         self.extras.as_ref()?.helper.as_deref()
+    }
+
+    /// What the helper remembers.
+    pub fn helper_memory(&self) -> HelperMemory {
+        self.extras.as_ref().map_or(HelperMemory::default(), |extras| extras.helper_memory)
     }
 
     /// The connection that made this one expected.

@@ -8,7 +8,9 @@
 //! prerouting / output, priority -200        packet_in   -> Tracking: what `ct state` and its kin read
 //! nat hooks (-100, 100)                     nat_pending -> ask the nat chains -> nat_setup | nat_null_bind
 //!                                           nat_packet     rewrites the packet, or the packet an error quotes
-//! end of input / postrouting                confirm        a new connection enters the table
+//! end of input / postrouting                help           the connection's helper reads and changes the payload
+//!                                           seq_adjust     numbers of a changed payload
+//!                                           confirm        a new connection enters the table
 //! dropped, stolen, or lost on the way       release        a connection not yet confirmed is forgotten
 //! ```
 //!
@@ -21,6 +23,8 @@ pub mod config;
 pub mod defrag;
 pub mod entry;
 pub mod event;
+pub mod expect;
+pub mod helper;
 mod index;
 mod key;
 pub mod list;
@@ -42,8 +46,10 @@ pub mod zone;
 
 pub use config::{Config, Timeouts};
 pub use defrag::Defrag;
-pub use entry::{Counter, CtInfo, CtRef, Direction, Entry, Helper, Labels, Tracking};
+pub use entry::{Counter, CtInfo, CtRef, Direction, Entry, HelperMemory, HelperName, Labels, Tracking};
 pub use event::{Event, EventKind};
+pub use expect::{ExpectError, ExpectFlags, ExpectId, Expectation, Expected, Follow, Policy};
+pub use helper::{Context, Helper, Helpers, Judgement};
 pub use nat::{Manip, NatFlags, NatRange, NatVerdict};
 pub use proto::sctp::SctpStatus;
 pub use proto::tcp::TcpStatus;

@@ -12,6 +12,8 @@ use crate::chunks::Pool;
 use crate::config::{Config, Timeouts};
 use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
 use crate::event::{Event, EventKind};
+use crate::expect::Expectations;
+use crate::helper::Helpers;
 use crate::key::Probe;
 use crate::proto::sctp::Sctp;
 use crate::proto::tcp::{Tcp, TcpStatus};
@@ -45,6 +47,8 @@ pub struct Conntrack {
     pub(crate) cones: crate::nat::cone::Cones,
     pub(crate) cookies: crate::synproxy::cookie::Keys,
     pub(crate) synproxy_stats: SynproxyStats,
+    pub(crate) expectations: Expectations,
+    pub(crate) helpers: Helpers,
 }
 
 /// What rules before tracking have said of the packet.
@@ -153,6 +157,8 @@ impl Conntrack {
             cones: Default::default(),
             cookies: crate::synproxy::cookie::Keys::from_seed(seed),
             synproxy_stats: SynproxyStats::default(),
+            expectations: Expectations::default(),
+            helpers: Helpers::built_in(),
         }
     }
 
@@ -598,10 +604,12 @@ impl Conntrack {
         if template.synproxy {
             entry.extras_mut().proxied = Some(Proxied::default());
         }
-        match self.table.insert(entry) {
-            Some(ct) => Begin::New(ct),
-            None => Begin::Full,
+        let expected = self.expected_by(now, tuple, zone);
+        let Some(ct) = self.table.insert(entry) else { return Begin::Full };
+        if let Some(expected) = expected {
+            self.fulfil(ct, &expected);
         }
+        Begin::New(ct)
     }
 
     /// Makes room for another connection: takes out some whose time is up, or else sacrifices one.
@@ -657,6 +665,7 @@ impl Conntrack {
             self.wheel.cancel(ct.slot);
         }
         self.table.unlink(ct);
+        self.expectations.forget(ct);
         self.dying.push_back(ct);
     }
 

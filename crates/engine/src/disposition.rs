@@ -95,6 +95,8 @@ pub enum DropReason {
     UnknownProtocol,
     /// A synproxy was to answer it and could not: its header is not whole, or it brought back no cookie.
     Synproxy,
+    /// Its connection's helper could not understand it, or not change it as NAT demands.
+    Helper,
     /// It waits for the rest of its fragments, or was one that was put together with others.
     Fragment,
 }
@@ -127,6 +129,7 @@ impl DropReason {
             DropReason::NatFull => "nat-full",
             DropReason::Clash => "clash",
             DropReason::Rerouted => "rerouted",
+            DropReason::Helper => "helper",
             DropReason::TooBig => "too-big",
             DropReason::UnknownProtocol => "unknown-protocol",
             DropReason::Fragment => "fragment",
@@ -185,6 +188,7 @@ impl fmt::Display for DropReason {
             DropReason::NatFull => "no address or port left for NAT",
             DropReason::Clash => "connection clash",
             DropReason::Rerouted => "masqueraded connection would leave by another interface",
+            DropReason::Helper => "not understood, or not to be changed, by the connection's helper",
             DropReason::TooBig => "too big for the next link",
             DropReason::UnknownProtocol => "protocol not spoken here",
             DropReason::Fragment => "fragment",

@@ -4,14 +4,14 @@ use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ironweir_conntrack::{Offer, ServerOffer};
+use ironweir_conntrack::{Conntrack, Expectation, Offer, Policy, ServerOffer, Status};
 use ironweir_expr::objref::ObjectType;
 use ironweir_expr::synproxy::Synproxy;
 use ironweir_expr::{Decision, Outcome, SetRef};
 use ironweir_ruleset::set::SetData;
-use ironweir_ruleset::{ElementData, ObjectKind};
-use ironweir_wire::Packet;
+use ironweir_ruleset::{ElementData, ObjectKind, object::CtExpectation};
 use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Instant, Packet};
 
 use super::{connection, decide};
 use crate::flight::{Flight, World};
@@ -77,8 +77,27 @@ pub(super) fn named(
             let server = server_offer(synproxy);
             super::output::synproxy(world, flight, &server, packet).map_or(Outcome::Next, decide)
         }
-        // DIVERGES: expectations and tunnels are kept and listed, but have no effect.
-        ObjectKind::CtExpectation(_) | ObjectKind::Tunnel(_) => Outcome::Next,
+        ObjectKind::CtExpectation(expectation) => expect(conntrack, *now, flight, expectation),
+        // DIVERGES: tunnels are kept and listed, but have no effect.
+        ObjectKind::Tunnel(_) => Outcome::Next,
+    }
+}
+
+/// A new connection announces one back to its opener (`nft_ct_expect_obj_eval`).
+fn expect(conntrack: &mut Conntrack, now: Instant, flight: &Flight, object: &CtExpectation) -> Outcome {
+    let Some((ct, info)) = flight.tracking.flow() else { return Outcome::Break };
+    let Some(entry) = conntrack.entry(ct).filter(|entry| !entry.status().contains(Status::CONFIRMED)) else {
+        return Outcome::Break;
+    };
+    let back = entry.tuple(info.direction().opposite());
+    if conntrack.expecting(ct, 0) >= usize::from(object.size) {
+        return Outcome::Break;
+    }
+    let expectation = Expectation::new(&back, object.l4proto, Some(back.src), back.dst, object.dport);
+    let policy = Policy { max_expected: 0, timeout: Duration::from_millis(u64::from(object.timeout)) };
+    match conntrack.expect(now, ct, expectation, &policy) {
+        Ok(_) => Outcome::Next,
+        Err(_) => decide(Decision::Drop),
     }
 }
 

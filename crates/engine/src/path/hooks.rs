@@ -44,6 +44,7 @@ impl<O: Observer> Way<'_, O> {
                 Stage::Nat(manip) => self.nat(hook, manip, family, packet)?,
                 Stage::Confirm => {
                     self.synproxy(packet)?;
+                    self.help(packet)?;
                     self.seq_adjust(packet)?;
                     self.confirm()?;
                 }
@@ -139,6 +140,16 @@ impl<O: Observer> Way<'_, O> {
         match self.world.conntrack.nat_packet(packet, &self.flight.info, ct, info, manip) {
             NatVerdict::Accept => Ok(()),
             NatVerdict::Drop => dropped(DropReason::NatFull),
+        }
+    }
+
+    /// The connection's helper reads the packet (`nf_confirm`).
+    fn help(&mut self, packet: &mut Packet<'_>) -> Step {
+        let Some((ct, ctinfo)) = self.flight.tracking.flow() else { return Ok(()) };
+        let World { conntrack, now, .. } = &mut *self.world;
+        match conntrack.help(*now, packet, &mut self.flight.info, ct, ctinfo) {
+            conntrack::Judgement::Accept => Ok(()),
+            conntrack::Judgement::Drop => dropped(DropReason::Helper),
         }
     }
 

@@ -1,0 +1,245 @@
+//! Helpers: what reads payloads to learn which connections are about to begin.
+//!
+//! A rule gives a new connection a helper by name ([`Entry::set_helper`](crate::Entry::set_helper)). Every later packet
+//! of it passes [`Conntrack::help`] after address translation and before
+//! [`Conntrack::seq_adjust`](crate::Conntrack::seq_adjust). The helper may [expect](Context::expect) connections, change
+//! the payload where it names addresses that NAT hides ([`Context::mangle`]), or have the packet dropped.
+//!
+//! A helper of one's own implements [`Helper`] and is added with [`Helpers::add`].
+//!
+//! Source of order and conditions: linux 6.18 net/netfilter/nf_conntrack_proto.c, `nf_confirm`.
+
+mod ftp;
+mod irc;
+mod mangle;
+mod number;
+mod tftp;
+
+use std::sync::Arc;
+
+use ironweir_wire::protocol::ipproto;
+use ironweir_wire::{Instant, Packet, PacketInfo, Tuple, tcp, udp};
+
+use crate::entry::{CtInfo, CtRef, Direction, Entry, HelperMemory};
+use crate::expect::{ExpectError, ExpectId, Expectation, Policy};
+use crate::status::Status;
+use crate::track::Conntrack;
+
+/// What becomes of a packet that a helper has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It goes on.
+    Accept,
+    /// It is dropped: it cannot be understood, or not be changed as NAT demands.
+    Drop,
+}
+
+/// A reader of payloads.
+///
+/// `payload` comes from the network: nothing in it may be trusted, its length included (at most 65,535 bytes).
+pub trait Helper: std::fmt::Debug + Send + Sync {
+    /// Its name, at most 15 bytes, as in `type "ftp"`.
+    fn name(&self) -> &'static str;
+
+    /// The protocol of the connections it reads: 6 for TCP, 17 for UDP.
+    fn l4(&self) -> u8;
+
+    /// The limits of each class of expectations; the first class is 0.
+    fn policies(&self) -> &[Policy];
+
+    /// Reads a packet's payload, which is not empty.
+    fn packet(&self, payload: &[u8], context: &mut Context<'_, '_>) -> Judgement;
+}
+
+/// The helpers there are.
+#[derive(Clone, Debug, Default)]
+pub struct Helpers {
+    all: Vec<Arc<dyn Helper>>,
+    /// Memory for payloads, kept for the next packet.
+    scratch: Vec<u8>,
+}
+
+impl Helpers {
+    /// Those of the kernel that are here.
+    pub fn built_in() -> Helpers {
+        let all: [Arc<dyn Helper>; 3] = [Arc::new(ftp::Ftp), Arc::new(tftp::Tftp), Arc::new(irc::Irc)];
+        Helpers { all: all.into(), scratch: Vec::new() }
+    }
+
+    /// Adds a helper; one of the same name and protocol is replaced.
+    pub fn add(&mut self, helper: Arc<dyn Helper>) {
+        self.all.retain(|other| (other.name(), other.l4()) != (helper.name(), helper.l4()));
+        self.all.push(helper);
+    }
+
+    /// The helper of a name for a protocol.
+    pub fn find(&self, name: &str, l4: u8) -> Option<&Arc<dyn Helper>> {
+        self.all.iter().find(|helper| helper.name() == name && helper.l4() == l4)
+    }
+}
+
+/// The packet a helper reads, and what the helper can do.
+#[derive(Debug)]
+pub struct Context<'a, 'p> {
+    conntrack: &'a mut Conntrack,
+    packet: &'a mut Packet<'p>,
+    info: &'a mut PacketInfo,
+    ct: CtRef,
+    ctinfo: CtInfo,
+    now: Instant,
+    /// Where the payload begins.
+    data_at: usize,
+    policies: &'a [Policy],
+}
+
+impl Context<'_, '_> {
+    /// How the packet stands to its connection.
+    pub fn ctinfo(&self) -> CtInfo {
+        self.ctinfo
+    }
+
+    /// The direction it travels in.
+    pub fn direction(&self) -> Direction {
+        self.ctinfo.direction()
+    }
+
+    /// Whether packets of the connection went both ways before.
+    pub fn is_established(&self) -> bool {
+        matches!(self.ctinfo, CtInfo::Established | CtInfo::EstablishedReply)
+    }
+
+    /// The connection's tuple in a direction.
+    pub fn tuple(&self, direction: Direction) -> Tuple {
+        self.conntrack.entry(self.ct).map_or(Tuple::default(), |entry| entry.tuple(direction))
+    }
+
+    /// Whether NAT changes the connection.
+    pub fn has_nat(&self) -> bool {
+        self.conntrack.entry(self.ct).is_some_and(|entry| entry.status().intersects(Status::NAT))
+    }
+
+    /// The packet's TCP sequence number as its sender wrote it.
+    pub fn seq(&self) -> Option<u32> {
+        let (ipproto::TCP, at) = self.info.transport_header()? else { return None };
+        self.packet.be32(at + tcp::SEQ_AT)
+    }
+
+    /// What the helper remembers of the connection.
+    pub fn memory(&self) -> HelperMemory {
+        self.conntrack.entry(self.ct).map_or(HelperMemory::default(), Entry::helper_memory)
+    }
+
+    /// Remembers something for the connection's later packets.
+    pub fn remember(&mut self, memory: HelperMemory) {
+        if let Some(entry) = self.conntrack.entry_mut(self.ct) {
+            entry.extras_mut().helper_memory = memory;
+        }
+    }
+
+    /// Expects a connection for as long as the policy of its class says.
+    ///
+    /// # Errors
+    /// See [`Conntrack::expect`].
+    pub fn expect(&mut self, expectation: Expectation) -> Result<ExpectId, ExpectError> {
+        let policy = self.policy(&expectation)?;
+        self.conntrack.expect(self.now, self.ct, expectation, &policy)
+    }
+
+    /// Expects a connection at its destination port or at the next that is free; returns that port.
+    ///
+    /// # Errors
+    /// See [`Conntrack::expect_at_free_port`].
+    pub fn expect_at_free_port(&mut self, expectation: &Expectation) -> Result<u16, ExpectError> {
+        let policy = self.policy(expectation)?;
+        self.conntrack.expect_at_free_port(self.now, self.ct, expectation, &policy)
+    }
+
+    /// Forgets what the connection expects.
+    pub fn unexpect_all(&mut self) {
+        self.conntrack.unexpect_all(self.ct);
+    }
+
+    fn policy(&self, expectation: &Expectation) -> Result<Policy, ExpectError> {
+        self.policies.get(usize::from(expectation.class)).copied().ok_or(ExpectError::Full)
+    }
+
+    /// Puts `with` in the place of `len` bytes at `at` of the payload. Lengths and checksums are made to fit, and the
+    /// numbers of TCP are moved from the next packet on (`nf_nat_mangle_tcp_packet`, `nf_nat_mangle_udp_packet`). False:
+    /// there is no room, and the packet should be dropped.
+    #[must_use]
+    pub fn mangle(&mut self, at: usize, len: usize, with: &[u8]) -> bool {
+        let seq = self.seq();
+        let Some(change) = mangle::replace(self.packet, self.info, self.data_at + at, len, with) else {
+            return false;
+        };
+        if let Some(seq) = seq {
+            let direction = self.direction();
+            self.conntrack.seqadj_set(self.ct, direction, seq, change);
+        }
+        true
+    }
+}
+
+impl Conntrack {
+    /// Has the helper of a packet's connection, if it has one, read the packet. `info` stays true when the payload changes
+    /// its length.
+    pub fn help(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet<'_>,
+        info: &mut PacketInfo,
+        ct: CtRef,
+        ctinfo: CtInfo,
+    ) -> Judgement {
+        let Some(name) = self.entry(ct).and_then(Entry::helper) else { return Judgement::Accept };
+        if ctinfo == CtInfo::RelatedReply || info.is_fragment() {
+            return Judgement::Accept;
+        }
+        let Some((l4, at)) = info.transport_header() else { return Judgement::Accept };
+        let Some(helper) = self.helpers.find(name, l4).cloned() else { return Judgement::Accept };
+        let header = match l4 {
+            ipproto::TCP => tcp::Header::read(packet, at).map_or(0, |header| header.header_len),
+            ipproto::UDP => udp::HEADER_LEN,
+            _ => 0,
+        };
+        let data_at = at + header;
+        let Some(len) = info.end.checked_sub(data_at).filter(|len| header > 0 && *len > 0) else {
+            return Judgement::Accept;
+        };
+        let mut payload = std::mem::take(&mut self.helpers.scratch);
+        let judgement = if copy(packet, data_at, len.min(usize::from(u16::MAX)), &mut payload) {
+            let mut context = Context {
+                conntrack: self,
+                packet,
+                info,
+                ct,
+                ctinfo,
+                now,
+                data_at,
+                policies: helper.policies(),
+            };
+            helper.packet(&payload, &mut context)
+        } else {
+            Judgement::Accept
+        };
+        self.helpers.scratch = payload;
+        judgement
+    }
+
+    /// The helpers, to add to.
+    pub fn helpers_mut(&mut self) -> &mut Helpers {
+        &mut self.helpers
+    }
+}
+
+/// Copies bytes of a packet; false when they are not all there.
+fn copy(packet: &Packet<'_>, at: usize, len: usize, into: &mut Vec<u8>) -> bool {
+    into.clear();
+    if let Some(bytes) = packet.head().get(at..at + len) {
+        into.extend_from_slice(bytes);
+        return true;
+    }
+    into.resize(len, 0);
+    // Not wholly in the head, so it is put together in `into`.
+    packet.load(at, len, into).is_some()
+}
