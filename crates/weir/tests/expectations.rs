@@ -1,0 +1,285 @@
+//! Captures of control and data connections through a firewall that allows the control connection and what is
+//! related to it, `weir replay` run on them, with and without NAT.
+//!
+//! For NAT a capture is turned into what the peer of a host behind NAT would have sent: to the public address, and
+//! acknowledging what it got, payloads changed. What leaves must then be, towards the host, the capture as it was
+//! recorded, and towards the peer, the capture with the host's address replaced.
+
+mod made;
+
+use ironweir_io::capture::LinkNumber;
+use made::{Directory, of_link, read, shared, weir};
+use serde_json::Value;
+
+fn firewall(helper: &str, protocol: &str, port: u16, nat: &str) -> String {
+    format!(
+        "table inet f {{
+	ct helper h {{ type \"{helper}\" protocol {protocol}; }}
+	counter related {{ }}
+	chain pre {{
+		type filter hook prerouting priority filter; policy accept;
+		{protocol} dport {port} ct state new ct helper set \"h\"
+	}}
+	chain forward {{
+		type filter hook forward priority filter; policy drop;
+		ct state established accept
+		ct state related counter name related accept
+		ct state new {protocol} dport {port} accept
+	}}
+	{nat}
+}}
+"
+    )
+}
+
+struct Report {
+    read: u64,
+    passed: u64,
+    related: u64,
+    human: String,
+}
+
+fn replay(directory: &Directory, rules: &str, capture: &str) -> Report {
+    let rules = directory.file("rules.nft", rules);
+    let out = directory.path("out.pcapng");
+    let run = weir(["replay", &rules, capture, "--json", "--no-progress", "--out", &out]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let objects = report["objects"].as_array().unwrap();
+    let related = objects.iter().find(|object| object["name"] == "related");
+    Report {
+        read: report["packets"]["read"].as_u64().unwrap(),
+        passed: report["packets"]["passed"].as_u64().unwrap(),
+        related: related.and_then(|object| object["packets"].as_u64()).unwrap_or(0),
+        human: report["drops"].to_string(),
+    }
+}
+
+/// What a test looks at of a TCP or UDP packet over IPv4 or IPv6 in an Ethernet frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Segment {
+    l4: u8,
+    src: Vec<u8>,
+    dst: Vec<u8>,
+    ports: (u16, u16),
+    seq: u32,
+    ack: u32,
+    flags: u8,
+    payload: Vec<u8>,
+}
+
+impl Segment {
+    fn read(frame: &[u8]) -> Option<Segment> {
+        let packet = frame.get(14..)?;
+        let be16 = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
+        let be32 = |at: usize| Some(u32::from_be_bytes(packet.get(at..at + 4)?.try_into().unwrap()));
+        let (l4, addresses, width, at, end) = match packet.first()? >> 4 {
+            4 => (*packet.get(9)?, 12, 4, usize::from(packet[0] & 15) * 4, usize::from(be16(2)?)),
+            6 => (*packet.get(6)?, 8, 16, 40, 40 + usize::from(be16(4)?)),
+            _ => return None,
+        };
+        let src = packet.get(addresses..addresses + width)?.to_vec();
+        let dst = packet.get(addresses + width..addresses + 2 * width)?.to_vec();
+        let (seq, ack, flags, header) = match l4 {
+            6 => (
+                be32(at + 4)?,
+                be32(at + 8)?,
+                *packet.get(at + 13)?,
+                usize::from(packet.get(at + 12)? >> 4) * 4,
+            ),
+            17 => (0, 0, 0, 8),
+            _ => return None,
+        };
+        let payload = packet.get(at + header..end.min(packet.len()))?.to_vec();
+        Some(Segment { l4, src, dst, ports: (be16(at)?, be16(at + 2)?), seq, ack, flags, payload })
+    }
+}
+
+/// Captures with what each is to be: file, helper, protocol, port of the control connections, how many data connections.
+#[test]
+fn data_connections_pass_because_they_are_related() {
+    let Some(shared) = shared() else { return };
+    let directory = Directory::new("related");
+    for (file, helper, protocol, port, connections) in [
+        ("ftp/suri-ftp-download-passive-input.pcap", "ftp", "tcp", 21, 3),
+        ("ftp/suri-ftp-upload-passive-input.pcap", "ftp", "tcp", 21, 3),
+        ("ftp/suri-ftp-upload-active-input.pcap", "ftp", "tcp", 21, 3),
+        ("ftp/suri-ftp-epsv-input.pcap", "ftp", "tcp", 21, 0),
+        ("ftp/zeek-ftp-ipv4.pcap", "ftp", "tcp", 21, 4),
+        ("ftp/zeek-ftp-ipv6.pcap", "ftp", "tcp", 21, 5),
+        ("tftp/tcpdump-tftp.pcap", "tftp", "udp", 69, 1),
+        ("tftp/suri-output-eve-tftp-01-input.pcap", "tftp", "udp", 69, 1),
+        ("tftp/suri-tftp-tx-handling-wrq-input.pcap", "tftp", "udp", 69, 1),
+        ("irc/zeek-irc-dcc-send.pcapng", "irc", "tcp", 6667, 1),
+    ] {
+        let capture = shared.join("pcap").join(file);
+        let report = replay(&directory, &firewall(helper, protocol, port, ""), capture.to_str().unwrap());
+        println!(
+            "{file} read {} passed {} related {} {}",
+            report.read, report.passed, report.related, report.human
+        );
+        assert_eq!(report.passed, report.read, "{file}: {}", report.human);
+        assert!(report.related >= connections, "{file}: {}", report.related);
+    }
+}
+
+/// The Internet checksum of an IPv4 packet's segment with its pseudo header; 0 when the one it has is right.
+fn segment_sum(packet: &[u8]) -> u16 {
+    let segment = &packet[20..];
+    let length = (segment.len() as u16).to_be_bytes();
+    let bytes = [&packet[12..20], &[0, packet[9]], &length, segment].concat();
+    let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+    let mut sum: u32 = bytes.chunks(2).map(word).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+fn is_whole(packet: &[u8]) -> bool {
+    let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(pair[1]);
+    let header: u32 = packet[..20].chunks(2).map(word).sum();
+    (header & 0xffff) + (header >> 16) == 0xffff && segment_sum(packet) == 0
+}
+
+fn tcp(from: ([u8; 4], u16), to: ([u8; 4], u16), like: &Segment) -> Vec<u8> {
+    let mut segment = vec![0; 20];
+    segment[0..2].copy_from_slice(&from.1.to_be_bytes());
+    segment[2..4].copy_from_slice(&to.1.to_be_bytes());
+    segment[4..8].copy_from_slice(&like.seq.to_be_bytes());
+    segment[8..12].copy_from_slice(&like.ack.to_be_bytes());
+    (segment[12], segment[13]) = (0x50, like.flags);
+    segment[14..16].copy_from_slice(&64000u16.to_be_bytes());
+    segment.extend(&like.payload);
+    let mut packet = made::ipv4(from.0, to.0, 6, &segment);
+    let sum = segment_sum(&packet).to_be_bytes();
+    packet[36..38].copy_from_slice(&sum);
+    packet
+}
+
+/// A host behind NAT, of whose control connection one capture is.
+struct Hidden {
+    host: [u8; 4],
+    public: [u8; 4],
+    port: u16,
+}
+
+impl Hidden {
+    fn is_control(&self, segment: &Segment) -> bool {
+        segment.l4 == 6 && (segment.ports.0 == self.port || segment.ports.1 == self.port)
+    }
+
+    /// A payload with the host's address, as FTP writes it, replaced.
+    fn public_payload(&self, payload: &[u8]) -> Vec<u8> {
+        let written = |[a, b, c, d]: [u8; 4]| format!("{a},{b},{c},{d}").into_bytes();
+        let (old, new) = (written(self.host), written(self.public));
+        match payload.windows(old.len()).position(|window| window == old) {
+            Some(at) => [&payload[..at], &new, &payload[at + old.len()..]].concat(),
+            None => payload.to_vec(),
+        }
+    }
+
+    /// From the capture: what comes to the firewall, and what is to leave it.
+    fn through(&self, capture: &[Segment]) -> (Vec<Segment>, Vec<Segment>) {
+        // The host's numbers behind each changed packet, and by how much they are moved from there.
+        let mut moved: Vec<(u32, u32)> = Vec::new();
+        let offset_at = |moved: &[(u32, u32)], seq: u32| {
+            let before = moved.iter().rev().find(|(end, _)| seq.wrapping_sub(*end) < 1 << 31);
+            before.map_or(0, |(_, offset)| *offset)
+        };
+        let (mut comes, mut leaves) = (Vec::new(), Vec::new());
+        for segment in capture {
+            let control = self.is_control(segment);
+            let mut other = segment.clone();
+            if segment.src == self.host {
+                other.src = self.public.to_vec();
+                if control {
+                    other.seq = segment.seq.wrapping_add(offset_at(&moved, segment.seq));
+                    other.payload = self.public_payload(&segment.payload);
+                    let change = (other.payload.len() as u32).wrapping_sub(segment.payload.len() as u32);
+                    if change != 0 {
+                        let end = segment.seq.wrapping_add(segment.payload.len() as u32);
+                        let offset = offset_at(&moved, segment.seq).wrapping_add(change);
+                        moved.push((end, offset));
+                    }
+                }
+                comes.push(segment.clone());
+                leaves.push(other);
+            } else {
+                other.dst = self.public.to_vec();
+                if control && segment.flags & made::ACK != 0 {
+                    other.ack = segment.ack.wrapping_add(offset_at(&moved, segment.ack));
+                }
+                comes.push(other);
+                leaves.push(segment.clone());
+            }
+        }
+        (comes, leaves)
+    }
+}
+
+impl Segment {
+    fn frame(&self) -> Vec<u8> {
+        let address = |bytes: &[u8]| -> [u8; 4] { bytes.try_into().unwrap() };
+        let (from, to) = ((address(&self.src), self.ports.0), (address(&self.dst), self.ports.1));
+        made::ethernet(&match self.l4 {
+            6 => tcp(from, to, self),
+            _ => made::udp(from, to, &self.payload),
+        })
+    }
+}
+
+/// Source NAT of an active client, destination NAT of a passive server; public addresses written longer and shorter.
+#[test]
+fn with_nat_each_side_sees_what_it_would_without() {
+    let Some(shared) = shared() else { return };
+    let directory = Directory::new("related-nat");
+    let client = [172, 23, 0, 3];
+    let server = [172, 23, 0, 2];
+    for (file, host, public) in [
+        ("ftp/suri-ftp-upload-active-input.pcap", client, [203, 100, 113, 101]),
+        ("ftp/suri-ftp-upload-active-input.pcap", client, [9, 9, 9, 9]),
+        ("ftp/suri-ftp-upload-passive-input.pcap", server, [203, 100, 113, 101]),
+        ("ftp/suri-ftp-upload-passive-input.pcap", server, [9, 9, 9, 9]),
+        ("ftp/suri-ftp-download-passive-input.pcap", server, [9, 9, 9, 9]),
+    ] {
+        let name = |[a, b, c, d]: [u8; 4]| format!("{a}.{b}.{c}.{d}");
+        let nat = if host == client {
+            format!(
+                "chain nat {{ type nat hook postrouting priority srcnat; ip saddr {} snat ip to {} }}",
+                name(host),
+                name(public)
+            )
+        } else {
+            format!(
+                "chain nat {{ type nat hook prerouting priority dstnat; ip daddr {} tcp dport 21 dnat ip to {} }}",
+                name(public),
+                name(host)
+            )
+        };
+        let path = shared.join("pcap").join(file);
+        let segments: Vec<Segment> = read(path.to_str().unwrap())
+            .iter()
+            .filter_map(|(_, frame)| Segment::read(frame))
+            .filter(|segment| segment.l4 == 6 && (segment.src == host || segment.dst == host))
+            .collect();
+        let (comes, leaves) = Hidden { host, public, port: 21 }.through(&segments);
+        let frames = comes.iter().map(|segment| ("eth0", segment.frame()));
+        let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames));
+        let report = replay(&directory, &firewall("ftp", "tcp", 21, &nat), &capture);
+        assert_eq!(
+            (report.passed, report.read),
+            (report.read, comes.len() as u64),
+            "{file}: {}",
+            report.human
+        );
+        assert_eq!(report.related, 3, "{file}");
+        let out: Vec<Vec<u8>> =
+            read(&directory.path("out.pcapng")).into_iter().map(|(_, frame)| frame).collect();
+        assert_eq!(out.len(), leaves.len());
+        for (frame, expected) in out.iter().zip(&leaves) {
+            assert_eq!(Segment::read(frame).as_ref(), Some(expected), "{file} {public:?}");
+            assert!(is_whole(&frame[14..]), "{file}: a checksum of {expected:?}");
+        }
+    }
+}
