@@ -15,7 +15,7 @@ fn printed(script: &Path, place: &Path, path: Option<&Path>) -> String {
     fs::create_dir_all(place).expect("a directory for tests can be made");
     let found = std::env::var("PATH").unwrap_or_default();
     let path = path.map_or(found.clone(), |first| format!("{}:{found}", first.display()));
-    let command = "ip link set lo up; exec timeout 60 bash \"$0\"";
+    let command = "ip link set lo up; exec timeout 300 bash \"$0\"";
     let run = Command::new("unshare")
         .args(["-n", "bash", "-c", command])
         .arg(script)

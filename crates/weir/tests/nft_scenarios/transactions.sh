@@ -47,3 +47,21 @@ flush set t s
 add element t s { 3.3.3.3 }
 X
 nft list ruleset
+# Chains that go with a rule are replaced with it; what is deleted and made again is new.
+nft -f - <<X
+add rule t c jump { counter; accept; }
+add rule t c goto { drop; }
+X
+nft -f - <<X
+flush chain t c
+add rule t c jump { return; }
+X
+nft -f - <<X
+delete set t s
+add set t s { type inet_service; flags interval; auto-merge; }
+add element t s { 1-5 }
+add element t s { 4-9 }
+delete element t s { 1-9 }
+add element t s { 7 }
+X
+nft list ruleset
