@@ -101,7 +101,8 @@ fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
         check: options.check,
         debug_netlink: options.debug_netlink,
         echo: options.echo,
-        optimise: options.optimise,
+        // As nft: what is written at the command line is done as it is written.
+        optimise: options.optimise && matches!(options.input, Input::File(_) | Input::Stdin),
         ..Session::default()
     }
 }

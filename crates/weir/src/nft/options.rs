@@ -223,7 +223,7 @@ const OPTIONS: &[Known] = &[
         'o',
         "optimize",
         None,
-        "merge rules that differ in constants alone, where that changes nothing",
+        "merge rules of a file that differ in constants alone, where that changes nothing",
     ),
     known(Opt::Handle, 'a', "handle", None, "print handles"),
     known(Opt::Stateless, 's', "stateless", None, "print no state (counters, used quota ...)"),

@@ -55,6 +55,13 @@ nft -o add table ip x
 nft -o add chain ip x y
 nft -o add rule ip x y tcp dport 1 accept
 nft -o add rule ip x y tcp dport 2 accept
+nft -o 'table ip x { chain z { tcp dport 1 accept; tcp dport 2 accept; }; }'
+printf 'table ip x { chain w { tcp dport 1 accept; tcp dport 2 accept; }; }\nquit\n' | nft -o -i
+nft list ruleset
+# Files that are included are merged too.
+nft flush ruleset
+printf 'include "./rules.nft"\n' > including.nft
+nft -o -f including.nft > /dev/null 2>&1
 nft list ruleset
 # What is refused is refused.
 printf 'table ip z {\n\tchain c {\n\t\ttcp dport 1 accept\n\t\ttcp dport 2 jump nowhere\n\t}\n}\n' > refused.nft
