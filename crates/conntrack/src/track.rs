@@ -639,7 +639,7 @@ impl Conntrack {
     }
 
     /// Moves a deadline; the timer is told only when it must look earlier than planned.
-    fn refresh(&mut self, now: Instant, ct: CtRef, timeout: Duration) {
+    pub(crate) fn refresh(&mut self, now: Instant, ct: CtRef, timeout: Duration) {
         let Some(entry) = self.table.slab.get_mut(ct) else { return };
         if let Some(at) = entry.refresh(now, timeout, self.config.timeouts.offload) {
             self.wheel.hasten(ct.slot, at);

@@ -9,13 +9,16 @@
 //!
 //! Source of order and conditions: linux 6.18 net/netfilter/nf_conntrack_proto.c, `nf_confirm`.
 
+mod amanda;
 mod ftp;
 mod irc;
 mod mangle;
 mod number;
+mod sane;
 mod tftp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Instant, Packet, PacketInfo, Tuple, tcp, udp};
@@ -62,7 +65,13 @@ pub struct Helpers {
 impl Helpers {
     /// Those of the kernel that are here.
     pub fn built_in() -> Helpers {
-        let all: [Arc<dyn Helper>; 3] = [Arc::new(ftp::Ftp), Arc::new(tftp::Tftp), Arc::new(irc::Irc)];
+        let all: [Arc<dyn Helper>; 5] = [
+            Arc::new(ftp::Ftp),
+            Arc::new(tftp::Tftp),
+            Arc::new(irc::Irc),
+            Arc::new(amanda::Amanda),
+            Arc::new(sane::Sane),
+        ];
         Helpers { all: all.into(), scratch: Vec::new() }
     }
 
@@ -152,6 +161,11 @@ impl Context<'_, '_> {
     pub fn expect_at_free_port(&mut self, expectation: &Expectation) -> Result<u16, ExpectError> {
         let policy = self.policy(expectation)?;
         self.conntrack.expect_at_free_port(self.now, self.ct, expectation, &policy)
+    }
+
+    /// From now on the connection lives this long without packets (`nf_ct_refresh`).
+    pub fn keep(&mut self, timeout: Duration) {
+        self.conntrack.refresh(self.now, self.ct, timeout);
     }
 
     /// Forgets what the connection expects.
