@@ -21,6 +21,11 @@ pub trait Files {
     /// Paths that match a shell pattern, in any order; none is no error.
     fn glob(&self, pattern: &str) -> Vec<String>;
 
+    /// Whether a path is a directory; `include` passes those over.
+    fn is_directory(&self, _: &str) -> bool {
+        false
+    }
+
     /// Directories in which names without a leading `/` or `./` are looked up.
     fn search_paths(&self) -> Vec<String> {
         Vec::new()

@@ -40,6 +40,10 @@ impl Files for DiskFiles {
             .collect()
     }
 
+    fn is_directory(&self, path: &str) -> bool {
+        std::path::Path::new(path).is_dir()
+    }
+
     fn search_paths(&self) -> Vec<String> {
         if self.include_paths.is_empty() {
             return vec![DEFAULT_INCLUDE_PATH.to_owned()];

@@ -8,7 +8,7 @@ use crate::lex::{Sign, TokenKind};
 use crate::parse::Parser;
 use crate::source::{SourceId, Span};
 
-/// How deep includes may nest (`MAX_INCLUDE_DEPTH` of nft's scanner).
+/// How many files may be open at a time, each included by the one before (`MAX_INCLUDE_DEPTH` of nft's scanner).
 const MAX_INCLUDES: usize = 16;
 /// How many files one text may include in all: a loop through patterns is cut here.
 const MAX_FILES: usize = 4096;
@@ -80,7 +80,7 @@ impl Parser<'_> {
         let name = self.quoted()?;
         let span = self.last_span();
         self.end_of_statement()?;
-        if self.including(span).count() > MAX_INCLUDES {
+        if self.including(span).count() >= MAX_INCLUDES {
             return Err(Diagnostic::error(
                 span,
                 format!("includes are nested deeper than {MAX_INCLUDES} levels"),
@@ -104,6 +104,18 @@ impl Parser<'_> {
         std::iter::successors(first, |source| self.sources.get(source.included_from?.source))
     }
 
+    /// The path of a file beside the one that the run began with; none for standard input and arguments.
+    fn beside_first(&self, name: &str, include: Span) -> Option<String> {
+        let first = self.including(include).last()?;
+        if &*first.name == "/dev/stdin" || first.name.starts_with('<') {
+            return None;
+        }
+        Some(match first.name.rsplit_once('/') {
+            Some((directory, _)) => format!("{directory}/{name}"),
+            None => name.to_owned(),
+        })
+    }
+
     /// Reads what an `include` names, in order of names.
     fn open(&mut self, name: &str, span: Span) -> Parsed<Vec<SourceId>> {
         let is_pattern = name.contains(['*', '?', '[']);
@@ -112,8 +124,9 @@ impl Parser<'_> {
         if !plain {
             let below = |path: String| format!("{}/{name}", path.trim_end_matches('/'));
             let searched: Vec<String> = self.files.search_paths().into_iter().map(below).collect();
-            // As nft: the default include path before the working directory.
-            candidates.splice(0..0, searched);
+            // As nft: the include path before the directory of the file that was named on the command line.
+            candidates = searched;
+            candidates.extend(self.beside_first(name, span));
         }
         if is_pattern {
             for pattern in candidates {
@@ -130,13 +143,17 @@ impl Parser<'_> {
             return Ok(Vec::new());
         }
         for path in &candidates {
+            // As nft: names are patterns to it, and directories that match are passed over.
+            if self.files.is_directory(path) {
+                return Ok(Vec::new());
+            }
             if let Some(source) = self.read(path, span)? {
                 return Ok(vec![source]);
             }
         }
         let error = missing(name, span);
-        Err(match candidates.len() {
-            1 => error,
+        Err(match &candidates[..] {
+            [only] if *only == name => error,
             _ => error.note(format!("looked for {}", candidates.join(", "))),
         })
     }
