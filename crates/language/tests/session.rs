@@ -9,9 +9,14 @@ use ironweir_wire::Instant;
 
 /// Runs a text against an empty ruleset; output, and diagnostics as text.
 fn run_with(text: &str, files: &dyn Files, session: &mut Session) -> (String, String, bool) {
+    run_named("t.nft", text, files, session)
+}
+
+/// The same of a text with a name.
+fn run_named(name: &str, text: &str, files: &dyn Files, session: &mut Session) -> (String, String, bool) {
     let mut sources = Sources::new();
     let mut backend = Memory::new(Instant::from_nanos(0));
-    let source = sources.add("t.nft", text, None).expect("short");
+    let source = sources.add(name, text, None).expect("short");
     let outcome = session.run(&mut sources, source, files, &mut backend);
     (outcome.output.clone(), outcome.render(&sources), outcome.ok())
 }
@@ -102,6 +107,23 @@ fn definitions_hold_in_their_block_and_includes_read_in_order_of_names() {
     assert_eq!(listed, "table ip x {\n\tchain b {\n\t\ttcp dport { 22, 80 } accept\n\t}\n}\n");
     let (_, found, ok) = run_with("include \"missing.nft\"", &files, &mut Session::default());
     assert!(!ok && found.contains("File not found: missing.nft"), "{found}");
+}
+
+#[test]
+fn includes_look_beside_the_first_file() {
+    let mut files = MemoryFiles::default();
+    for (name, text) in [("./a", "include \"d/b\""), ("./d/b", "include \"c\""), ("./c", "add table ip c")] {
+        files.0.insert(name.into(), text.into());
+    }
+    let (listed, errors, ok) =
+        run_named("./t.nft", "include \"a\"\nlist tables\n", &files, &mut Session::default());
+    assert!(ok, "{errors}");
+    assert_eq!(listed, "table ip c\n");
+    // Standard input lies nowhere.
+    let (_, errors, ok) = run_named("/dev/stdin", "include \"c\"\n", &files, &mut Session::default());
+    assert!(!ok && errors.contains("File not found: c"), "{errors}");
+    let (_, errors, ok) = run_named("/dev/stdin", "include \"./c\"\n", &files, &mut Session::default());
+    assert!(ok, "{errors}");
 }
 
 #[test]
