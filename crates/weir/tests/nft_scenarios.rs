@@ -21,6 +21,7 @@ fn printed(script: &Path, place: &Path, path: Option<&Path>) -> String {
         .arg(script)
         .current_dir(place)
         .env("PATH", path)
+        .env("BASH_ENV", script.with_file_name("functions.bash"))
         .output()
         .expect("unshare was found");
     format!("{}exit {:?}\n", String::from_utf8_lossy(&run.stdout), run.status.code())
@@ -55,6 +56,7 @@ fn scripts_see_of_ours_what_they_see_of_stock() {
     fs::create_dir_all(&bin).expect("a directory for tests can be made");
     symlink(env!("CARGO_BIN_EXE_weir"), bin.join("nft")).expect("the directory is new");
     let mut paths: Vec<_> = fs::read_dir(scripts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "sh"));
     paths.sort();
     let mut wrong = String::new();
     for script in paths {

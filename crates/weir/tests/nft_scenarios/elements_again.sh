@@ -1,0 +1,2 @@
+# Thousands of elements come, go, and come again in one transaction.
+n=30; { echo 'add element x y {'; for i in $(seq 1 $n); do for j in $(seq 1 255); do echo "10.0.$i.$j,"; done; done; echo '}'; } > a; r add table x; r add set x y '{ type ipv4_addr; }'; r -f a; nft list ruleset | md5sum; r get element x y '{ 10.0.5.5 }'; sed 's/^add/delete/' a > d; r -f d; r list ruleset; cat a d a > ad; r -f ad; nft list set x y | wc -l; r -f ad; printf 'delete element x y { 10.0.5.5, 10.0.99.99 }' | nft -f -; echo $?;  nft list set x y | wc -l

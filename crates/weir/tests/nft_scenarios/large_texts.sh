@@ -1,0 +1,3 @@
+# A set of ten thousand addresses, three thousand rules, from a file and a pipe.
+{ echo 'table ip t { chain c {'; printf 'ip saddr { '; for i in $(seq 1 250); do for j in $(seq 1 40); do printf '10.1.%d.%d, ' $i $j; done; done; echo '} accept'; echo '}'; echo '}'; } > l; r -f l; cat l | nft -f -; echo $?; nft list ruleset | md5sum; nft list ruleset | wc -l
+{ echo 'flush ruleset; table ip t { chain c {'; for i in $(seq 1 3000); do echo "tcp dport $i iifname \"eth$i\" counter accept comment \"rule $i\""; done;  echo '}'; echo '}'; } > l2; r -f l2; nft list ruleset | md5sum; nft -j list ruleset | jq '.nftables|length'
