@@ -7,6 +7,7 @@ pub mod capture;
 pub mod links;
 pub mod namespace;
 pub mod netlink;
+pub mod packet_port;
 pub mod packet_socket;
 pub mod pending;
 pub mod seqpacket;

@@ -15,6 +15,7 @@ use ironweir_ruleset::store::Errno;
 use ironweir_wire::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::router::Router;
 use crate::server::{ClientId, MAX_WAITING, Process, Server};
 
 /// Clients at once. Who comes then waits at the door.
@@ -36,6 +37,7 @@ pub struct Daemon {
     buffer: Vec<u8>,
     /// Bytes of all requests that have begun.
     half_sent: usize,
+    router: Router,
 }
 
 #[derive(Debug)]
@@ -51,10 +53,15 @@ struct Client {
 }
 
 impl Daemon {
-    /// Clients come in through `listener`.
-    pub fn new(listener: Listener) -> Daemon {
+    /// Clients come in through `listener`, packets through the router's ports.
+    pub fn new(listener: Listener, router: Router) -> Daemon {
         let (server, clients, buffer) = (Server::new(), Vec::new(), vec![0; DATAGRAM]);
-        Daemon { listener, server, clients, buffer, half_sent: 0 }
+        Daemon { listener, server, clients, buffer, half_sent: 0, router }
+    }
+
+    /// When there is something to do though nothing comes.
+    pub fn deadline(&self, engine: &Engine) -> Option<Instant> {
+        engine.next_deadline().into_iter().chain(self.router.deadline()).min()
     }
 
     /// Waits until there is something to do, at most so long, and does it. `clock` tells the time.
@@ -72,6 +79,8 @@ impl Daemon {
         if engine.next_deadline().is_some_and(|deadline| deadline <= engine.now()) {
             engine.collect(engine.now());
         }
+        let now = engine.now();
+        self.router.turn(engine, now)?;
         let Some((door, ready)) = ready.split_first() else { return Ok(()) };
         for (index, ready) in ready.iter().enumerate() {
             if *ready {
@@ -113,6 +122,9 @@ impl Daemon {
                 owners.push(index + 1);
             }
         }
+        // Ports are looked at in every turn; here they only end the wait.
+        let ports = fds.len();
+        fds.extend(self.router.descriptors().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
@@ -121,7 +133,7 @@ impl Daemon {
             Err(error) => return Err(error.into()),
         }
         let mut ready = vec![false; self.clients.len() + 1];
-        for (fd, owner) in fds.iter().zip(owners) {
+        for (fd, owner) in fds[..ports].iter().zip(owners) {
             ready[owner] |= !fd.revents().is_empty();
         }
         Ok(ready)

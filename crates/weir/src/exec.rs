@@ -128,7 +128,7 @@ fn check(program: &Path) -> Result<(), ExecError> {
 /// Whether a 64-bit ELF file has a program header `PT_INTERP` (3): `elf(5)`.
 fn wants_interpreter(head: &[u8]) -> bool {
     let number = |at: usize, len: usize| {
-        let bytes = head.get(at..at + len)?;
+        let bytes = head.get(at..at.checked_add(len)?)?;
         Some(bytes.iter().rev().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte)))
     };
     let headers = || {

@@ -25,6 +25,12 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// Interfaces without a host file.
+    #[error("{path}: interfaces need a host file that says their addresses and routes", path = path.display())]
+    NoHost {
+        /// The file.
+        path: PathBuf,
+    },
     /// The mode is no number of three octal digits.
     #[error("{path}: mode {mode:?} is not octal permissions such as \"0600\"", path = path.display())]
     Mode {
@@ -46,6 +52,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// The host file.
     pub host: Option<PathBuf>,
+    /// Names of interfaces that are taken from the kernel.
+    pub interfaces: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +65,8 @@ struct File {
     mode: String,
     rules: Option<PathBuf>,
     host: Option<PathBuf>,
+    #[serde(default)]
+    interfaces: Vec<String>,
 }
 
 fn default_socket() -> PathBuf {
@@ -87,8 +97,18 @@ impl Config {
         let mode = u32::from_str_radix(&file.mode, 8).ok().filter(|mode| *mode <= 0o777);
         let mode =
             mode.ok_or_else(|| ConfigError::Mode { path: path.to_owned(), mode: file.mode.clone() })?;
+        // A host that nobody described has no addresses to route between.
+        if !file.interfaces.is_empty() && file.host.is_none() {
+            return Err(ConfigError::NoHost { path: path.to_owned() });
+        }
         let beside = |name: PathBuf| path.parent().unwrap_or(Path::new("")).join(name);
-        Ok(Config { socket: file.socket, mode, rules: file.rules.map(beside), host: file.host.map(beside) })
+        Ok(Config {
+            socket: file.socket,
+            mode,
+            rules: file.rules.map(beside),
+            host: file.host.map(beside),
+            interfaces: file.interfaces,
+        })
     }
 }
 

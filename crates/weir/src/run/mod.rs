@@ -2,6 +2,7 @@
 
 mod config;
 mod notify;
+mod take;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use ironweir_io::signal;
 use ironweir_language::session::Session;
 use ironweir_language::source::Sources;
 use ironweir_router::daemon::Daemon;
+use ironweir_router::router::Router;
 
 use crate::backend::InProcess;
 use crate::cli::{complain, print};
@@ -33,6 +35,7 @@ CONFIG is a TOML file:
   socket = \"/run/weir/weir.sock\"   # where clients come in
   mode = \"0600\"                    # who may: the file's permissions
   rules = \"rules.nft\"              # loaded at the start; relative to CONFIG
+  interfaces = [\"lan0\", \"wan0\"]   # taken from the kernel, which sees none of their packets any more
   host = \"host.toml\"               # interfaces, routes, conntrack; relative to CONFIG
 ";
 
@@ -47,6 +50,8 @@ enum RunError {
     Rules { path: PathBuf, error: String },
     #[error("cannot listen at {path}: {error}", path = path.display())]
     Listen { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    Take(#[from] take::TakeError),
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
@@ -82,16 +87,17 @@ fn run(path: &Path) -> Result<(), RunError> {
     if let Some(path) = &config.rules {
         load(&mut engine, path)?;
     }
+    let taken = take::take(engine.host(), &config.interfaces)?;
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
     let listener = Listener::bind(&config.socket, config.mode).map_err(failed)?;
-    let mut daemon = Daemon::new(listener);
+    let mut daemon = Daemon::new(listener, Router::new(taken.ports));
     let end = signal::on_end()?;
     notify::ready();
     while !end.load(Ordering::Relaxed) {
         let now = engine.now();
         // Whatever a clock does, it is looked at again soon.
         let idle = Duration::from_secs(60);
-        let timeout = engine.next_deadline().map_or(idle, |deadline| deadline.since(now).min(idle));
+        let timeout = daemon.deadline(&engine).map_or(idle, |deadline| deadline.since(now).min(idle));
         daemon.turn(&mut engine, &machine::now, Some(timeout.max(Duration::from_millis(10))))?;
     }
     notify::stopping();

@@ -1,0 +1,338 @@
+//! Who is behind an address on a link: ARP (RFC 826) and neighbour discovery (RFC 4861), asked and answered.
+//!
+//! Frames wait until their next hop's Ethernet address is known, a few for each; a next hop that does not answer loses
+//! them. No socket here: frames and time come in, frames go out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use ironweir_engine::{Host, Interface};
+use ironweir_wire::checksum::Sum;
+use ironweir_wire::{IfIndex, Instant};
+
+/// Frames that wait for one neighbour (`unres_qlen_bytes` of `Documentation/networking/ip-sysctl.rst` allows about 100).
+const MAX_FRAMES: usize = 32;
+/// Neighbours that are asked for at once.
+const MAX_ASKED: usize = 1024;
+/// How long an answer may take (`retrans_time_ms`), and how often is asked (`mcast_solicit`).
+const PATIENCE: Duration = Duration::from_secs(1);
+const ATTEMPTS: u32 = 3;
+
+const BROADCAST: [u8; 6] = [0xff; 6];
+
+/// A frame for an interface.
+pub type Outgoing = (IfIndex, Vec<u8>);
+
+/// Neighbours that are being asked for.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    asked: HashMap<(IfIndex, IpAddr), Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    frames: Vec<Vec<u8>>,
+    at: Instant,
+    attempts: u32,
+}
+
+/// What a frame says about who has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Who has `target`? Asked by `sender`, who is at `mac`; none asks whether the address is free.
+    Asks {
+        /// The address asked for.
+        target: IpAddr,
+        /// Who asks.
+        sender: Option<IpAddr>,
+        /// Where the answer goes.
+        mac: [u8; 6],
+    },
+    /// `sender` is at `mac`.
+    Tells {
+        /// Whose address.
+        sender: IpAddr,
+        /// Its Ethernet address.
+        mac: [u8; 6],
+    },
+}
+
+impl Word {
+    /// Reads a frame; `None` if it says nothing of the kind.
+    pub fn read(frame: &[u8]) -> Option<Word> {
+        match frame.get(12..14)? {
+            [8, 6] => Word::arp(frame.get(14..42)?),
+            [0x86, 0xdd] => Word::discovery(frame.get(14..)?),
+            _ => None,
+        }
+    }
+
+    fn arp(arp: &[u8]) -> Option<Word> {
+        // Ethernet, IPv4, lengths 6 and 4.
+        if !arp.starts_with(&[0, 1, 8, 0, 6, 4]) {
+            return None;
+        }
+        let v4 = |at: usize| Some(Ipv4Addr::from(*arp.get(at..)?.first_chunk::<4>()?));
+        let mac = *arp.get(8..)?.first_chunk::<6>()?;
+        let sender = Some(v4(14)?).filter(|sender| !sender.is_unspecified()).map(IpAddr::V4);
+        match arp.get(6..8)? {
+            [0, 1] => Some(Word::Asks { target: v4(24)?.into(), sender, mac }),
+            [0, 2] => Some(Word::Tells { sender: sender?, mac }),
+            _ => None,
+        }
+    }
+
+    fn discovery(packet: &[u8]) -> Option<Word> {
+        // Only what no router passed on has 255 hops left (RFC 4861, 7.1).
+        if packet.get(6..8)? != [58, 255] {
+            return None;
+        }
+        let v6 = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?));
+        let (source, target) = (v6(8)?, v6(48)?);
+        let option = |wanted: u8| {
+            let mut options = packet.get(64..)?;
+            while let [kind, len, rest @ ..] = options {
+                if *kind == wanted && *len == 1 {
+                    return rest.first_chunk::<6>().copied();
+                }
+                options = options.get(usize::from((*len).max(1)) * 8..)?;
+            }
+            None
+        };
+        match packet.get(40..42)? {
+            [135, 0] => {
+                let sender = Some(source).filter(|source| !source.is_unspecified()).map(IpAddr::V6);
+                Some(Word::Asks { target: target.into(), sender, mac: option(1).unwrap_or_default() })
+            }
+            [136, 0] => Some(Word::Tells { sender: target.into(), mac: option(2)? }),
+            _ => None,
+        }
+    }
+}
+
+impl Neighbours {
+    /// A frame waits for a next hop; tells the question to be sent, if one is due.
+    pub fn wait(
+        &mut self,
+        host: &Host,
+        at: (IfIndex, IpAddr),
+        frame: Vec<u8>,
+        now: Instant,
+    ) -> Option<Outgoing> {
+        if self.asked.len() >= MAX_ASKED && !self.asked.contains_key(&at) {
+            return None;
+        }
+        let asked = self.asked.entry(at).or_insert(Asked { frames: Vec::new(), at: now, attempts: 0 });
+        if asked.frames.len() < MAX_FRAMES {
+            asked.frames.push(frame);
+        }
+        if asked.attempts > 0 {
+            return None;
+        }
+        asked.attempts = 1;
+        question(host.interface(at.0)?, at.1).map(|frame| (at.0, frame))
+    }
+
+    /// A neighbour is known now: the frames that waited for it, addressed.
+    pub fn known(&mut self, at: (IfIndex, IpAddr), mac: [u8; 6]) -> Vec<Vec<u8>> {
+        let mut frames = self.asked.remove(&at).map(|asked| asked.frames).unwrap_or_default();
+        for frame in &mut frames {
+            if let Some(to) = frame.get_mut(..6) {
+                to.copy_from_slice(&mac);
+            }
+        }
+        frames
+    }
+
+    /// Whether somebody is asked for.
+    pub fn wants(&self, at: (IfIndex, IpAddr)) -> bool {
+        self.asked.contains_key(&at)
+    }
+
+    /// Asks again those that did not answer in time; those that never do are given up, with what waits for them.
+    pub fn again(&mut self, host: &Host, now: Instant) -> Vec<Outgoing> {
+        let mut questions = Vec::new();
+        self.asked.retain(|(interface, address), asked| {
+            if now.since(asked.at) < PATIENCE {
+                return true;
+            }
+            asked.at = now;
+            asked.attempts += 1;
+            let question = host.interface(*interface).and_then(|interface| question(interface, *address));
+            questions.extend(question.map(|frame| (*interface, frame)));
+            asked.attempts <= ATTEMPTS
+        });
+        questions
+    }
+
+    /// When [`Neighbours::again`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.asked.values().map(|asked| asked.at + PATIENCE).min()
+    }
+}
+
+fn own_v4(interface: &Interface) -> Option<Ipv4Addr> {
+    interface.addresses.iter().find_map(|(address, _)| match address {
+        IpAddr::V4(v4) => Some(*v4),
+        IpAddr::V6(_) => None,
+    })
+}
+
+fn own_v6(interface: &Interface) -> Option<Ipv6Addr> {
+    interface.addresses.iter().find_map(|(address, _)| match address {
+        IpAddr::V6(v6) => Some(*v6),
+        IpAddr::V4(_) => None,
+    })
+}
+
+/// The frame that asks for an address.
+fn question(interface: &Interface, target: IpAddr) -> Option<Vec<u8>> {
+    match target {
+        IpAddr::V4(target) => {
+            let sender = own_v4(interface)?;
+            Some(arp(interface.mac, BROADCAST, 1, (interface.mac, sender), ([0; 6], target)))
+        }
+        IpAddr::V6(target) => {
+            let source = own_v6(interface)?;
+            // The solicited-node group of the target (RFC 4291, 2.7.1), and its Ethernet address (RFC 2464).
+            let [.., a, b, c] = target.octets();
+            let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
+            let to = [0x33, 0x33, 0xff, a, b, c];
+            Some(discovery(interface.mac, to, (source, group), [135, 0], target, 1))
+        }
+    }
+}
+
+/// The frame that answers a question for one of an interface's own addresses.
+pub fn answer(interface: &Interface, word: &Word) -> Option<Vec<u8>> {
+    let Word::Asks { target, sender, mac } = word else { return None };
+    if !interface.addresses.iter().any(|(address, _)| address == target) {
+        return None;
+    }
+    match (target, sender) {
+        (IpAddr::V4(own), sender) => {
+            let to = match sender {
+                Some(IpAddr::V4(sender)) => *sender,
+                _ => Ipv4Addr::UNSPECIFIED,
+            };
+            Some(arp(interface.mac, *mac, 2, (interface.mac, *own), (*mac, to)))
+        }
+        (IpAddr::V6(own), Some(IpAddr::V6(sender))) if *mac != [0; 6] => {
+            // Router, solicited, override.
+            Some(discovery(interface.mac, *mac, (*own, *sender), [136, 0xe0], *own, 2))
+        }
+        // Somebody wants to take our address: all hear that it is taken.
+        (IpAddr::V6(own), _) => {
+            let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+            Some(discovery(interface.mac, [0x33, 0x33, 0, 0, 0, 1], (*own, all), [136, 0xa0], *own, 2))
+        }
+    }
+}
+
+fn arp(
+    from: [u8; 6],
+    to: [u8; 6],
+    operation: u8,
+    sender: ([u8; 6], Ipv4Addr),
+    target: ([u8; 6], Ipv4Addr),
+) -> Vec<u8> {
+    let head = [8, 6, 0, 1, 8, 0, 6, 4, 0, operation];
+    [&to[..], &from, &head, &sender.0, &sender.1.octets(), &target.0, &target.1.octets()].concat()
+}
+
+fn discovery(
+    from: [u8; 6],
+    to: [u8; 6],
+    (source, destination): (Ipv6Addr, Ipv6Addr),
+    [kind, flags]: [u8; 2],
+    target: Ipv6Addr,
+    option: u8,
+) -> Vec<u8> {
+    let mut icmp = [&[kind, 0, 0, 0, flags, 0, 0, 0][..], &target.octets(), &[option, 1], &from].concat();
+    let sum = Sum::default()
+        .bytes(&source.octets())
+        .bytes(&destination.octets())
+        .bytes(&[0, 0, 0, icmp.len() as u8, 0, 0, 0, 58])
+        .bytes(&icmp)
+        .finish();
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    let ip = [0x60, 0, 0, 0, 0, icmp.len() as u8, 58, 255];
+    [&to[..], &from, &[0x86, 0xdd], &ip, &source.octets(), &destination.octets(), &icmp].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+    const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 9];
+
+    fn host() -> Host {
+        let mut host = Host::default();
+        let mut interface = Interface::new(IfIndex(1), "lan0");
+        interface.mac = MAC;
+        interface.addresses = vec![("10.0.0.1".parse().unwrap(), 24), ("2001:db8::1".parse().unwrap(), 64)];
+        host.add_interface(interface).unwrap();
+        host
+    }
+
+    #[test]
+    fn a_frame_waits_for_its_answer_and_is_addressed() {
+        let (host, mut neighbours) = (host(), Neighbours::default());
+        for target in ["10.0.0.9", "2001:db8::9"] {
+            let target: IpAddr = target.parse().unwrap();
+            let at = (IfIndex(1), target);
+            let (_, question) = neighbours.wait(&host, at, vec![0; 60], Instant::ZERO).unwrap();
+            assert_eq!(neighbours.wait(&host, at, vec![0; 60], Instant::ZERO), None, "asked already");
+            let asked = Word::read(&question).unwrap();
+            assert!(
+                matches!(asked, Word::Asks { target: asked, mac: MAC, sender: Some(_) } if asked == target)
+            );
+            // As the neighbour itself would answer.
+            let mut other = Interface::new(IfIndex(2), "eth0");
+            other.mac = OTHER;
+            other.addresses = vec![(target, 24)];
+            let told = Word::read(&answer(&other, &asked).unwrap()).unwrap();
+            assert_eq!(told, Word::Tells { sender: target, mac: OTHER });
+            let frames = neighbours.known(at, OTHER);
+            assert_eq!(frames.len(), 2);
+            assert_eq!(frames[0][..6], OTHER);
+            assert!(!neighbours.wants(at));
+        }
+    }
+
+    #[test]
+    fn who_never_answers_is_given_up() {
+        let (host, mut neighbours) = (host(), Neighbours::default());
+        let at = (IfIndex(1), "10.0.0.9".parse().unwrap());
+        neighbours.wait(&host, at, vec![0; 60], Instant::ZERO);
+        let mut now = Instant::ZERO;
+        let mut asked = 0;
+        while let Some(deadline) = neighbours.deadline() {
+            now = deadline.max(now);
+            asked += neighbours.again(&host, now).len();
+            assert!(asked < 10);
+        }
+        assert_eq!(asked, 3);
+    }
+
+    #[test]
+    fn an_arp_question_is_as_rfc_826_has_it() {
+        let frame = question(&host().interfaces()[0], "10.0.0.9".parse().unwrap()).unwrap();
+        assert_eq!(frame[..14], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6]);
+        assert_eq!(frame[14..22], [0, 1, 8, 0, 6, 4, 0, 1]);
+        assert_eq!(frame[22..], [2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 9]);
+    }
+
+    #[test]
+    fn no_beginning_of_a_frame_panics() {
+        let host = host();
+        for target in ["10.0.0.9", "2001:db8::9"] {
+            let frame = question(&host.interfaces()[0], target.parse().unwrap()).unwrap();
+            for end in 0..frame.len() {
+                let _ = Word::read(&frame[..end]);
+            }
+        }
+    }
+}

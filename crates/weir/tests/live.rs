@@ -1,0 +1,242 @@
+//! `weir run` with interfaces: a client and a server in namespaces, the router between them ours.
+//!
+//! ```text
+//! client 192.168.1.2 ── lan0 [router namespace: weir run] wan0 ── 198.51.100.2 server
+//! ```
+//!
+//! Needs root and `ip`; says so and skips elsewhere.
+
+mod made;
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use made::Directory;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const HOST: &str = r#"
+[[interface]]
+name = "lan0"
+mac = "02:00:00:00:01:01"
+addresses = ["192.168.1.1/24", "2001:db8:1::1/64"]
+
+[[interface]]
+name = "wan0"
+mac = "02:00:00:00:02:01"
+addresses = ["198.51.100.1/24", "2001:db8:2::1/64"]
+"#;
+
+const RULES: &str = r#"
+table inet f {
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state established,related counter accept
+		iifname "lan0" counter accept
+	}
+}
+
+table ip n {
+	chain post {
+		type nat hook postrouting priority srcnat;
+		oifname "wan0" masquerade
+	}
+}
+"#;
+
+/// Namespaces with their names, removed at the end.
+struct World {
+    names: [String; 3],
+    directory: Directory,
+    daemon: Option<Child>,
+}
+
+fn ip(words: &str) {
+    let output = Command::new("ip").args(words.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl World {
+    fn new(test: &str) -> Option<World> {
+        let root =
+            std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+        let has_ip = Command::new("ip").arg("-V").stdout(Stdio::null()).status().is_ok();
+        if !root || !has_ip {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must not skip");
+            eprintln!("SKIPPED: needs root and ip");
+            return None;
+        }
+        let names = ["c", "r", "s"].map(|which| format!("iw-{test}-{which}-{}", std::process::id()));
+        let world = World { names, directory: Directory::new(&format!("live-{test}")), daemon: None };
+        let [client, router, server] = &world.names;
+        for name in &world.names {
+            ip(&format!("netns add {name}"));
+            ip(&format!("-n {name} link set lo up"));
+        }
+        for (name, there, here, mac) in [(client, "c0", "lan0", "01"), (server, "s0", "wan0", "02")] {
+            ip(&format!(
+                "link add {there} netns {name} address 02:00:00:00:{mac}:02 type veth \
+                 peer name {here} netns {router} address 02:00:00:00:{mac}:01"
+            ));
+            ip(&format!("-n {router} link set {here} up"));
+        }
+        for (name, link, v4, v6) in
+            [(client, "c0", "192.168.1", "2001:db8:1:"), (server, "s0", "198.51.100", "2001:db8:2:")]
+        {
+            ip(&format!("-n {name} addr add {v4}.2/24 dev {link}"));
+            ip(&format!("-n {name} addr add {v6}:2/64 dev {link} nodad"));
+            ip(&format!("-n {name} link set {link} up"));
+            ip(&format!("-n {name} route add default via {v4}.1"));
+            ip(&format!("-n {name} -6 route add default via {v6}:1"));
+        }
+        Some(world)
+    }
+
+    fn start(&mut self) {
+        self.directory.file("host.toml", HOST);
+        self.directory.file("rules.nft", RULES);
+        let socket = self.directory.path("s");
+        let config = self.directory.file(
+            "weir.toml",
+            format!("socket = \"{socket}\"\nhost = \"host.toml\"\nrules = \"rules.nft\"\ninterfaces = [\"lan0\", \"wan0\"]\n"),
+        );
+        let daemon = Command::new("ip")
+            .args(["netns", "exec", &self.names[1], env!("CARGO_BIN_EXE_weir"), "run", &config])
+            .spawn()
+            .unwrap();
+        self.daemon = Some(daemon);
+        let begun = Instant::now();
+        while !Path::new(&socket).exists() {
+            assert!(begun.elapsed() < PATIENCE, "it listens");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn run(&self, which: usize, words: &[&str]) -> Output {
+        Command::new("ip").args(["netns", "exec", &self.names[which]]).args(words).output().unwrap()
+    }
+
+    fn python(&self, which: usize, script: &str, arguments: &[&str]) -> Output {
+        let words: Vec<&str> = ["python3", "-c", script].iter().chain(arguments).copied().collect();
+        self.run(which, &words)
+    }
+
+    fn nft(&self, words: &[&str]) -> String {
+        let socket = self.directory.path("s");
+        let run = made::weir(["nft", "--engine", &socket].iter().chain(words).copied());
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        run.out
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+        for name in &self.names {
+            let _ = Command::new("ip").args(["netns", "del", name]).output();
+        }
+    }
+}
+
+/// Accepts one connection, tells the peer's address and sends back as many bytes as it read.
+const SERVER: &str = "
+import socket, sys
+s = socket.create_server((sys.argv[1], 7000), family=socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET)
+print('ready', flush=True)
+c, who = s.accept()
+got = 0
+while True:
+    data = c.recv(65536)
+    if not data: break
+    got += len(data)
+c.sendall(b'%s %d' % (who[0].encode(), got))
+c.close()
+";
+
+const CLIENT: &str = "
+import socket, sys
+s = socket.create_connection((sys.argv[1], 7000), 30)
+s.settimeout(60)
+s.sendall(b'x' * 3000000)
+s.shutdown(socket.SHUT_WR)
+print(s.recv(100).decode())
+";
+
+fn transfer(world: &World, address: &str) -> String {
+    let mut server = Command::new("ip")
+        .args(["netns", "exec", &world.names[2], "python3", "-c", SERVER, address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 5];
+    std::io::Read::read_exact(server.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let output = world.python(0, CLIENT, &[address]);
+    let _ = server.kill();
+    let _ = server.wait();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn packets_are_forwarded_filtered_and_translated() {
+    let Some(mut world) = World::new("fwd") else { return };
+    world.start();
+    // Three megabytes, cut into segments by us, since the client leaves that to its card.
+    assert_eq!(transfer(&world, "198.51.100.2"), "198.51.100.1 3000000\n");
+    assert_eq!(transfer(&world, "2001:db8:2::2"), "2001:db8:1::2 3000000\n");
+    // Nobody comes in from outside.
+    let refused = world.python(2, "import socket\nsocket.create_connection(('192.168.1.2', 7000), 1)", &[]);
+    assert!(!refused.status.success());
+    let socket = world.directory.path("s");
+    let listed = made::weir(["conntrack", "--engine", &socket, "-L", "-p", "tcp"]);
+    assert_eq!(listed.out.lines().count(), 2, "{}", listed.out);
+    assert!(listed.out.contains("src=198.51.100.2 dst=198.51.100.1"), "{}", listed.out);
+    let counted = world.nft(&["list", "chain", "inet", "f", "forward"]);
+    assert!(counted.contains("iifname \"lan0\" counter packets 2 "), "{counted}");
+}
+
+#[test]
+fn transactions_break_no_connection() {
+    let Some(mut world) = World::new("commit") else { return };
+    world.start();
+    std::thread::scope(|scope| {
+        let world = &world;
+        let transfers =
+            scope.spawn(move || (0..3).map(|_| transfer(world, "198.51.100.2")).collect::<Vec<_>>());
+        let mut rounds = 0;
+        while !transfers.is_finished() {
+            world.nft(&["add table ip x; add chain ip x c { type filter hook forward priority 1; }; add rule ip x c counter"]);
+            world.nft(&["delete table ip x"]);
+            rounds += 1;
+        }
+        assert!(rounds > 0);
+        assert_eq!(transfers.join().unwrap(), ["198.51.100.1 3000000\n"; 3]);
+    });
+}
+
+#[test]
+fn the_kernel_has_its_interfaces_back_however_the_daemon_ends() {
+    let Some(mut world) = World::new("end") else { return };
+    world.start();
+    let tables = |world: &World| {
+        let output = Command::new("ip")
+            .args(["netns", "exec", &world.names[1], env!("CARGO_BIN_EXE_weir"), "nft", "list", "tables"])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(tables(&world).contains("table netdev weir-"));
+    let daemon = world.daemon.as_mut().unwrap();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    // The socket's end is worked on by the kernel after the process'.
+    let begun = Instant::now();
+    while !tables(&world).is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "{}", tables(&world));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
