@@ -307,6 +307,15 @@ struct Kernel {
     lines: Vec<String>,
     /// Packets as they left, by number.
     out: BTreeMap<u16, String>,
+    /// How many seconds it had for all that, at most: by so much its timeouts may have run down.
+    took: i64,
+}
+
+impl Kernel {
+    /// Whether these may be the seconds that it has left of what are `ours`.
+    fn may_have_left(&self, ours: i64, left: i64) -> bool {
+        (ours - self.took..=ours + 1).contains(&left)
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -314,6 +323,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn ask_kernel(packets: &[Vec<u8>], nat: bool) -> Kernel {
+    let begin = std::time::Instant::now();
     let mut child = Command::new("unshare")
         .args(["-n", "sh", "-c", SCRIPT])
         .env("NAT", if nat { "1" } else { "0" })
@@ -327,7 +337,8 @@ fn ask_kernel(packets: &[Vec<u8>], nat: bool) -> Kernel {
     let output = child.wait_with_output().expect("the script ends");
     writer.join().expect("no panic").expect("the script reads");
     assert!(output.status.success(), "the script failed");
-    let (mut kernel, mut set) = (Kernel::default(), String::new());
+    let took = begin.elapsed().as_secs() as i64 + 2;
+    let (mut kernel, mut set) = (Kernel { took, ..Kernel::default() }, String::new());
     for line in String::from_utf8(output.stdout).expect("text").lines() {
         if let Some(name) = line.strip_prefix("set ") {
             set = name.to_owned();
@@ -413,8 +424,10 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
         }
     }
 
-    let Kernel { states, lines, .. } = ask_kernel(&packets, false);
-    let lines: BTreeMap<u16, String> = lines.into_iter().map(|line| (client_port(&line), line)).collect();
+    let kernel = ask_kernel(&packets, false);
+    let states = &kernel.states;
+    let lines: BTreeMap<u16, String> =
+        kernel.lines.iter().map(|line| (client_port(line), line.clone())).collect();
     let now = Instant::from_secs(1_000_000);
     let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
     let (mut wrong, mut shown) = (0, 0);
@@ -455,22 +468,22 @@ fn tcp_is_tracked_as_the_kernel_tracks_it() {
         mine.insert(client_port(&line), line);
     }
     for flow in flows.iter().collect::<std::collections::BTreeSet<_>>() {
-        let (ours, kernel) =
+        let (ours, theirs) =
             (mine.get(flow).map(|line| essence(line)), lines.get(flow).map(|line| essence(line)));
-        let same = match (&ours, &kernel) {
-            (Some((ours, left)), Some((kernel, kernel_left))) => {
-                ours == kernel && (left - kernel_left).abs() <= 5
+        let same = match (&ours, &theirs) {
+            (Some((ours, left)), Some((theirs, kernel_left))) => {
+                ours == theirs && kernel.may_have_left(*left, *kernel_left)
             }
             (None, None) => true,
             // A closed connection may have left the kernel's table while it was listed.
-            (Some((_, left)), None) => *left <= 10,
+            (Some((_, left)), None) => *left <= kernel.took.max(10),
             (None, Some(_)) => false,
         };
         strays += usize::from(!same);
         let bad_packet = history[flow].iter().any(|line| line.starts_with('!'));
         if (!same || bad_packet) && shown < 12 {
             shown += 1;
-            println!("{}\n  ours   {ours:?}\n  kernel {kernel:?}", history[flow].join("\n"));
+            println!("{}\n  ours   {ours:?}\n  kernel {theirs:?}", history[flow].join("\n"));
         }
     }
     println!(
@@ -602,8 +615,10 @@ fn sctp_is_tracked_as_the_kernel_tracks_it() {
             break;
         }
     }
-    let Kernel { states, lines, .. } = ask_kernel(&packets, false);
-    let lines: BTreeMap<u16, String> = lines.into_iter().map(|line| (client_port(&line), line)).collect();
+    let asked = ask_kernel(&packets, false);
+    let states = &asked.states;
+    let lines: BTreeMap<u16, String> =
+        asked.lines.iter().map(|line| (client_port(line), line.clone())).collect();
     let now = Instant::from_secs(1_000_000);
     let mut ct = Conntrack::new(Config { checksum: true, ..Config::default() }, 7);
     let mut history: BTreeMap<u16, Vec<String>> = BTreeMap::new();
@@ -635,11 +650,11 @@ fn sctp_is_tracked_as_the_kernel_tracks_it() {
             (mine.get(flow).map(|line| essence(line)), lines.get(flow).map(|line| essence(line)));
         let same = match (&ours, &kernel) {
             (Some((ours, left)), Some((kernel, kernel_left))) => {
-                ours == kernel && (left - kernel_left).abs() <= 8
+                ours == kernel && asked.may_have_left(*left, *kernel_left)
             }
             (None, None) => true,
             // An association that is ending or closed lives three or ten seconds: it may be gone when it is listed.
-            (Some((_, left)), None) => *left <= 10,
+            (Some((_, left)), None) => *left <= asked.took.max(10),
             (None, Some(_)) => false,
         };
         strays += usize::from(!same);

@@ -160,6 +160,12 @@ pub(crate) struct Tcp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Window {
     Accept,
+    /// As `Accept`, with the numbers that tell a retransmission.
+    Acknowledged {
+        seq: u32,
+        ack: u32,
+        end: u32,
+    },
     Ignore,
     Invalid(InvalidReason),
 }
@@ -348,7 +354,7 @@ impl Tcp {
 
         if !skip_window {
             match self.in_window(direction, seen, config) {
-                Window::Accept => {}
+                Window::Accept | Window::Acknowledged { .. } => {}
                 Window::Ignore => return Outcome::Ignore,
                 Window::Invalid(reason) => {
                     return self.out_of_window(*status, direction, seen, reason, timeouts, remaining);
@@ -575,131 +581,18 @@ impl Tcp {
 
     /// `tcp_in_window`: are the numbers possible, given what both sides sent, acknowledged and offered?
     fn in_window(&mut self, direction: Direction, seen: &Seen<'_>, config: &Config) -> Window {
-        let header = &seen.header;
-        let status = self.status;
-        let mut sender = self.sides[direction as usize];
-        let mut receiver = self.sides[direction.opposite() as usize];
-        let verdict = self.judge_window(&mut sender, &mut receiver, direction, seen, status, header, config);
-        self.sides[direction as usize] = sender;
-        self.sides[direction.opposite() as usize] = receiver;
-        verdict
-    }
-
-    #[allow(clippy::too_many_arguments)] // both sides are parts of self, taken out to be borrowed apart
-    fn judge_window(
-        &mut self,
-        sender: &mut Side,
-        receiver: &mut Side,
-        direction: Direction,
-        seen: &Seen<'_>,
-        status: TcpStatus,
-        header: &Header,
-        config: &Config,
-    ) -> Window {
-        let mut seq = header.seq;
-        let mut end = seen.end;
-        let mut ack = header.ack;
-        let mut sack = ack;
-        if receiver.has(side::SACK_PERMITTED) {
-            sack = highest_sack(seen.options, ack);
-        }
-        ack = ack.wrapping_sub(seen.ack_moved);
-        sack = sack.wrapping_sub(seen.ack_moved);
-        let mut window = u32::from(header.window);
-
-        if sender.max_window == 0 {
-            if header.has(flag::SYN) {
-                start_sender(sender, receiver, seen, window, direction);
-                if !header.has(flag::ACK) {
-                    return Window::Accept; // simultaneous open
-                }
-            } else {
-                sender.end = end;
-                sender.max_window = (window << sender.scale).max(1);
-                sender.max_end = end.wrapping_add(sender.max_window);
-                if receiver.max_window == 0 {
-                    receiver.end = sack;
-                    receiver.max_end = sack;
-                } else if sack == receiver.end.wrapping_add(1) {
-                    receiver.end = receiver.end.wrapping_add(1); // likely the answer to a keep-alive
-                }
+        let [original, reply] = &mut self.sides;
+        let (sender, receiver) = match direction {
+            Direction::Original => (original, reply),
+            Direction::Reply => (reply, original),
+        };
+        match judge_window(sender, receiver, direction, seen, self.status, config) {
+            Window::Acknowledged { seq, ack, end } => {
+                self.count_retransmission(direction, seq, ack, end, seen.header.window);
+                Window::Accept
             }
-        } else if header.has(flag::SYN)
-            && after(end, sender.end)
-            && matches!(status, TcpStatus::SynSent | TcpStatus::SynRecv)
-        {
-            start_sender(sender, receiver, seen, window, direction); // opened anew with higher numbers
-            if direction == Direction::Reply && !header.has(flag::ACK) {
-                return Window::Accept;
-            }
+            window => window,
         }
-
-        // Without an ACK, and in resets whose acknowledgement is 0, there is nothing to check.
-        if !header.has(flag::ACK) || (header.has(RST_ACK) && ack == 0) {
-            ack = receiver.end;
-            sack = receiver.end;
-        }
-        if header.has(flag::RST) && seq == 0 && status == TcpStatus::SynSent {
-            seq = sender.end; // a reset that answers a SYN
-            end = sender.end;
-        }
-
-        let liberal = sender.has(side::BE_LIBERAL) || config.tcp_be_liberal;
-        let or_liberal = |window| if liberal { Window::Accept } else { window };
-        let not_overly_late = after(sack, receiver.end.wrapping_sub(ack_window(sender)).wrapping_sub(1));
-        let in_receive_window = after(end, sender.end.wrapping_sub(receiver.max_window).wrapping_sub(1));
-
-        if !before(seq, sender.max_end.wrapping_add(1)) {
-            let overshot = end.wrapping_sub(sender.max_end).wrapping_add(1);
-            if receiver.max_window != 0
-                && in_receive_window
-                && not_overly_late
-                && overshot <= receiver.max_window
-                && before(sack, receiver.end.wrapping_add(1))
-            {
-                // A little more than allowed. Note what was sent, so that its acknowledgement is not taken for
-                // one of data never seen.
-                sender.end = end;
-                sender.flags |= side::DATA_UNACKNOWLEDGED;
-                return or_liberal(Window::Ignore);
-            }
-            return or_liberal(Window::Invalid(InvalidReason::SequenceOver));
-        }
-        if !before(sack, receiver.end.wrapping_add(1)) {
-            return or_liberal(Window::Invalid(InvalidReason::AcknowledgementOver));
-        }
-        if receiver.max_window != 0 && !in_receive_window {
-            return or_liberal(Window::Ignore);
-        }
-        if !not_overly_late {
-            return or_liberal(Window::Ignore);
-        }
-
-        if !header.has(flag::SYN) {
-            window <<= sender.scale;
-        }
-        sender.max_window = sender.max_window.max(window.wrapping_add(sack.wrapping_sub(ack)));
-        if after(end, sender.end) {
-            sender.end = end;
-            sender.flags |= side::DATA_UNACKNOWLEDGED;
-        }
-        if header.has(flag::ACK) && (!sender.has(side::MAX_ACK_SET) || after(ack, sender.max_ack)) {
-            sender.max_ack = ack;
-            sender.flags |= side::MAX_ACK_SET;
-        }
-        if receiver.max_window != 0 && after(end, sender.max_end) {
-            receiver.max_window = receiver.max_window.wrapping_add(end.wrapping_sub(sender.max_end));
-        }
-        if after(sack.wrapping_add(window), receiver.max_end.wrapping_sub(1)) {
-            receiver.max_end = sack.wrapping_add(window).wrapping_add(u32::from(window == 0));
-        }
-        if ack == receiver.end {
-            receiver.flags &= !side::DATA_UNACKNOWLEDGED;
-        }
-        if seen.segment == Segment::Ack {
-            self.count_retransmission(direction, seq, ack, end, header.window);
-        }
-        Window::Accept
     }
 
     fn count_retransmission(&mut self, direction: Direction, seq: u32, ack: u32, end: u32, window: u16) {
@@ -724,6 +617,122 @@ impl Tcp {
             side.flags &= !side::MAX_ACK_SET;
         }
     }
+}
+
+/// Whether a segment fits what is known of both sides, which learn from it if it does.
+fn judge_window(
+    sender: &mut Side,
+    receiver: &mut Side,
+    direction: Direction,
+    seen: &Seen<'_>,
+    status: TcpStatus,
+    config: &Config,
+) -> Window {
+    let header = &seen.header;
+    let mut seq = header.seq;
+    let mut end = seen.end;
+    let mut ack = header.ack;
+    let mut sack = ack;
+    if receiver.has(side::SACK_PERMITTED) {
+        sack = highest_sack(seen.options, ack);
+    }
+    ack = ack.wrapping_sub(seen.ack_moved);
+    sack = sack.wrapping_sub(seen.ack_moved);
+    let mut window = u32::from(header.window);
+
+    if sender.max_window == 0 {
+        if header.has(flag::SYN) {
+            start_sender(sender, receiver, seen, window, direction);
+            if !header.has(flag::ACK) {
+                return Window::Accept; // simultaneous open
+            }
+        } else {
+            sender.end = end;
+            sender.max_window = (window << sender.scale).max(1);
+            sender.max_end = end.wrapping_add(sender.max_window);
+            if receiver.max_window == 0 {
+                receiver.end = sack;
+                receiver.max_end = sack;
+            } else if sack == receiver.end.wrapping_add(1) {
+                receiver.end = receiver.end.wrapping_add(1); // likely the answer to a keep-alive
+            }
+        }
+    } else if header.has(flag::SYN)
+        && after(end, sender.end)
+        && matches!(status, TcpStatus::SynSent | TcpStatus::SynRecv)
+    {
+        start_sender(sender, receiver, seen, window, direction); // opened anew with higher numbers
+        if direction == Direction::Reply && !header.has(flag::ACK) {
+            return Window::Accept;
+        }
+    }
+
+    // Without an ACK, and in resets whose acknowledgement is 0, there is nothing to check.
+    if !header.has(flag::ACK) || (header.has(RST_ACK) && ack == 0) {
+        ack = receiver.end;
+        sack = receiver.end;
+    }
+    if header.has(flag::RST) && seq == 0 && status == TcpStatus::SynSent {
+        seq = sender.end; // a reset that answers a SYN
+        end = sender.end;
+    }
+
+    let liberal = sender.has(side::BE_LIBERAL) || config.tcp_be_liberal;
+    let or_liberal = |window| if liberal { Window::Accept } else { window };
+    let not_overly_late = after(sack, receiver.end.wrapping_sub(ack_window(sender)).wrapping_sub(1));
+    let in_receive_window = after(end, sender.end.wrapping_sub(receiver.max_window).wrapping_sub(1));
+
+    if !before(seq, sender.max_end.wrapping_add(1)) {
+        let overshot = end.wrapping_sub(sender.max_end).wrapping_add(1);
+        if receiver.max_window != 0
+            && in_receive_window
+            && not_overly_late
+            && overshot <= receiver.max_window
+            && before(sack, receiver.end.wrapping_add(1))
+        {
+            // A little more than allowed. Note what was sent, so that its acknowledgement is not taken for
+            // one of data never seen.
+            sender.end = end;
+            sender.flags |= side::DATA_UNACKNOWLEDGED;
+            return or_liberal(Window::Ignore);
+        }
+        return or_liberal(Window::Invalid(InvalidReason::SequenceOver));
+    }
+    if !before(sack, receiver.end.wrapping_add(1)) {
+        return or_liberal(Window::Invalid(InvalidReason::AcknowledgementOver));
+    }
+    if receiver.max_window != 0 && !in_receive_window {
+        return or_liberal(Window::Ignore);
+    }
+    if !not_overly_late {
+        return or_liberal(Window::Ignore);
+    }
+
+    if !header.has(flag::SYN) {
+        window <<= sender.scale;
+    }
+    sender.max_window = sender.max_window.max(window.wrapping_add(sack.wrapping_sub(ack)));
+    if after(end, sender.end) {
+        sender.end = end;
+        sender.flags |= side::DATA_UNACKNOWLEDGED;
+    }
+    if header.has(flag::ACK) && (!sender.has(side::MAX_ACK_SET) || after(ack, sender.max_ack)) {
+        sender.max_ack = ack;
+        sender.flags |= side::MAX_ACK_SET;
+    }
+    if receiver.max_window != 0 && after(end, sender.max_end) {
+        receiver.max_window = receiver.max_window.wrapping_add(end.wrapping_sub(sender.max_end));
+    }
+    if after(sack.wrapping_add(window), receiver.max_end.wrapping_sub(1)) {
+        receiver.max_end = sack.wrapping_add(window).wrapping_add(u32::from(window == 0));
+    }
+    if ack == receiver.end {
+        receiver.flags &= !side::DATA_UNACKNOWLEDGED;
+    }
+    if seen.segment == Segment::Ack {
+        return Window::Acknowledged { seq, ack, end };
+    }
+    Window::Accept
 }
 
 /// What a reset does.
