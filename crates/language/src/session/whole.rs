@@ -2,9 +2,10 @@
 //!
 //! The kernel looks at beginnings and ends one by one (linux net/netfilter/nft_set_rbtree.c, `__nft_rbtree_insert`). It
 //! takes the end of an interval for one it knows where another interval ends, and compares nothing with an interval that
-//! has no end, for it reaches to the greatest key. nft reads all elements before each change to find these. Here a set is
-//! read only where it may be so: ends are added as what must not be there (`NLM_F_EXCL`), and where this is refused, or
-//! there is no end, the same batch is tried on what the set holds.
+//! has no end, for it reaches to the greatest key. nft reads all elements before each change to find these. Here a set of
+//! many is read only where it may be so: ends are added as what must not be there (`NLM_F_EXCL`), and where this is
+//! refused, or there is no end, the same batch is tried on what the set holds.
+// DIVERGES: whoever listens hears `create element` for those, not `add element`.
 
 use ironweir_ruleset::store::{ChangeError, Errno, ErrorKind, SetState};
 use ironweir_ruleset::userdata::SET_MERGE_ELEMENTS;
@@ -12,6 +13,9 @@ use ironweir_ruleset::{
     Batch, Change, Creation, Element, ElementFlags, Part, Ruleset, SetFlags, TableId, What,
 };
 use ironweir_wire::Instant;
+
+/// Elements of a set that are always read: as many as cost less than anybody notices, both ends of an interval counted.
+const FEW: usize = 4096;
 
 /// A set of a change of elements whose own elements were not read: of plain intervals, without `auto-merge` (elements of
 /// others are always known).
@@ -38,17 +42,22 @@ fn elements_of(change: &Change) -> Option<Part> {
     Some(Part::named(What::Elements, table.clone(), name))
 }
 
-/// The elements to read before anything is sent: of sets in which intervals without end are added or deleted.
+/// The elements to read before anything is sent: of small sets, and of those in which intervals without end are added or
+/// deleted.
 pub(super) fn needed(batch: &Batch, ruleset: &Ruleset) -> Vec<Part> {
     // Beginnings and ends come in order of their keys; only the last interval has no end.
     let open = |elements: &[Element]| {
         let last = elements.iter().rfind(|element| !element.flags.contains(ElementFlags::CATCHALL));
         last.is_some_and(|last| !last.flags.contains(ElementFlags::INTERVAL_END))
     };
-    let open =
-        batch.changes.iter().filter(|change| of(change).is_some_and(|(_, _, elements)| open(elements)));
+    let wanted = |change: &&Change| {
+        unread(change, ruleset).is_some_and(|set| {
+            (1..=FEW).contains(&set.element_count())
+                || of(change).is_some_and(|(_, _, elements)| open(elements))
+        })
+    };
     let mut parts: Vec<Part> = Vec::new();
-    for part in open.filter(|change| unread(change, ruleset).is_some()).filter_map(elements_of) {
+    for part in batch.changes.iter().filter(wanted).filter_map(elements_of) {
         if !parts.contains(&part) {
             parts.push(part);
         }
