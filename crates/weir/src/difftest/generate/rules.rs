@@ -331,7 +331,7 @@ impl Maker<'_> {
             7 => "ip daddr . th dport @ranges".into(),
             8 => self.chance.pick(&["ip ttl < 64", "ip ttl 64", "ip ttl { 1, 63, 64 }"]).into(),
             9 => self.chance.pick(&["ip dscp cs2", "ip ecn ce", "ip length 20-60", "ip hdrlength 5"]).into(),
-            10 => self.chance.pick(&["ip frag-off & 0x1fff != 0", "ip frag-off 0", "ip id > 30000"]).into(),
+            10 => self.chance.pick(&["ip frag-off & 0x1fff != 0", "ip frag-off 0", "ip id 7"]).into(),
             11 => self
                 .chance
                 .pick(&["ip protocol udp", "ip protocol != { tcp, icmp }", "ip checksum != 0"])
