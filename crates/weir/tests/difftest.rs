@@ -51,3 +51,16 @@ fn generated_sequences_go_the_same_way_through_kernel_and_engine() {
     assert!(outcome.found.is_empty(), "{}", outcome.found.join("\n\n"));
     assert!(outcome.refused < outcome.rulesets, "most rulesets are refused");
 }
+
+/// A station that uses the router's own IPv6 address: the error about its packet has that address as its source, too.
+#[test]
+fn errors_to_the_routers_own_ipv6_address_come_from_that_address() {
+    if !kernel_is_here() {
+        return;
+    }
+    let host = ironweir::difftest::generate::world::host().unwrap();
+    for seed in [10_112_402, 10_114_415, 20_114_405, 20_116_400] {
+        let outcome = ironweir::difftest::generate::campaign::run(&host, seed, 20, 1).unwrap();
+        assert!(outcome.found.is_empty(), "{}", outcome.found.join("\n\n"));
+    }
+}

@@ -24,12 +24,17 @@ const UNREACHABLE_V6: u8 = 1;
 const ICMPX: [(u8, u8); 4] = [(0, 0), (3, 4), (1, 3), (13, 1)];
 
 /// The source address of an error about a packet: the address it was sent to if that is this host's, else for IPv4 the one that
-/// packets to its sender would have (`icmp_route_lookup`), for IPv6 one of the interface it came in by (`icmp6_send`). Without any, the packet's own destination stands in.
+/// packets to its sender would have (`icmp_route_lookup`), for IPv6 its sender's if that is this host's (`ipv6_get_saddr_eval`, the first rule of RFC 6724), else one of the interface it
+/// came in by (`icmp6_send`). Without any, the packet's own destination stands in.
 fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
     let (from, to) = addresses(packet, l3)?;
     let host = &world.host;
     if host.local_interface(to).is_some() {
         return Some(to.into());
+    }
+    if l3 == L3::V6 && host.local_interface(from).is_some() {
+        // Somebody else uses this host's address; the answer stays here, and the same address is preferred to any other.
+        return Some(from.into());
     }
     if l3 == L3::V6
         && let Some(source) = host.source_address_towards(packet.meta.iif, from)
