@@ -3,12 +3,12 @@
 mod support;
 
 use ironweir_engine::Engine;
-use ironweir_expr::Register;
 use ironweir_expr::dynset::{Dynset, Op};
 use ironweir_expr::limit::{Kind, Limit};
 use ironweir_expr::lookup::{Lookup, Outcome};
 use ironweir_expr::objref::{ObjectType, Objref};
 use ironweir_expr::quota::Quota;
+use ironweir_expr::{Register, ct};
 use ironweir_ruleset::set::{ElementMore, SetData};
 use ironweir_ruleset::*;
 use ironweir_wire::Instant;
@@ -181,4 +181,27 @@ fn a_verdict_map_sends_packets_to_chains_and_its_catch_all_the_rest() {
     assert_eq!(counts(&engine, "c"), [1]);
     assert_eq!(engine.next_deadline(), None);
     let _ = Instant::ZERO;
+}
+
+#[test]
+fn behind_a_zone_a_packet_is_new_until_it_is_tracked() {
+    // Found beside the kernel: the template that `ct zone set` attaches has the state IP_CT_NEW, whatever follows.
+    let zone = vec![
+        value(Register::R1, &[1, 0]),
+        Expr::CtSet(ct::Set { key: ct::Key::Zone, direction: None, source: Register::R1 }),
+    ];
+    let counted = |bits| [ct_state(bits), vec![counter()]].concat();
+    let mut engine = engine(vec![
+        table(),
+        base("raw", ChainType::Filter, Hook::Prerouting, -300, Policy::Accept),
+        regular("before"),
+        regular("after"),
+        rule("raw", vec![jump("before")]),
+        rule("before", counted(8)),
+        rule("raw", zone),
+        rule("raw", vec![jump("after")]),
+        rule("after", counted(8)),
+    ]);
+    assert!(send(&mut engine, 0, &udp(LAN, CLIENT, 1, SERVER, 2)).forwarded());
+    assert_eq!((counts(&engine, "before"), counts(&engine, "after")), (vec![0], vec![1]));
 }

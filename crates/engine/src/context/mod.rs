@@ -12,6 +12,7 @@ pub(crate) use routing::LOOPBACK;
 
 use std::net::IpAddr;
 
+use ironweir_conntrack::{InvalidReason, Tracking};
 use ironweir_expr::connlimit::Connlimit;
 use ironweir_expr::dynset::Dynset;
 use ironweir_expr::env::{self, Found, Interface, NatRange, RouteQuery, Update};
@@ -130,7 +131,11 @@ impl<O: Observer> Env for Context<'_, O> {
     }
 
     fn ct_state(&self) -> u32 {
-        self.flight.tracking.state_bit()
+        // `ct zone set` attaches a template as `IP_CT_NEW`, which conntrack takes off (nft_ct_set_zone_eval).
+        match self.flight.tracking {
+            Tracking::Invalid(InvalidReason::Unseen) if self.flight.zoned => 8,
+            tracking => tracking.state_bit(),
+        }
     }
 
     fn ct_get(&mut self, key: ct::Key, direction: Option<ct::Direction>) -> Option<Value> {
