@@ -157,6 +157,12 @@ impl Library {
         };
         let file = directory.join("libironweir_interpose.so");
         let library = Library { directory, file };
+        // The loader would warn, go on without the library, and the client speak to the kernel.
+        let mounted = rustix::fs::statvfs(&library.directory)?;
+        if mounted.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
+            let text = format!("{} is mounted noexec; TMPDIR names another", std::env::temp_dir().display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
         File::create_new(&library.file)?.write_all(LIBRARY)?;
         Ok(library)
     }
