@@ -7,9 +7,9 @@ pub mod capture;
 pub mod links;
 pub mod namespace;
 pub mod netlink;
-pub mod packet_port;
 pub mod packet_socket;
 pub mod pending;
+pub mod port;
 pub mod seqpacket;
 pub mod signal;
 

@@ -2,7 +2,7 @@
 //! (`Documentation/networking/segmentation-offloads.rst`). A router in user space does it itself, so that the engine sees
 //! packets as they would be on a wire.
 
-use ironweir_io::packet_port::Offloads;
+use ironweir_io::port::Offloads;
 use ironweir_wire::checksum::Sum;
 
 const ETHERNET: usize = 14;

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use ironweir_engine::{Disposition, DropReason, Engine, Neighbour};
-use ironweir_io::packet_port::PacketPort;
+use ironweir_io::port::{Port, PortStatistics};
 use ironweir_wire::{Address, IfIndex, Instant, L3, LinkType, Packet};
 
 use crate::neighbours::{Neighbours, Word, answer};
@@ -26,7 +26,7 @@ const FRAME: usize = 70 << 10;
 /// The ports of a router and what waits for neighbours.
 #[derive(Debug)]
 pub struct Router {
-    ports: Vec<(IfIndex, PacketPort)>,
+    ports: Vec<(IfIndex, Box<dyn Port>)>,
     neighbours: Neighbours,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Router {
 
 impl Router {
     /// Over these ports, each of which is an interface of the engine's host.
-    pub fn new(ports: Vec<(IfIndex, PacketPort)>) -> Router {
+    pub fn new(ports: Vec<(IfIndex, Box<dyn Port>)>) -> Router {
         Router { ports, neighbours: Neighbours::default(), buffer: vec![0; FRAME], scratch: Vec::new() }
     }
 
@@ -45,7 +45,13 @@ impl Router {
 
     /// When there is something to do though no packet comes.
     pub fn deadline(&self) -> Option<Instant> {
-        self.neighbours.deadline()
+        let ports = self.ports.iter().filter_map(|(_, port)| port.deadline());
+        ports.chain(self.neighbours.deadline()).min()
+    }
+
+    /// What came and went through each port.
+    pub fn statistics(&self) -> impl Iterator<Item = (IfIndex, PortStatistics)> {
+        self.ports.iter().map(|(index, port)| (*index, port.statistics()))
     }
 
     /// Takes what came, a vector from each port.
@@ -53,6 +59,9 @@ impl Router {
     /// # Errors
     /// A port is gone.
     pub fn turn(&mut self, engine: &mut Engine, now: Instant) -> io::Result<()> {
+        for (_, port) in &mut self.ports {
+            port.turn(now);
+        }
         for index in 0..self.ports.len() {
             for _ in 0..VECTOR {
                 let mut buffer = std::mem::take(&mut self.buffer);
@@ -67,6 +76,9 @@ impl Router {
             self.put(oif, &question);
         }
         self.put_output(engine, now);
+        for (_, port) in &mut self.ports {
+            port.flush()?;
+        }
         Ok(())
     }
 
@@ -78,15 +90,9 @@ impl Router {
         buffer: &mut [u8],
         now: Instant,
     ) -> io::Result<bool> {
-        let Some((iif, port)) = self.ports.get(index) else { return Ok(false) };
+        let Some((iif, port)) = self.ports.get_mut(index) else { return Ok(false) };
         let iif = *iif;
-        let (offloads, frame) = match port.receive(buffer) {
-            Ok(Some(received)) => received,
-            Ok(None) => return Ok(false),
-            // It went down; it may come up again.
-            Err(error) if error.kind() == io::ErrorKind::NetworkDown => return Ok(false),
-            Err(error) => return Err(error),
-        };
+        let Some((offloads, frame)) = port.receive(buffer)? else { return Ok(false) };
         let mut scratch = std::mem::take(&mut self.scratch);
         offload::frames(offloads, frame, &mut scratch, |frame| self.process(engine, iif, frame, now));
         self.scratch = scratch;

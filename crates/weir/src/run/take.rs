@@ -7,7 +7,7 @@
 use ironweir_client::kernel::{CommitError, Kernel};
 use ironweir_engine::Host;
 use ironweir_io::NetlinkError;
-use ironweir_io::packet_port::PacketPort;
+use ironweir_io::port::{PacketPort, Port};
 use ironweir_ruleset::{
     BaseChain, Batch, Chain, ChainType, Change, Creation, Family, Hook, Policy, Priority, Table, TableFlags,
     TableId, Userdata,
@@ -41,21 +41,21 @@ pub(super) enum TakeError {
 
 /// Interfaces that are ours as long as this lives.
 pub(super) struct Taken {
-    pub(super) ports: Vec<(IfIndex, PacketPort)>,
+    pub(super) ports: Vec<(IfIndex, Box<dyn Port>)>,
     /// Its end gives them back.
     pub(super) _kernel: Option<Kernel>,
 }
 
 /// Takes interfaces.
 pub(super) fn take(host: &Host, names: &[String]) -> Result<Taken, TakeError> {
-    let mut ports = Vec::new();
+    let mut ports: Vec<(IfIndex, Box<dyn Port>)> = Vec::new();
     for name in names {
         let interface = host.interface_by_name(name).ok_or_else(|| TakeError::Unknown(name.clone()))?;
         if interface.mac == [0; 6] {
             return Err(TakeError::NoAddress(name.clone()));
         }
         let port = PacketPort::open(name).map_err(|error| TakeError::Open { name: name.clone(), error })?;
-        ports.push((interface.index, port));
+        ports.push((interface.index, Box::new(port)));
     }
     if names.is_empty() {
         return Ok(Taken { ports, _kernel: None });

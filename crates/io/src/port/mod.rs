@@ -1,0 +1,107 @@
+//! Ports: where a router's frames come from and go to.
+//!
+//! A router knows them by the trait [`Port`] alone. It calls, in every turn of its loop, [`Port::turn`] with the time, then
+//! [`Port::receive`] until nothing waits or others shall have their turn, [`Port::send`] whenever it likes, and
+//! [`Port::flush`] at the end. Between turns it waits until the port's descriptor can be read or its
+//! [`Port::deadline`] has come.
+//!
+//! None of these blocks. What a port cannot take is dropped and counted ([`PortStatistics`]), as on any full queue. A peer
+//! that goes away or an interface that goes down is no error: nothing comes from that port until it is up again.
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::AddAssign;
+use std::os::fd::AsFd;
+
+use ironweir_wire::{Instant, LinkType};
+
+pub mod offloads;
+pub mod packet;
+
+pub use offloads::Offloads;
+pub use packet::PacketPort;
+
+/// Bytes that hold any frame with what may stand before it: the longest IP packet, an Ethernet header with tags, a header of
+/// [`Offloads`].
+pub const MAX_FRAME: usize = (64 << 10) + 64;
+
+/// What frames have come and gone through a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortStatistics {
+    /// Frames that were received and handed over.
+    pub received: u64,
+    /// Their bytes, link header included.
+    pub received_bytes: u64,
+    /// Frames that were received or waited to be, and were lost: nobody was quick enough, or they made no sense.
+    pub receive_dropped: u64,
+    /// Frames that were sent, as far as this port can tell.
+    pub sent: u64,
+    /// Their bytes, link header included.
+    pub sent_bytes: u64,
+    /// Frames that were to be sent and were lost: there was no room, nobody there, or the frame was too long.
+    pub send_dropped: u64,
+}
+
+impl PortStatistics {
+    pub(crate) fn count_received(&mut self, bytes: usize) {
+        self.received += 1;
+        self.received_bytes += bytes as u64;
+    }
+
+    pub(crate) fn count_sent(&mut self, bytes: usize) {
+        self.sent += 1;
+        self.sent_bytes += bytes as u64;
+    }
+}
+
+impl AddAssign for PortStatistics {
+    fn add_assign(&mut self, other: PortStatistics) {
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.receive_dropped += other.receive_dropped;
+        self.sent += other.sent;
+        self.sent_bytes += other.sent_bytes;
+        self.send_dropped += other.send_dropped;
+    }
+}
+
+/// Where frames come from and go to. Its descriptor can be read when there is something to do: a frame waits, or there is
+/// room again for what could not be sent.
+pub trait Port: AsFd + Debug + Send {
+    /// What stands before the network header of its frames.
+    fn link(&self) -> LinkType {
+        LinkType::Ethernet
+    }
+
+    /// A turn begins, and this is its time.
+    fn turn(&mut self, _now: Instant) {}
+
+    /// The next frame that waits, and what is left to do to it. `None`: none waits now. A frame that is longer than the
+    /// buffer is dropped or cut off; [`MAX_FRAME`] bytes are enough for all.
+    ///
+    /// # Errors
+    /// The port is broken for good.
+    fn receive<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<(Offloads, &'b mut [u8])>>;
+
+    /// Sends a frame to which nothing is left to do, now or at the next [`Port::flush`].
+    ///
+    /// # Errors
+    /// The frame is lost, and counted as such.
+    fn send(&mut self, frame: &[u8]) -> io::Result<()>;
+
+    /// Sends what waits, as far as there is room.
+    ///
+    /// # Errors
+    /// The port is broken for good.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// When there is something to do though the descriptor cannot be read.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// What came and went so far.
+    fn statistics(&self) -> PortStatistics;
+}
