@@ -3,6 +3,7 @@
 //! Everything below this crate is free of input and output. Captures are hostile input: no function here panics on
 //! their bytes, allocates by a length they claim beyond a fixed limit, or keeps more than one packet in memory.
 
+pub mod bpf;
 pub mod capture;
 pub mod links;
 pub mod namespace;
