@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     if first >= 0x40 {
         return std::str::from_utf8(bytes).map_or((), |text| rule_comes_back(family, text));
     }
-    let rule = Rule { exprs: bytecode::rule(bytes), userdata: Userdata::default() };
+    let rule = Rule { exprs: bytecode::rule(bytes), userdata: Userdata::default(), ..Rule::default() };
     let names = Names::default();
     let scope = Scope { family, names: &names, sets: &NoSets };
     let raised = raise_rule(scope, PrintOptions::default(), &NoChains, Instant::from_nanos(0), &rule);

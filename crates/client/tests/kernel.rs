@@ -46,12 +46,23 @@ fn batch(changes: Vec<Change>) -> Batch {
 }
 
 fn table() -> Change {
-    let table = Table { id: id(), flags: TableFlags::empty(), userdata: Userdata::default() };
+    let table = Table {
+        id: id(),
+        flags: TableFlags::empty(),
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewTable { table, creation: Creation::Add }
 }
 
 fn chain(name: &str, creation: Creation) -> Change {
-    let chain = Chain { name: name.into(), base: None, binding: None, userdata: Userdata::default() };
+    let chain = Chain {
+        name: name.into(),
+        base: None,
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewChain { table: id(), chain, creation }
 }
 
@@ -70,6 +81,7 @@ fn set(name: &str) -> Change {
         policy: Default::default(),
         exprs: Vec::new(),
         userdata: Userdata::default(),
+        unknown: Default::default(),
     };
     Change::NewSet { table: id(), set, creation: Creation::Add }
 }
@@ -277,7 +289,11 @@ fn anonymous(first: u32, count: u32) -> Vec<Change> {
         let mark = meta::Get { key: meta::Key::Mark, destination: Register::R1 };
         let result = lookup::Outcome::Test { invert: false };
         let lookup = lookup::Lookup { set: reference.clone(), source: Register::R1, result };
-        let rule = Rule { exprs: vec![mark.into(), lookup.into()], userdata: Userdata::default() };
+        let rule = Rule {
+            exprs: vec![mark.into(), lookup.into()],
+            userdata: Userdata::default(),
+            ..Rule::default()
+        };
         let (elements, creation) = (vec![key(number)], Creation::Add);
         [
             Change::NewSet { table: id(), set, creation },

@@ -81,6 +81,7 @@ fn an_object_map_chooses_the_quota_that_a_packet_uses_up() {
             name: name.into(),
             kind: ObjectKind::Quota(Quota::new(bytes, true, 0)),
             userdata: Userdata::default(),
+            unknown: Default::default(),
         };
         Change::NewObject { table: id(), object, creation: Creation::Add }
     };

@@ -57,7 +57,7 @@ fn registers_joined_again_and_again_are_listed_in_bounded_time() {
     exprs.push(set);
     let (names, begun) = (Names::default(), Clock::now());
     let scope = Scope { family: Family::Ip, names: &names, sets: &NoSets };
-    let rule = Rule { exprs, userdata: Userdata::default() };
+    let rule = Rule { exprs, userdata: Userdata::default(), ..Rule::default() };
     let raised = raise_rule(scope, PrintOptions::default(), &NoChains, Instant::from_nanos(0), &rule);
     let mut printer = Printer::new(Options::default());
     raised.print(&mut printer);

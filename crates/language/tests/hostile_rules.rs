@@ -347,7 +347,7 @@ fn random_bytecode_is_listed_without_panic() {
         let count = 1 + random.below(8);
         let exprs = (0..count).map(|_| expr(&mut random)).collect();
         let family = Family::ALL[round % Family::ALL.len()];
-        listed(family, &Rule { exprs, userdata: Userdata::default() });
+        listed(family, &Rule { exprs, userdata: Userdata::default(), ..Rule::default() });
     }
 }
 
@@ -365,7 +365,7 @@ fn writes_longer_than_all_registers_are_listed_in_bounded_memory() {
         action: exthdr::Action::Write(source),
     };
     for expr in [Expr::PayloadWrite(write), Expr::Exthdr(exthdr)] {
-        let rule = Rule { exprs: vec![expr], userdata: Userdata::default() };
+        let rule = Rule { exprs: vec![expr], userdata: Userdata::default(), ..Rule::default() };
         assert!(listed(Family::Ip, &rule).contains(" set "));
     }
 }

@@ -11,6 +11,32 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
+impl Batch {
+    /// The same without attributes of a newer peer ([`crate::netlink::Unknown`]), if any change has some: those that a
+    /// kernel only tells, it may refuse in a request.
+    pub fn without_unknown(&self) -> Option<Batch> {
+        let mut batch = self.clone();
+        let mut found = false;
+        for change in &mut batch.changes {
+            let mut forget = |unknown: &mut crate::netlink::Unknown| found |= unknown.forget();
+            match change {
+                Change::NewTable { table, .. } => forget(&mut table.unknown),
+                Change::NewChain { chain, .. } => forget(&mut chain.unknown),
+                Change::NewRule { rule, .. } => forget(&mut rule.unknown),
+                Change::NewSet { set, .. } => forget(&mut set.unknown),
+                Change::NewObject { object, .. } => forget(&mut object.unknown),
+                Change::NewFlowtable { flowtable, .. } => forget(&mut flowtable.unknown),
+                Change::NewElements { elements, .. } => {
+                    let more = elements.iter_mut().filter_map(|element| element.more.as_deref_mut());
+                    more.for_each(|more| forget(&mut more.unknown));
+                }
+                _ => {}
+            }
+        }
+        found.then_some(batch)
+    }
+}
+
 /// Whether a thing that exists already is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Creation {

@@ -16,6 +16,8 @@ pub struct Chain {
     pub binding: Option<u32>,
     /// The comment.
     pub userdata: Userdata,
+    /// Attributes of a newer peer, which it gets back.
+    pub unknown: crate::netlink::Unknown,
 }
 
 /// Where and how a base chain is called.

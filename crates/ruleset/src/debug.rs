@@ -260,6 +260,7 @@ mod tests {
             policy: SetPolicy::default(),
             exprs: Vec::new(),
             userdata: Userdata::default(),
+            unknown: Default::default(),
         }
     }
 
@@ -322,7 +323,7 @@ mod tests {
                 Change::NewRule {
                     table,
                     chain: ChainRef::new("input"),
-                    rule: Rule { exprs, userdata: Userdata::default() },
+                    rule: Rule { exprs, userdata: Userdata::default(), ..Rule::default() },
                     place: Place::Last,
                 },
             ],

@@ -17,4 +17,6 @@ pub struct Flowtable {
     pub hw_offload: bool,
     /// `counter`: offloaded packets count for their connections (`NFT_FLOWTABLE_COUNTER`).
     pub counter: bool,
+    /// Attributes of a newer peer, which it gets back.
+    pub unknown: crate::netlink::Unknown,
 }

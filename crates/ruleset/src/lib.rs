@@ -23,7 +23,7 @@ pub use flowtable::Flowtable;
 pub use ironweir_expr::{ChainRef, Data, Expr, Family, Hook, SetRef, Value, Verdict};
 pub use object::{Object, ObjectKind};
 pub use part::{Part, What, Within};
-pub use rule::Rule;
+pub use rule::{Compat, Rule};
 pub use set::{Element, ElementData, ElementFlags, Set, SetFlags};
 pub use store::{Applied, ChangeError, Ruleset};
 pub use table::{Table, TableFlags, TableId};

@@ -20,6 +20,8 @@ pub struct Object {
     pub kind: ObjectKind,
     /// The comment.
     pub userdata: Userdata,
+    /// Attributes of a newer peer, which it gets back.
+    pub unknown: crate::netlink::Unknown,
 }
 
 impl Object {

@@ -34,6 +34,8 @@ pub struct Set {
     pub exprs: Vec<Expr>,
     /// Byte order, `typeof`, `auto-merge`, comment.
     pub userdata: Userdata,
+    /// Attributes of a newer peer, which it gets back.
+    pub unknown: crate::netlink::Unknown,
 }
 
 /// What a map's elements map to.

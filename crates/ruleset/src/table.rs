@@ -33,6 +33,8 @@ pub struct Table {
     pub flags: TableFlags,
     /// The comment.
     pub userdata: Userdata,
+    /// Attributes of a newer peer, which it gets back.
+    pub unknown: crate::netlink::Unknown,
 }
 
 bitflags::bitflags! {

@@ -312,3 +312,32 @@ fn a_ruleset_that_is_refused_stops_the_start() {
     assert!(run.err.contains("syntax error"), "{}", run.err);
     std::io::stdout().flush().unwrap();
 }
+
+/// What the engine evaluates of iptables' rules: those that iptables-nft writes without xtables matches.
+#[test]
+fn rules_of_iptables_are_told_as_the_kernel_tells_them() {
+    if !stock() {
+        return;
+    }
+    let daemon = Daemon::start("iptables", "");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules.py");
+    let rules = [
+        "-A INPUT -p tcp --dport 80 -j DROP",
+        "-A INPUT ! -p udp -j ACCEPT",
+        "-I FORWARD -i eth0 -o eth1 -s 192.0.2.0/24 -j RETURN",
+        "-P FORWARD DROP",
+        "-t nat -A POSTROUTING -p udp -m udp --sport 53:60 -j ACCEPT",
+    ];
+    for rule in rules {
+        let words: Vec<&str> = std::iter::once("iptables-nft").chain(rule.split(' ')).collect();
+        good(&daemon.exec(&words));
+    }
+    let commands: String = rules.iter().map(|rule| format!("iptables-nft {rule} && ")).collect();
+    let kernel =
+        Command::new("unshare").args(["-n", "sh", "-c", &format!("{commands} python3 {script}")]).output();
+    let kernel = kernel.unwrap();
+    assert!(kernel.status.success(), "{}", String::from_utf8_lossy(&kernel.stderr));
+    let told = daemon.exec(&["python3", script]);
+    assert_eq!(good(&told), String::from_utf8_lossy(&kernel.stdout));
+    assert_eq!(told.out.lines().count(), 4);
+}

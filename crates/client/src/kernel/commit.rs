@@ -95,6 +95,10 @@ impl Kernel {
             Err(CommitError::Refused(refused)) if naming && was_taken(&refused, batch) => {
                 self.send(batch, Way { naming: false, ..way })
             }
+            Err(CommitError::Refused(refused)) => match batch.without_unknown() {
+                Some(known) => self.send_quickly(&known, purpose),
+                None => Err(CommitError::Refused(refused)),
+            },
             sent => sent,
         }
     }

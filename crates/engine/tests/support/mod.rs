@@ -43,7 +43,12 @@ pub fn id() -> TableId {
 }
 
 pub fn table() -> Change {
-    let table = Table { id: id(), flags: TableFlags::empty(), userdata: Userdata::default() };
+    let table = Table {
+        id: id(),
+        flags: TableFlags::empty(),
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewTable { table, creation: Creation::Add }
 }
 
@@ -56,12 +61,24 @@ pub fn base(name: &str, kind: ChainType, hook: Hook, priority: i32, policy: Poli
         policy: Some(policy),
         hw_offload: false,
     };
-    let chain = Chain { name: name.into(), base: Some(base), binding: None, userdata: Userdata::default() };
+    let chain = Chain {
+        name: name.into(),
+        base: Some(base),
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewChain { table: id(), chain, creation: Creation::Add }
 }
 
 pub fn regular(name: &str) -> Change {
-    let chain = Chain { name: name.into(), base: None, binding: None, userdata: Userdata::default() };
+    let chain = Chain {
+        name: name.into(),
+        base: None,
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewChain { table: id(), chain, creation: Creation::Add }
 }
 
@@ -69,7 +86,7 @@ pub fn rule(chain: &str, exprs: Vec<Expr>) -> Change {
     Change::NewRule {
         table: id(),
         chain: ChainRef::new(chain),
-        rule: Rule { exprs, userdata: Userdata::default() },
+        rule: Rule { exprs, userdata: Userdata::default(), ..Rule::default() },
         place: Place::Last,
     }
 }
@@ -89,6 +106,7 @@ pub fn set(name: &str, flags: SetFlags, data: Option<SetData>) -> Set {
         policy: SetPolicy::Performance,
         exprs: vec![],
         userdata: Userdata::default(),
+        unknown: Default::default(),
     }
 }
 
@@ -104,6 +122,7 @@ pub fn flowtable() -> Change {
         devices: vec!["lan0".into(), "wan0".into()],
         hw_offload: false,
         counter: true,
+        unknown: Default::default(),
     };
     Change::NewFlowtable { table: id(), flowtable, creation: Creation::Add }
 }

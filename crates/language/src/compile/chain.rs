@@ -14,7 +14,13 @@ impl Compiler<'_> {
         let base = self.base_of(decl)?;
         self.cache.declare_chain(id, &decl.name.text, base.clone());
         let userdata = comment(decl.comment.as_deref(), decl.name.span)?;
-        let chain = Chain { name: decl.name.text.clone(), base, binding: None, userdata };
+        let chain = Chain {
+            name: decl.name.text.clone(),
+            base,
+            binding: None,
+            userdata,
+            unknown: Default::default(),
+        };
         let span = decl.base.as_ref().map_or(decl.name.span, |_| decl.name.span);
         self.push(Change::NewChain { table: id.clone(), chain, creation }, span);
         Ok(())

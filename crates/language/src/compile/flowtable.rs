@@ -29,5 +29,6 @@ fn flowtable(decl: &FlowtableDecl) -> Parsed<Flowtable> {
         devices: decl.devices.iter().map(|name| name.text.clone()).collect(),
         hw_offload: decl.hw_offload,
         counter: decl.counter,
+        unknown: Default::default(),
     })
 }

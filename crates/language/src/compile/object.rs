@@ -12,7 +12,7 @@ impl Compiler<'_> {
         let userdata = comment(decl.comment.as_deref(), decl.span)?;
         let mut kind = decl.kind.clone();
         l3proto(&mut kind, decl.table.id.family);
-        let object = Object { name: decl.name.text.clone(), kind, userdata };
+        let object = Object { name: decl.name.text.clone(), kind, userdata, unknown: Default::default() };
         self.push(Change::NewObject { table: decl.table.id.clone(), object, creation }, decl.name.span);
         Ok(())
     }

@@ -191,6 +191,7 @@ impl Compiler<'_> {
             policy: decl.policy.unwrap_or_default(),
             exprs,
             userdata: user,
+            unknown: Default::default(),
         })
     }
 

@@ -24,7 +24,8 @@ impl Compiler<'_> {
                 return;
             }
         };
-        let table = Table { id: decl.name.id.clone(), flags: decl.flags, userdata };
+        let table =
+            Table { id: decl.name.id.clone(), flags: decl.flags, userdata, unknown: Default::default() };
         self.push(Change::NewTable { table, creation }, decl.name.span);
         for chain in &decl.chains {
             let declared = self.chain(chain, Creation::Add);

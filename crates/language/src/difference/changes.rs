@@ -302,5 +302,5 @@ fn with_state(new: &Object, old: Option<&Object>) -> Object {
         (new, _) => new.clone(),
     };
     let userdata: Userdata = new.userdata.clone();
-    Object { name: new.name.clone(), kind, userdata }
+    Object { name: new.name.clone(), kind, userdata, unknown: Default::default() }
 }

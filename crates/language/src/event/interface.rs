@@ -74,7 +74,7 @@ fn has_interfaces(set: &Set) -> bool {
 mod tests {
     use ironweir_expr::cmp::{Cmp, Op};
     use ironweir_expr::{Family, Register};
-    use ironweir_ruleset::netlink::{RuleMessage, Unknown, Verb};
+    use ironweir_ruleset::netlink::{RuleMessage, Verb};
     use ironweir_ruleset::{Handle, Ruleset, TableId, Userdata};
     use ironweir_wire::Instant;
 
@@ -92,10 +92,9 @@ mod tests {
         let told = RuleMessage {
             table: TableId::new(Family::Ip, "t"),
             chain: "c".into(),
-            rule: Rule { exprs, userdata: Userdata::default() },
+            rule: Rule { exprs, userdata: Userdata::default(), ..Rule::default() },
             handle: Handle(4),
             position: None,
-            unknown: Unknown::default(),
         };
         Event { told: Told::Rule(told), verb: Verb::Add }
     }

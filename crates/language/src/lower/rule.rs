@@ -52,5 +52,5 @@ pub fn lower_rule(
     // Copied to where they just fit, so that the room they grew in serves the next rule.
     let mut exprs = Vec::with_capacity(lower.out.len());
     exprs.append(&mut lower.out);
-    Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs, userdata: user } })
+    Ok(LoweredRule { changes: lower.changes, rule: Rule { exprs, userdata: user, ..Rule::default() } })
 }

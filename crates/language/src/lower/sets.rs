@@ -213,6 +213,7 @@ impl Lower<'_> {
             policy: SetPolicy::default(),
             exprs: Vec::new(),
             userdata: user,
+            unknown: Default::default(),
         };
         let _ = whole;
         let ranges = has_ranges(&literal.elements);

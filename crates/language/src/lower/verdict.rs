@@ -32,8 +32,13 @@ impl Lower<'_> {
     fn anonymous_chain(&mut self, rules: &[ast::Rule]) -> Parsed<ChainRef> {
         let id = self.new_id();
         let name: Box<str> = "__chain%d".into();
-        let chain =
-            Chain { name: name.clone(), base: None, binding: Some(id), userdata: Userdata::default() };
+        let chain = Chain {
+            name: name.clone(),
+            base: None,
+            binding: Some(id),
+            userdata: Userdata::default(),
+            unknown: Default::default(),
+        };
         let table = self.table.clone();
         self.change(Change::NewChain { table: table.clone(), chain, creation: Default::default() });
         let reference = ChainRef { name, id: Some(id) };

@@ -57,6 +57,7 @@ impl Meter {
             policy: Default::default(),
             exprs: Vec::new(),
             userdata: Userdata::default(),
+            unknown: Default::default(),
         }
     }
 }

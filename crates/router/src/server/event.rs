@@ -6,7 +6,7 @@
 
 use ironweir_engine::Engine;
 use ironweir_netlink::{Flags, Header};
-use ironweir_ruleset::netlink::{Generation, Gone, RuleMessage, Told, Unknown};
+use ironweir_ruleset::netlink::{Generation, Gone, RuleMessage, Told};
 use ironweir_ruleset::store::{Applied, ChainState, ObjectState, TableState};
 use ironweir_ruleset::{Batch, Change, Handle, Place, Rule, RuleSelector, Ruleset, Selector, TableId};
 
@@ -278,6 +278,5 @@ fn rule_gone(table: &TableState, chain: &ChainState, handle: Handle) -> Gone {
         rule: Rule::default(),
         handle,
         position: None,
-        unknown: Unknown::default(),
     })
 }

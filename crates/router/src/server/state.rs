@@ -2,7 +2,6 @@
 
 use ironweir_ruleset::netlink::{
     ChainMessage, ElementsMessage, FlowtableMessage, ObjectMessage, RuleMessage, SetMessage, TableMessage,
-    Unknown,
 };
 use ironweir_ruleset::store::{ChainState, FlowtableState, ObjectState, RuleState, SetState, TableState};
 use ironweir_ruleset::{Element, Handle};
@@ -12,13 +11,7 @@ pub(super) fn table(state: &TableState, owner: Option<u32>) -> TableMessage {
     // As nft_use_inc counts: whatever lies in the table itself.
     let uses =
         state.chain_count() + state.sets().count() + state.objects().count() + state.flowtables().count();
-    TableMessage {
-        table: state.table.clone(),
-        handle: state.handle,
-        uses: uses as u32,
-        owner,
-        unknown: Unknown::default(),
-    }
+    TableMessage { table: state.table.clone(), handle: state.handle, uses: uses as u32, owner }
 }
 
 /// A chain.
@@ -29,7 +22,6 @@ pub(super) fn chain(table: &TableState, state: &ChainState) -> ChainMessage {
         handle: state.handle,
         uses: (state.rule_count() as u32).saturating_add(state.uses()),
         counters: None,
-        unknown: Unknown::default(),
     }
 }
 
@@ -46,7 +38,6 @@ pub(super) fn rule(
         rule: state.rule.clone(),
         handle: state.handle,
         position,
-        unknown: Unknown::default(),
     }
 }
 
@@ -58,7 +49,6 @@ pub(super) fn set(table: &TableState, state: &SetState) -> SetMessage {
         handle: state.handle,
         backend: None,
         count: None,
-        unknown: Unknown::default(),
     }
 }
 
@@ -74,7 +64,6 @@ pub(super) fn object(table: &TableState, state: &ObjectState) -> ObjectMessage {
         object: state.object.clone(),
         handle: state.handle,
         uses: state.uses(),
-        unknown: Unknown::default(),
     }
 }
 
@@ -85,6 +74,5 @@ pub(super) fn flowtable(table: &TableState, state: &FlowtableState) -> Flowtable
         flowtable: state.flowtable.clone(),
         handle: state.handle,
         uses: state.uses(),
-        unknown: Unknown::default(),
     }
 }

@@ -1,6 +1,6 @@
 use ironweir_engine::Host;
 use ironweir_netlink::ctnetlink::{Flow, message as flow_message};
-use ironweir_netlink::{GenMsg, kind};
+use ironweir_netlink::{GenMsg, Writer, kind};
 use ironweir_ruleset::netlink::{Query, Scope, Told, Transaction};
 use ironweir_ruleset::{
     Chain, ChainType, Creation, Family, Hook, Place, Policy, Rule, Table, TableId, Userdata,
@@ -28,12 +28,18 @@ fn table() -> TableId {
 }
 
 fn new_table(flags: TableFlags) -> Change {
-    let table = Table { id: table(), flags, userdata: Userdata::default() };
+    let table = Table { id: table(), flags, userdata: Userdata::default(), unknown: Default::default() };
     Change::NewTable { table, creation: Creation::Add }
 }
 
 fn new_chain() -> Change {
-    let chain = Chain { name: "c".into(), base: None, binding: None, userdata: Userdata::default() };
+    let chain = Chain {
+        name: "c".into(),
+        base: None,
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewChain { table: table(), chain, creation: Creation::Add }
 }
 
@@ -207,4 +213,45 @@ fn any_bytes_are_survived() {
             world.read(world.id);
         }
     }
+}
+
+/// As Linux passes over attributes that it does not know but tells what it does, a newer client finds here what it wrote.
+#[test]
+fn what_nobody_here_knows_of_a_thing_is_told_again() {
+    let mut newer = Vec::new();
+    Writer::new(&mut newer).put(900, b"newer");
+    let mut compat = Vec::new();
+    Writer::new(&mut compat).nest(5, |compat| {
+        compat.put_u32_be(1, 6);
+        compat.put_u32_be(2, 0);
+    });
+    let mut world = world();
+    let transaction = Transaction::encode(
+        &Batch { changes: vec![new_table(TableFlags::empty()), new_chain()] },
+        10,
+        None,
+        Flags::empty(),
+    )
+    .unwrap();
+    // Each message again with the attributes behind its own.
+    let mut bytes = Vec::new();
+    for message in Messages::new(transaction.as_bytes()) {
+        let message = message.unwrap();
+        let whole = &transaction.as_bytes()[message.offset..][..message.header.len as usize];
+        let more = if message.header.subsystem() == subsystem::NFTABLES { &newer[..] } else { &[] };
+        let header = Header { len: message.header.len + more.len() as u32, ..message.header };
+        bytes.extend_from_slice(&header.encode());
+        bytes.extend_from_slice(&whole[Header::LEN..]);
+        bytes.extend_from_slice(more);
+    }
+    world.server.request(&mut world.engine, world.id, &bytes);
+    let rule = Rule { compat: Some(ironweir_ruleset::Compat { protocol: 6, flags: 0 }), ..Rule::default() };
+    let chain = ironweir_ruleset::ChainRef::new("c");
+    world.commit(vec![Change::NewRule { table: table(), chain, rule, place: Place::Last }], Flags::empty());
+    let holds =
+        |dump: &[(Header, Vec<u8>)], what: &[u8]| dump[0].1.windows(what.len()).any(|part| part == what);
+    assert!(holds(&world.ask(&Query::Table { table: table() }), &newer));
+    assert!(holds(&world.ask(&Query::Chain { table: table(), name: "c".into() }), &newer));
+    let rules = world.ask(&Query::Rules { within: Scope::all(), chain: None, reset: false });
+    assert!(holds(&rules, &compat));
 }

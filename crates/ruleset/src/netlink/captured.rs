@@ -81,7 +81,7 @@ fn comment(text: &str) -> Userdata {
 }
 
 fn table() -> Table {
-    Table { id: id(), flags: TableFlags::empty(), userdata: comment("x") }
+    Table { id: id(), flags: TableFlags::empty(), userdata: comment("x"), unknown: Default::default() }
 }
 
 fn chain() -> Chain {
@@ -93,7 +93,13 @@ fn chain() -> Chain {
         policy: Some(Policy::Drop),
         hw_offload: false,
     };
-    Chain { name: "c".into(), base: Some(base), binding: None, userdata: Userdata::default() }
+    Chain {
+        name: "c".into(),
+        base: Some(base),
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    }
 }
 
 fn set(id: u32) -> Set {
@@ -113,6 +119,7 @@ fn set(id: u32) -> Set {
         policy: Default::default(),
         exprs: vec![],
         userdata,
+        unknown: Default::default(),
     }
 }
 
@@ -158,33 +165,18 @@ fn what_the_kernel_told_is_read_as_objects() {
     let told = bytes(TOLD);
     let told: Vec<Told> =
         Messages::new(&told).map(|message| Told::decode(&message.unwrap()).unwrap()).collect();
-    let unknown = Unknown::default;
     let elements = elements(Some(3_600_000)).map(|element| {
         Told::Elements(ElementsMessage { table: id(), set: "s".into(), elements: vec![element] })
     });
     let mut expected = vec![
-        Told::Table(TableMessage {
-            table: table(),
-            handle: Handle(1),
-            uses: 2,
-            owner: None,
-            unknown: unknown(),
-        }),
-        Told::Chain(ChainMessage {
-            table: id(),
-            chain: chain(),
-            handle: Handle(1),
-            uses: 0,
-            counters: None,
-            unknown: unknown(),
-        }),
+        Told::Table(TableMessage { table: table(), handle: Handle(1), uses: 2, owner: None }),
+        Told::Chain(ChainMessage { table: id(), chain: chain(), handle: Handle(1), uses: 0, counters: None }),
         Told::Set(SetMessage {
             table: id(),
             set: set(0),
             handle: Handle(2),
             backend: Some("0xffffffff825080e0".into()),
             count: Some(1),
-            unknown: unknown(),
         }),
     ];
     expected.extend(elements);

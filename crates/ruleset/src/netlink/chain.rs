@@ -59,8 +59,6 @@ pub struct ChainMessage {
     pub uses: u32,
     /// Packets and bytes that came to its policy; counted only where the kernel was asked to.
     pub counters: Option<(u64, u64)>,
-    /// Attributes of a newer peer.
-    pub unknown: Unknown,
 }
 
 /// What the attributes say, as far as they say it.
@@ -104,6 +102,7 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, chain: &Chain) {
         writer.put_u32_be(FLAGS, flags);
     }
     put_userdata(writer, USERDATA, &chain.userdata);
+    chain.unknown.put(writer);
 }
 
 /// Puts the devices that leave a base chain. In the inet family the hook must be named with them: Linux 6.18 answers
@@ -167,7 +166,7 @@ impl ChainMessage {
         }
         writer.put_u32_be(USE, self.uses);
         put_userdata(writer, USERDATA, &chain.userdata);
-        self.unknown.put(writer);
+        self.chain.unknown.put(writer);
     }
 
     pub(super) fn read(family: Family, attributes: Attributes<'_>) -> Result<ChainMessage, DecodeError> {
@@ -179,11 +178,11 @@ impl ChainMessage {
                 base: given.base,
                 binding: (given.flags & FLAG_BINDING != 0).then_some(0),
                 userdata: given.userdata,
+                unknown: given.unknown,
             },
             handle: given.handle.unwrap_or_default(),
             uses: given.uses,
             counters: given.counters,
-            unknown: given.unknown,
         })
     }
 }
@@ -215,7 +214,7 @@ impl Given {
                 ID => given.id = Some(attribute.u32_be()?),
                 USERDATA => given.userdata = userdata(&attribute),
                 PAD => {}
-                _ => given.unknown.keep(&attribute),
+                _ => given.unknown.keep(&attribute)?,
             }
         }
         if let Some((attribute, hooked)) = hook {
@@ -234,7 +233,7 @@ impl Given {
             Some(_) => self.name.unwrap_or_else(|| "__chain%d".into()),
             None => required(self.name, NAME)?,
         };
-        Ok(Chain { name, base: self.base, binding, userdata: self.userdata })
+        Ok(Chain { name, base: self.base, binding, userdata: self.userdata, unknown: self.unknown })
     }
 
     /// Without a number or a priority, the hook names only devices: those that leave or have left.

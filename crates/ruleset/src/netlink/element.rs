@@ -204,7 +204,7 @@ fn read_more(more: &mut ElementMore, attribute: &Attribute<'_>) -> Result<(), De
         USERDATA => more.userdata = userdata(attribute),
         EXPR => more.exprs = vec![Expr::decode(attribute.nested())?],
         EXPRESSIONS => more.exprs = exprs(attribute)?,
-        _ => more.unknown.keep(attribute),
+        _ => more.unknown.keep(attribute)?,
     }
     Ok(())
 }

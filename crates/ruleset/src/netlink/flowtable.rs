@@ -40,8 +40,6 @@ pub struct FlowtableMessage {
     pub handle: Handle,
     /// How many rules refer to it.
     pub uses: u32,
-    /// Attributes of a newer peer.
-    pub unknown: Unknown,
 }
 
 /// What the attributes say, as far as they say it.
@@ -66,6 +64,7 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, flowtable: &Flow
     writer.put_str(TABLE, &table.name);
     writer.put_str(NAME, &flowtable.name);
     put_definition(writer, flowtable);
+    flowtable.unknown.put(writer);
 }
 
 /// Puts the devices that leave a flowtable.
@@ -99,7 +98,7 @@ impl FlowtableMessage {
         writer.put_u64_be(HANDLE, self.handle.0);
         put_definition(writer, &self.flowtable);
         writer.put_u32_be(USE, self.uses);
-        self.unknown.put(writer);
+        self.flowtable.unknown.put(writer);
     }
 
     pub(super) fn read(family: Family, attributes: Attributes<'_>) -> Result<FlowtableMessage, DecodeError> {
@@ -108,7 +107,6 @@ impl FlowtableMessage {
             table: TableId { family, name: required(given.table.take(), TABLE)? },
             handle: given.handle.unwrap_or_default(),
             uses: given.uses,
-            unknown: std::mem::take(&mut given.unknown),
             flowtable: given.flowtable()?,
         })
     }
@@ -127,7 +125,7 @@ impl Given {
                 HANDLE => given.handle = Some(handle(&attribute)?),
                 FLAGS => given.flags = attribute.u32_be()?,
                 PAD => {}
-                _ => given.unknown.keep(&attribute),
+                _ => given.unknown.keep(&attribute)?,
             }
         }
         Ok(given)
@@ -142,6 +140,7 @@ impl Given {
             devices: self.devices,
             hw_offload: self.flags & FLAG_HW_OFFLOAD != 0,
             counter: self.flags & FLAG_COUNTER != 0,
+            unknown: self.unknown,
         })
     }
 

@@ -63,8 +63,6 @@ pub struct ObjectMessage {
     pub handle: Handle,
     /// How many rules and elements refer to it.
     pub uses: u32,
-    /// Attributes of a newer peer.
-    pub unknown: Unknown,
 }
 
 /// What the attributes say, as far as they say it.
@@ -82,6 +80,11 @@ pub(super) struct Given<'a> {
 
 /// Puts what a request says of a new object.
 pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, object: &Object) {
+    put_definition(writer, table, object);
+    object.unknown.put(writer);
+}
+
+fn put_definition(writer: &mut Writer<'_>, table: &TableId, object: &Object) {
     writer.put_str(TABLE, &table.name);
     writer.put_str(NAME, &object.name);
     writer.put_u32_be(TYPE, object.object_type() as u32);
@@ -131,10 +134,10 @@ fn put_data(writer: &mut Writer<'_>, kind: &ObjectKind) {
 
 impl ObjectMessage {
     pub(super) fn put(&self, writer: &mut Writer<'_>) {
-        put_new(writer, &self.table, &self.object);
+        put_definition(writer, &self.table, &self.object);
         writer.put_u32_be(USE, self.uses);
         writer.put_u64_be(HANDLE, self.handle.0);
-        self.unknown.put(writer);
+        self.object.unknown.put(writer);
     }
 
     pub(super) fn read(family: Family, attributes: Attributes<'_>) -> Result<ObjectMessage, DecodeError> {
@@ -143,7 +146,6 @@ impl ObjectMessage {
             table: TableId { family, name: required(given.table.take(), TABLE)? },
             handle: given.handle.unwrap_or_default(),
             uses: given.uses,
-            unknown: std::mem::take(&mut given.unknown),
             object: given.object()?,
         })
     }
@@ -166,7 +168,7 @@ impl<'a> Given<'a> {
                 HANDLE => given.handle = Some(handle(&attribute)?),
                 USERDATA => given.userdata = userdata(&attribute),
                 PAD => {}
-                _ => given.unknown.keep(&attribute),
+                _ => given.unknown.keep(&attribute)?,
             }
         }
         Ok(given)
@@ -180,6 +182,7 @@ impl<'a> Given<'a> {
             name: required(self.name, NAME)?,
             kind: read_data(kind, &data)?,
             userdata: self.userdata,
+            unknown: self.unknown,
         })
     }
 }

@@ -231,7 +231,13 @@ mod tests {
     }
 
     fn chain(name: &str) -> Change {
-        let chain = Chain { name: name.into(), base: None, binding: None, userdata: Default::default() };
+        let chain = Chain {
+            name: name.into(),
+            base: None,
+            binding: None,
+            userdata: Default::default(),
+            unknown: Default::default(),
+        };
         Change::NewChain { table: table(), chain, creation: Creation::Add }
     }
 
@@ -275,6 +281,7 @@ mod tests {
             policy: Default::default(),
             exprs: Vec::new(),
             userdata: Default::default(),
+            unknown: Default::default(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Rules in messages.
 
 use ironweir_expr::netlink::{exprs, is_template, put_exprs};
-use ironweir_netlink::{Attributes, DecodeError, EncodeError, Flags, Writer};
+use ironweir_netlink::{Attribute, Attributes, DecodeError, EncodeError, Flags, Writer};
 
-use super::{Unknown, handle, name, put_userdata, required, userdata};
-use crate::{ChainRef, Family, Handle, Place, Rule, RuleSelector, TableId};
+use super::{handle, name, put_userdata, required, userdata};
+use crate::{ChainRef, Compat, Family, Handle, Place, Rule, RuleSelector, TableId};
 
 /// `NFTA_RULE_TABLE`.
 pub(super) const TABLE: u16 = 1;
@@ -14,7 +14,7 @@ pub(super) const CHAIN: u16 = 2;
 pub(super) const HANDLE: u16 = 3;
 /// `NFTA_RULE_EXPRESSIONS`.
 pub(super) const EXPRESSIONS: u16 = 4;
-/// `NFTA_RULE_COMPAT`: protocol that xtables matches are told; the kernel does not tell it again.
+/// `NFTA_RULE_COMPAT`.
 const COMPAT: u16 = 5;
 /// `NFTA_RULE_POSITION`.
 const POSITION: u16 = 6;
@@ -29,6 +29,11 @@ const POSITION_ID: u16 = 10;
 /// `NFTA_RULE_CHAIN_ID`.
 const CHAIN_ID: u16 = 11;
 
+/// `NFTA_RULE_COMPAT_PROTO`.
+const COMPAT_PROTO: u16 = 1;
+/// `NFTA_RULE_COMPAT_FLAGS`.
+const COMPAT_FLAGS: u16 = 2;
+
 /// What a message tells of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleMessage {
@@ -42,8 +47,6 @@ pub struct RuleMessage {
     pub handle: Handle,
     /// The rule before it in its chain (`NFTA_RULE_POSITION`).
     pub position: Option<Handle>,
-    /// Attributes of a newer peer.
-    pub unknown: Unknown,
 }
 
 /// What the attributes say, as far as they say it.
@@ -57,7 +60,6 @@ pub(super) struct Given {
     pub(super) id: Option<u32>,
     pub(super) position_id: Option<u32>,
     pub(super) rule: Rule,
-    unknown: Unknown,
 }
 
 /// The number by which others of a batch refer to the rule that a change makes (`NFTA_RULE_ID`): 0 would be none.
@@ -101,8 +103,10 @@ pub(super) fn put_new(
         }
     }
     put_exprs(writer, EXPRESSIONS, &rule.exprs);
+    put_compat(writer, rule.compat.or_else(|| Compat::of(&rule.exprs)));
     put_userdata(writer, USERDATA, &rule.userdata);
     writer.put_u32_be(ID, id_of(change));
+    rule.unknown.put(writer);
 }
 
 /// Puts which rule shall go.
@@ -122,8 +126,9 @@ impl RuleMessage {
             writer.put_u64_be(POSITION, position.0);
         }
         put_exprs(writer, EXPRESSIONS, &self.rule.exprs);
+        put_compat(writer, self.rule.compat);
         put_userdata(writer, USERDATA, &self.rule.userdata);
-        self.unknown.put(writer);
+        self.rule.unknown.put(writer);
     }
 
     pub(super) fn read(family: Family, attributes: Attributes<'_>) -> Result<RuleMessage, DecodeError> {
@@ -134,9 +139,22 @@ impl RuleMessage {
             rule: given.rule,
             handle: given.handle.unwrap_or_default(),
             position: given.position,
-            unknown: given.unknown,
         })
     }
+}
+
+fn put_compat(writer: &mut Writer<'_>, compat: Option<Compat>) {
+    if let Some(compat) = compat {
+        writer.nest(COMPAT, |writer| {
+            writer.put_u32_be(COMPAT_PROTO, compat.protocol);
+            writer.put_u32_be(COMPAT_FLAGS, compat.flags);
+        });
+    }
+}
+
+fn compat(attribute: &Attribute<'_>) -> Result<Compat, DecodeError> {
+    let number = |kind| attribute.nested().require(kind)?.u32_be();
+    Ok(Compat { protocol: number(COMPAT_PROTO)?, flags: number(COMPAT_FLAGS)? })
 }
 
 impl Given {
@@ -154,8 +172,9 @@ impl Given {
                 POSITION_ID => given.position_id = Some(attribute.u32_be()?),
                 EXPRESSIONS => given.rule.exprs = exprs(&attribute)?,
                 USERDATA => given.rule.userdata = userdata(&attribute),
-                COMPAT | PAD => {}
-                _ => given.unknown.keep(&attribute),
+                COMPAT => given.rule.compat = Some(compat(&attribute)?),
+                PAD => {}
+                _ => given.rule.unknown.keep(&attribute)?,
             }
         }
         Ok(given)

@@ -74,8 +74,6 @@ pub struct SetMessage {
     pub backend: Option<Box<str>>,
     /// How many elements it has, both ends of an interval counted where they are two (`NFTA_SET_COUNT`).
     pub count: Option<u32>,
-    /// Attributes of a newer peer.
-    pub unknown: Unknown,
 }
 
 /// What the attributes say, as far as they say it.
@@ -112,6 +110,7 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &TableId, set: &Set) {
         put_description(writer, set);
     }
     writer.put_u32_be(ID, set.id);
+    set.unknown.put(writer);
 }
 
 /// Puts a single expression as a nest, several as a list of nests: the kernel takes the list only for a set with
@@ -185,7 +184,7 @@ impl SetMessage {
         if let Some(count) = self.count {
             writer.put_u32_be(COUNT, count);
         }
-        self.unknown.put(writer);
+        self.set.unknown.put(writer);
     }
 
     pub(super) fn read(family: Family, attributes: Attributes<'_>) -> Result<SetMessage, DecodeError> {
@@ -195,7 +194,6 @@ impl SetMessage {
             handle: given.handle.unwrap_or_default(),
             backend: given.backend.take(),
             count: given.count,
-            unknown: std::mem::take(&mut given.unknown),
             set: given.set()?,
         })
     }
@@ -232,6 +230,7 @@ impl Given {
             policy: self.policy,
             exprs: self.exprs,
             userdata: self.userdata,
+            unknown: self.unknown,
         })
     }
 
@@ -271,7 +270,7 @@ impl Given {
             TYPE => self.backend = Some(name(attribute)?),
             COUNT => self.count = Some(attribute.u32_be()?),
             PAD => {}
-            _ => self.unknown.keep(attribute),
+            _ => self.unknown.keep(attribute)?,
         }
         Ok(())
     }

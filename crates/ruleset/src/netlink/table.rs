@@ -2,7 +2,7 @@
 
 use ironweir_netlink::{Attributes, DecodeError, Writer};
 
-use super::{Unknown, handle, name, put_userdata, required, userdata};
+use super::{handle, name, put_userdata, required, userdata};
 use crate::{Family, Handle, Table, TableFlags, TableId, Userdata};
 
 /// `NFTA_TABLE_NAME`.
@@ -31,8 +31,6 @@ pub struct TableMessage {
     pub uses: u32,
     /// Netlink port of the program that owns it (`NFTA_TABLE_OWNER`).
     pub owner: Option<u32>,
-    /// Attributes of a newer peer.
-    pub unknown: Unknown,
 }
 
 /// Puts what a request says of a new table. The flags are always there: without them, the kernel leaves those of a table
@@ -41,6 +39,7 @@ pub(super) fn put_new(writer: &mut Writer<'_>, table: &Table) {
     writer.put_str(NAME, &table.id.name);
     writer.put_u32_be(FLAGS, table.flags.bits());
     put_userdata(writer, USERDATA, &table.userdata);
+    table.unknown.put(writer);
 }
 
 impl TableMessage {
@@ -53,7 +52,7 @@ impl TableMessage {
             writer.put_u32_be(OWNER, owner);
         }
         put_userdata(writer, USERDATA, &self.table.userdata);
-        self.unknown.put(writer);
+        self.table.unknown.put(writer);
     }
 
     pub(super) fn read(family: Family, attributes: Attributes<'_>) -> Result<TableMessage, DecodeError> {
@@ -63,11 +62,11 @@ impl TableMessage {
                 id: TableId::new(family, ""),
                 flags: TableFlags::empty(),
                 userdata: Userdata::default(),
+                unknown: Default::default(),
             },
             handle: Handle::default(),
             uses: 0,
             owner: None,
-            unknown: Unknown::default(),
         };
         for attribute in attributes {
             let attribute = attribute?;
@@ -79,7 +78,7 @@ impl TableMessage {
                 USERDATA => message.table.userdata = userdata(&attribute),
                 OWNER => message.owner = Some(attribute.u32_be()?),
                 PAD => {}
-                _ => message.unknown.keep(&attribute),
+                _ => message.table.unknown.keep(&attribute)?,
             }
         }
         message.table.id.name = required(id, NAME)?;

@@ -15,7 +15,7 @@ fn id() -> TableId {
 fn rule(exprs: Vec<Expr>) -> Rule {
     let mut userdata = Userdata::default();
     assert!(userdata.push_str(0, "why"));
-    Rule { exprs, userdata }
+    Rule { exprs, userdata, ..Rule::default() }
 }
 
 fn verdict(verdict: Verdict) -> Expr {
@@ -48,6 +48,7 @@ fn set(name: &str, flags: SetFlags, data: Option<SetData>) -> Set {
         policy: SetPolicy::Memory,
         exprs: vec![counter(), counter()],
         userdata: Userdata::from_bytes(vec![1, 2, 3]),
+        unknown: Default::default(),
     }
 }
 
@@ -102,7 +103,7 @@ fn elements() -> Vec<Element> {
         expiration: Some(2),
         exprs: vec![counter()],
         userdata: Userdata::from_bytes(vec![0, 1, 0]),
-        unknown: Unknown::default(),
+        unknown: Default::default(),
     };
     let mut object = Element::new(Value::from([1]));
     object.more_mut().data = Some(ElementData::Object("o".into()));
@@ -111,13 +112,29 @@ fn elements() -> Vec<Element> {
     vec![full, object, data, Element::interval_end(Value::from([9, 9])), Element::new(Value::from([7; 64]))]
 }
 
+/// Attributes that nobody knows.
+fn newer() -> Unknown {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.nest(500, |writer| writer.put_str(1, "newer"));
+    writer.put(501, &[1, 2, 3]);
+    let mut unknown = Unknown::default();
+    Attributes::new(&bytes).flatten().for_each(|attribute| unknown.keep(&attribute).unwrap());
+    assert_eq!(unknown.as_bytes(), bytes);
+    unknown
+}
+
 fn changes() -> Vec<Change> {
     let name = || Selector::Name("x".into());
     let handle = || Selector::Handle(Handle(77));
     let new_rule = |chain, place| Change::NewRule {
         table: id(),
         chain,
-        rule: rule(vec![counter(), verdict(Verdict::Accept)]),
+        rule: Rule {
+            compat: Some(Compat { protocol: 17, flags: 0 }),
+            unknown: newer(),
+            ..rule(vec![counter(), verdict(Verdict::Accept)])
+        },
         place,
     };
     let anonymous = ChainRef { name: "__chain%d".into(), id: Some(5) };
@@ -126,6 +143,7 @@ fn changes() -> Vec<Change> {
         base,
         binding,
         userdata: Userdata::from_bytes(vec![0, 2, 65, 0]),
+        unknown: newer(),
     };
     let flowtable = |hook, devices: &[&str]| Flowtable {
         name: "f".into(),
@@ -134,6 +152,7 @@ fn changes() -> Vec<Change> {
         devices: devices.iter().map(|device| (*device).into()).collect(),
         hw_offload: hook.is_some(),
         counter: true,
+        unknown: newer(),
     };
     let mut changes = vec![
         Change::NewTable {
@@ -141,6 +160,7 @@ fn changes() -> Vec<Change> {
                 id: id(),
                 flags: TableFlags::OWNER | TableFlags::PERSIST,
                 userdata: Userdata::from_bytes(vec![0, 2, 65, 0]),
+                unknown: newer(),
             },
             creation: Creation::Create,
         },
@@ -220,7 +240,7 @@ fn changes() -> Vec<Change> {
     ];
     changes.extend(objects().into_iter().map(|kind| Change::NewObject {
         table: id(),
-        object: Object { name: "o".into(), kind, userdata: Userdata::default() },
+        object: Object { name: "o".into(), kind, userdata: Userdata::default(), unknown: newer() },
         creation: Creation::Add,
     }));
     changes
@@ -321,25 +341,26 @@ fn an_offset_leads_to_the_element_or_expression_at_fault() {
 
 #[test]
 fn what_is_told_comes_back() {
-    let unknown = {
-        let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes);
-        writer.nest(500, |writer| writer.put_str(1, "newer"));
-        writer.put(501, &[1, 2, 3]);
-        let mut unknown = Unknown::default();
-        Attributes::new(&bytes).flatten().for_each(|attribute| unknown.keep(&attribute));
-        assert_eq!(unknown.as_bytes(), bytes);
-        unknown
-    };
+    let unknown = newer();
     let handle = Handle(12);
-    let chain = |base| Chain { name: "c".into(), base, binding: None, userdata: Userdata::default() };
+    let chain = |base| Chain {
+        name: "c".into(),
+        base,
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: unknown.clone(),
+    };
     let mut told = vec![
         Told::Table(TableMessage {
-            table: Table { id: id(), flags: TableFlags::DORMANT, userdata: Userdata::default() },
+            table: Table {
+                id: id(),
+                flags: TableFlags::DORMANT,
+                userdata: Userdata::default(),
+                unknown: unknown.clone(),
+            },
             handle,
             uses: 3,
             owner: Some(5),
-            unknown: unknown.clone(),
         }),
         Told::Chain(ChainMessage {
             table: id(),
@@ -347,7 +368,6 @@ fn what_is_told_comes_back() {
             handle,
             uses: 1,
             counters: Some((1, 2)),
-            unknown: unknown.clone(),
         }),
         Told::Chain(ChainMessage {
             table: id(),
@@ -355,23 +375,28 @@ fn what_is_told_comes_back() {
             handle,
             uses: 1,
             counters: None,
-            unknown: unknown.clone(),
         }),
         Told::Rule(RuleMessage {
             table: id(),
             chain: "c".into(),
-            rule: rule(vec![counter()]),
+            rule: Rule {
+                compat: Some(Compat { protocol: 6, flags: Compat::INVERTED }),
+                unknown: unknown.clone(),
+                ..rule(vec![counter()])
+            },
             handle,
             position: Some(Handle(11)),
-            unknown: unknown.clone(),
         }),
         Told::Set(SetMessage {
             table: id(),
-            set: Set { id: 0, ..set("s", SetFlags::TIMEOUT | SetFlags::CONCAT, None) },
+            set: Set {
+                id: 0,
+                unknown: unknown.clone(),
+                ..set("s", SetFlags::TIMEOUT | SetFlags::CONCAT, None)
+            },
             handle,
             backend: Some("nft_set_rhash_type".into()),
             count: Some(4),
-            unknown: unknown.clone(),
         }),
         Told::Elements(ElementsMessage { table: id(), set: "s".into(), elements: elements() }),
         Told::Flowtable(FlowtableMessage {
@@ -383,10 +408,10 @@ fn what_is_told_comes_back() {
                 devices: vec!["lo".into()],
                 hw_offload: false,
                 counter: true,
+                unknown: unknown.clone(),
             },
             handle,
             uses: 1,
-            unknown: unknown.clone(),
         }),
         Told::Generation(Generation { id: 5, pid: Some(7), process: Some("nft".into()) }),
         Told::Trace(Box::new(Trace {
@@ -420,10 +445,14 @@ fn what_is_told_comes_back() {
     told.extend(objects().into_iter().map(|kind| {
         Told::Object(ObjectMessage {
             table: id(),
-            object: Object { name: "o".into(), kind, userdata: Userdata::default() },
+            object: Object {
+                name: "o".into(),
+                kind,
+                userdata: Userdata::default(),
+                unknown: unknown.clone(),
+            },
             handle,
             uses: 2,
-            unknown: unknown.clone(),
         })
     }));
     let mut buffer = Vec::new();
@@ -555,4 +584,27 @@ proptest::proptest! {
             let _ = Requests::new().decode(&message, 0);
         }
     }
+}
+
+#[test]
+fn what_is_not_known_is_left_out_where_it_is_refused() {
+    let batch = Batch { changes: changes() };
+    let known = batch.without_unknown().unwrap();
+    assert_eq!(known.without_unknown(), None);
+    assert_eq!(known.changes.len(), batch.changes.len());
+    assert_ne!(known, batch);
+}
+
+#[test]
+fn of_what_is_not_known_64_kib_are_kept() {
+    let bytes = [0; 40_000];
+    let mut buffer = Vec::new();
+    let mut writer = Writer::new(&mut buffer);
+    writer.put(super::rule::TABLE, b"t\0");
+    writer.put(900, &bytes);
+    let read =
+        |buffer: &[u8]| super::rule::Given::read(Attributes::new(buffer)).map(|given| given.rule.unknown);
+    assert_eq!(read(&buffer).unwrap().as_bytes().len(), 40_004);
+    Writer::new(&mut buffer).put(901, &bytes);
+    assert!(matches!(read(&buffer), Err(DecodeError::Length { kind: 901, len: 40_000, .. })));
 }

@@ -229,7 +229,7 @@ impl Trace {
                     trace.connection.get_or_insert_default().take(&attribute)?;
                 }
                 PAD => {}
-                _ => trace.unknown.keep(&attribute),
+                _ => trace.unknown.keep(&attribute)?,
             }
         }
         trace.table.name = required(table, TABLE)?;

@@ -17,7 +17,7 @@ impl Mirror {
         if self.ruleset.table(id).is_none() {
             let handle = Handle(u64::MAX - self.ruleset.tables.len() as u64);
             let (flags, userdata) = Default::default();
-            self.table(handle, Table { id: id.clone(), flags, userdata }, None);
+            self.table(handle, Table { id: id.clone(), flags, userdata, unknown: Default::default() }, None);
         }
     }
 
@@ -180,20 +180,24 @@ mod tests {
     }
 
     fn table() -> Told {
-        let table = Table { id: id(), flags: Default::default(), userdata: Default::default() };
-        Told::Table(TableMessage {
-            table,
-            handle: Handle(1),
-            uses: 0,
-            owner: None,
+        let table = Table {
+            id: id(),
+            flags: Default::default(),
+            userdata: Default::default(),
             unknown: Default::default(),
-        })
+        };
+        Told::Table(TableMessage { table, handle: Handle(1), uses: 0, owner: None })
     }
 
     fn chain(name: &str) -> Told {
-        let chain = Chain { name: name.into(), base: None, binding: None, userdata: Default::default() };
-        let (handle, unknown) = (Handle(2), Default::default());
-        Told::Chain(ChainMessage { table: id(), chain, handle, uses: 0, counters: None, unknown })
+        let chain = Chain {
+            name: name.into(),
+            base: None,
+            binding: None,
+            userdata: Default::default(),
+            unknown: Default::default(),
+        };
+        Told::Chain(ChainMessage { table: id(), chain, handle: Handle(2), uses: 0, counters: None })
     }
 
     fn rule(chain: &str, handle: u64) -> RuleMessage {
@@ -203,7 +207,6 @@ mod tests {
             rule: Rule::default(),
             handle: Handle(handle),
             position: None,
-            unknown: Default::default(),
         }
     }
 

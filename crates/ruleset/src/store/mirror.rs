@@ -238,7 +238,12 @@ mod tests {
 
     fn mirror_with(flags: SetFlags) -> Mirror {
         let mut mirror = Mirror::new(0);
-        let table = Table { id: id(), flags: Default::default(), userdata: Default::default() };
+        let table = Table {
+            id: id(),
+            flags: Default::default(),
+            userdata: Default::default(),
+            unknown: Default::default(),
+        };
         mirror.table(Handle(4), table, None);
         let set = Set {
             name: "s".into(),
@@ -254,6 +259,7 @@ mod tests {
             policy: Default::default(),
             exprs: Vec::new(),
             userdata: Default::default(),
+            unknown: Default::default(),
         };
         mirror.set(&id(), Handle(9), set, None);
         mirror
@@ -295,8 +301,13 @@ mod tests {
         let other = TableId::new(Family::Ip6, "t");
         mirror.elements(&other, "s", vec![Element::new(key(1))], Instant::from_nanos(0));
         mirror.rule(&id(), "no", Handle(10), Rule::default());
-        let chain =
-            |name: &str| Chain { name: name.into(), base: None, binding: None, userdata: Default::default() };
+        let chain = |name: &str| Chain {
+            name: name.into(),
+            base: None,
+            binding: None,
+            userdata: Default::default(),
+            unknown: Default::default(),
+        };
         mirror.chain(&id(), Handle(11), chain("c"), None);
         mirror.chain(&id(), Handle(12), chain("c"), None);
         assert_eq!(mirror.ruleset().table(&id()).map(TableState::chain_count), Some(1));

@@ -68,7 +68,12 @@ pub(super) fn take(host: &Host, names: &[String]) -> Result<Taken, TakeError> {
 /// A chain that drops whatever comes in.
 fn closed(names: &[String]) -> Batch {
     let id = TableId::new(Family::Netdev, format!("weir-{}", std::process::id()));
-    let table = Table { id: id.clone(), flags: TableFlags::OWNER, userdata: Userdata::default() };
+    let table = Table {
+        id: id.clone(),
+        flags: TableFlags::OWNER,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     let base = BaseChain {
         kind: ChainType::Filter,
         hook: Hook::Ingress,
@@ -78,8 +83,13 @@ fn closed(names: &[String]) -> Batch {
         policy: Some(Policy::Drop),
         hw_offload: false,
     };
-    let chain =
-        Chain { name: "taken".into(), base: Some(base), binding: None, userdata: Userdata::default() };
+    let chain = Chain {
+        name: "taken".into(),
+        base: Some(base),
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Batch {
         changes: vec![
             Change::NewTable { table, creation: Creation::Create },

@@ -258,3 +258,66 @@ fn what_packets_added_to_a_set_stays() {
         assert!(after.contains(kept), "{kept}: {after}");
     }
 }
+
+/// Rules of iptables with matches that the kernel refuses unless it is told the protocol, which it does not tell again.
+#[test]
+fn rules_of_iptables_come_back_byte_for_byte() {
+    let Some(ns) = Namespace::new() else { return };
+    let rules: [&[&str]; 7] = [
+        &["-A", "INPUT", "-p", "tcp", "-m", "multiport", "--dports", "22,80", "-j", "ACCEPT"],
+        &["-A", "INPUT", "!", "-p", "udp", "-m", "comment", "--comment", "not udp", "-j", "DROP"],
+        &["-A", "INPUT", "-p", "tcp", "-m", "tcp", "--tcp-option", "8", "-j", "RETURN"],
+        &["-A", "INPUT", "-p", "icmp", "-m", "icmp", "--icmp-type", "8", "-m", "ttl", "--ttl-eq", "3"],
+        &["-A", "OUTPUT", "-p", "tcp", "--dport", "25", "-j", "REJECT", "--reject-with", "tcp-reset"],
+        &[
+            "-A",
+            "OUTPUT",
+            "-m",
+            "conntrack",
+            "--ctstate",
+            "NEW",
+            "-m",
+            "limit",
+            "--limit",
+            "5/min",
+            "-j",
+            "LOG",
+        ],
+        &["-A", "OUTPUT", "-s", "192.0.2.0/24", "-p", "udp", "-m", "udp", "--sport", "53", "-j", "ACCEPT"],
+    ];
+    let mut loaded = 0;
+    for rule in rules {
+        // What a kernel was built without is not there.
+        loaded +=
+            usize::from(ns.command("iptables-nft", rule).output().is_ok_and(|out| out.status.success()));
+    }
+    if loaded == 0 {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must not skip");
+        eprintln!("SKIPPED: no iptables-nft");
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules.py");
+    let told = || ns.run("python3", &[script]);
+    let (before, saved) = (told(), ns.run("iptables-nft-save", &[]));
+    assert_eq!(before.lines().count(), loaded);
+    assert!(before.contains("6d61746368"), "no xtables match: {before}");
+    let new = ns.file(
+        "new.nft",
+        "table ip filter { chain INPUT { type filter hook input priority 0; tcp dport 22 accept; }; }",
+    );
+    let mut apply = ns.apply(&[&new, "--yes", "--confirm", "60s"]).spawn().expect("weir runs");
+    let gone = || !ns.run("python3", &[script]).contains("6d61746368");
+    let begun = std::time::Instant::now();
+    while !gone() {
+        assert!(begun.elapsed().as_secs() < 60, "it is applied in time");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let (code, _, said) = ns.applied(&["rollback"]);
+    assert_eq!(code, 0, "{said}");
+    apply.wait().expect("it ends");
+    assert_eq!(told(), before);
+    let rules_of = |saved: &str| {
+        saved.lines().filter(|line| !line.starts_with('#')).map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(rules_of(&ns.run("iptables-nft-save", &[])), rules_of(&saved));
+}

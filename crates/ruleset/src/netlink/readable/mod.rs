@@ -189,14 +189,14 @@ mod tests {
         let table = TableId::new(Family::Ip, "filter");
         let exprs = vec![Expr::MetaGet(meta::Get { key: meta::Key::L4proto, destination: Register::R1 })];
         let (flags, userdata) = Default::default();
-        let made = Table { id: table.clone(), flags, userdata };
+        let made = Table { id: table.clone(), flags, userdata, unknown: Default::default() };
         Batch {
             changes: vec![
                 Change::NewTable { table: made, creation: Creation::Add },
                 Change::NewRule {
                     table,
                     chain: ChainRef::new("input"),
-                    rule: Rule { exprs, userdata: Userdata::default() },
+                    rule: Rule { exprs, userdata: Userdata::default(), ..Rule::default() },
                     place: Place::Last,
                 },
             ],

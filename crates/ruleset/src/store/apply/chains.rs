@@ -166,6 +166,7 @@ impl Transaction<'_> {
             }
             (_, None) => {}
         }
+        chain.unknown.update(&wanted.unknown);
         if chain != state.chain {
             self.replace_attributes(slot, chain_slot, chain);
         }

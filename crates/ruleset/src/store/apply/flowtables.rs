@@ -76,6 +76,7 @@ impl Transaction<'_> {
             return Err(differs("its flags are others"));
         }
         let (old, handle) = (state.flowtable.clone(), state.handle);
+        state.flowtable.unknown.update(&wanted.unknown);
         for device in &wanted.devices {
             if !state.flowtable.devices.contains(device) {
                 state.flowtable.devices.push(device.clone());

@@ -15,7 +15,12 @@ fn id() -> TableId {
 }
 
 fn table() -> Change {
-    let table = Table { id: id(), flags: TableFlags::empty(), userdata: Userdata::default() };
+    let table = Table {
+        id: id(),
+        flags: TableFlags::empty(),
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewTable { table, creation: Creation::Add }
 }
 
@@ -28,7 +33,13 @@ fn chain(name: &str, base: Option<(ChainType, Hook, i32)>) -> Change {
         policy: None,
         hw_offload: false,
     });
-    let chain = Chain { name: name.into(), base, binding: None, userdata: Userdata::default() };
+    let chain = Chain {
+        name: name.into(),
+        base,
+        binding: None,
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     Change::NewChain { table: id(), chain, creation: Creation::Add }
 }
 
@@ -36,7 +47,7 @@ fn rule(chain: &str, exprs: Vec<Expr>) -> Change {
     Change::NewRule {
         table: id(),
         chain: ChainRef::new(chain),
-        rule: Rule { exprs, userdata: Userdata::default() },
+        rule: Rule { exprs, userdata: Userdata::default(), ..Rule::default() },
         place: Place::Last,
     }
 }
@@ -60,6 +71,7 @@ fn set(name: &str, number: u32, flags: SetFlags, data: Option<SetData>) -> Chang
         policy: SetPolicy::Performance,
         exprs: vec![],
         userdata: Userdata::default(),
+        unknown: Default::default(),
     };
     Change::NewSet { table: id(), set, creation: Creation::Add }
 }
@@ -86,6 +98,7 @@ fn counter(name: &str) -> Change {
         name: name.into(),
         kind: ObjectKind::Counter(Counter::default()),
         userdata: Userdata::default(),
+        unknown: Default::default(),
     };
     Change::NewObject { table: id(), object, creation: Creation::Add }
 }
@@ -217,8 +230,13 @@ fn loops_and_chains_too_deep_are_refused_and_blamed_on_the_last_jump() {
 fn anonymous_sets_and_chains_go_with_their_rule() {
     let mut ruleset = Ruleset::default();
     let filter = Some((ChainType::Filter, Hook::Input, 0));
-    let anonymous =
-        Chain { name: "__chain%d".into(), base: None, binding: Some(7), userdata: Userdata::default() };
+    let anonymous = Chain {
+        name: "__chain%d".into(),
+        base: None,
+        binding: Some(7),
+        userdata: Userdata::default(),
+        unknown: Default::default(),
+    };
     let inner = ChainRef { name: "__chain%d".into(), id: Some(7) };
     let to_inner = Expr::Immediate(Immediate::Verdict(Verdict::Jump(inner.clone())));
     let changes = vec![

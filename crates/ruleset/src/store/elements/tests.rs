@@ -20,6 +20,7 @@ fn definition(flags: SetFlags, fields: Vec<u32>, key_len: u32) -> Set {
         policy: SetPolicy::Performance,
         exprs: vec![],
         userdata: Userdata::default(),
+        unknown: Default::default(),
     }
 }
 
