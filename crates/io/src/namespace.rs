@@ -80,6 +80,20 @@ pub fn stay_on_this_processor() -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
+/// Puts this thread on one of the processors it may run on, counted from 0 and round again.
+///
+/// # Errors
+/// Those of `sched_setaffinity`.
+pub fn stay_on_processor(number: usize) -> io::Result<()> {
+    let may = rustix::thread::sched_getaffinity(None)?;
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| may.is_set(*cpu)).collect();
+    let mut set = CpuSet::new();
+    if let Some(cpu) = all.get(number % all.len().max(1)) {
+        set.set(*cpu);
+    }
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ Usage: weir COMMAND ...
   weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
   weir conntrack ...             conntrack's command line; also when called as conntrack
   weir difftest RULES HOST CAPTURE...  the same packets through the kernel and the engine, compared
+  weir difftest generate         rules and packets by chance through both
   weir man DIRECTORY             writes the manual pages there
   weir completions SHELL [NAME]  completions of weir, nft or conntrack for bash, zsh, fish ...
 

@@ -39,6 +39,14 @@ impl<'r> Duel<'r> {
     pub fn new(rig: &'r mut Rig, host: &Host, names: &Names, rules: &str) -> Result<Duel<'r>, RigError> {
         rig.clear()?;
         rig.load(rules, names)?;
+        Duel::beside(rig, host, names, rules)
+    }
+
+    /// The same where the kernel has just been given these rules.
+    ///
+    /// # Errors
+    /// If the engine refuses them.
+    pub fn beside(rig: &'r mut Rig, host: &Host, names: &Names, rules: &str) -> Result<Duel<'r>, RigError> {
         let mirror = Mirror::new(host, names, rules, machine::now()).map_err(RigError::Engine)?;
         Ok(Duel { rig, mirror, host: host.clone(), names: names.clone(), left: Vec::new(), drawn: false })
     }

@@ -24,6 +24,9 @@ use crate::cli::{complain, print};
 
 /// Runs the command line. The exit code is 0 without a difference, 2 with one, 1 if nothing could be compared.
 pub fn main(arguments: &[OsString]) -> ExitCode {
+    if arguments.first().is_some_and(|first| first == "generate") {
+        return generate::main(arguments.get(1..).unwrap_or_default());
+    }
     let options = match options::parse(arguments) {
         Ok(options) => options,
         Err(error) if error.use_stderr() => {

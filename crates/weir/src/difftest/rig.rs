@@ -64,7 +64,8 @@ pub enum RigError {
 }
 
 impl RigError {
-    fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RigError {
+    /// What was tried when the system refused.
+    pub(crate) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RigError {
         let what = what.into();
         move |error| RigError::System { what, error }
     }
@@ -129,7 +130,9 @@ const BELL: [u8; 15] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 0];
 const BELL_INDEX: u32 = 60_000;
 
 /// Switches of the router, before its interfaces are made.
-const SWITCHES: [(&str, &str); 20] = [
+const SWITCHES: [(&str, &str); 21] = [
+    // No datagram grows too old while a slow machine compares.
+    ("ipv4/ipfrag_time", "3600"),
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/conf/all/send_redirects", "0"),
@@ -312,6 +315,14 @@ impl Rig {
             *self = Rig::new(&self.host, self.arp)?;
             return Ok(());
         }
+        self.empty()
+    }
+
+    /// Takes rules and connections away, and leaves fragments: others may come that do not belong to them.
+    ///
+    /// # Errors
+    /// [`RigError::Rules`].
+    pub fn empty(&mut self) -> Result<(), RigError> {
         self.unload()?;
         self.flush()
     }

@@ -84,7 +84,12 @@ fn weir() -> Command {
         .subcommand(conntrack::command())
         .subcommand(apply::Options::command().name("apply"))
         .subcommand(replay::Options::command().name("replay"))
-        .subcommand(difftest::options::Options::command().name("difftest"))
+        .subcommand(
+            difftest::options::Options::command()
+                .name("difftest")
+                .subcommand_negates_reqs(true)
+                .subcommand(difftest::generate::options::Options::command().name("generate")),
+        )
         .subcommand(ManOptions::command().name("man"))
         .subcommand(CompletionOptions::command().name("completions"))
 }
@@ -98,7 +103,7 @@ struct Page {
 }
 
 /// Every page.
-fn pages() -> [Page; 6] {
+fn pages() -> [Page; 7] {
     let page = |name, synopsis, command, sections| Page { name, synopsis, command, sections };
     [
         page("weir", "weir COMMAND ...", weir(), None),
@@ -120,6 +125,12 @@ fn pages() -> [Page; 6] {
             "weir-difftest",
             "weir difftest [OPTIONS] RULES HOST CAPTURE...",
             difftest::options::Options::command(),
+            None,
+        ),
+        page(
+            "weir-difftest-generate",
+            "weir difftest generate [OPTIONS] [CAPTURE...]",
+            difftest::generate::options::Options::command(),
             None,
         ),
     ]

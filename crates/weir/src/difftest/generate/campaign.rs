@@ -34,90 +34,232 @@ pub struct Outcome {
     pub found: Vec<String>,
 }
 
+impl Outcome {
+    /// In a line, for people.
+    pub fn line(&self) -> String {
+        format!(
+            "{} sequences ({} ended by chance), {} packets, {} rulesets ({} refused), {} differences\n",
+            self.sequences,
+            self.drawn,
+            self.packets,
+            self.rulesets,
+            self.refused,
+            self.found.len()
+        )
+    }
+}
+
 /// How many sequences go through one ruleset; its counters and sets go on.
 const SEQUENCES: usize = 20;
+
+/// After so many rulesets the kernel's router is made anew: fragments that wait for others fill its memory.
+const RULESETS: usize = 40;
+
+impl Outcome {
+    /// Adds what another router did.
+    pub fn add(&mut self, other: Outcome) {
+        self.rulesets += other.rulesets;
+        self.refused += other.refused;
+        self.refusal = self.refusal.take().or(other.refusal);
+        self.sequences += other.sequences;
+        self.drawn += other.drawn;
+        self.packets += other.packets;
+        self.found.extend(other.found);
+    }
+}
+
+/// What passes each ruleset.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Sequences by chance.
+    Sequences,
+    /// The frames of captures, each with its name.
+    Captures(Vec<(String, Vec<Arriving>)>),
+}
 
 /// Runs so many sequences from a seed; stops after so many differences.
 ///
 /// # Errors
 /// If the kernel cannot be asked.
 pub fn run(host: &Host, seed: u64, sequences: usize, most: usize) -> Result<Outcome, RigError> {
-    let names = machine::names(host);
-    let mut rig = Rig::new(host, false)?;
+    let mut worker = Worker::new(host)?;
     let mut outcome = Outcome::default();
     let mut at = seed;
     while outcome.sequences < sequences && outcome.found.len() < most {
-        let rules = rules::ruleset(&mut Chance::new(at));
-        one(&mut rig, host, &names, &rules, at, &mut outcome)?;
+        outcome.add(worker.ruleset(&Task::Sequences, at)?);
         at += 1;
     }
     Ok(outcome)
 }
 
-/// The sequences of one ruleset.
-fn one(
+/// A router of the kernel that rulesets are tried on, one after the other.
+pub struct Worker {
+    host: Host,
+    names: Names,
+    rig: Rig,
+    rulesets: usize,
+}
+
+impl Worker {
+    /// Makes the router.
+    ///
+    /// # Errors
+    /// If the kernel does not let us.
+    pub fn new(host: &Host) -> Result<Worker, RigError> {
+        let rig = Rig::new(host, false)?;
+        Ok(Worker { host: host.clone(), names: machine::names(host), rig, rulesets: 0 })
+    }
+
+    /// Sends what the task says through the ruleset of a seed.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked.
+    pub fn ruleset(&mut self, task: &Task, seed: u64) -> Result<Outcome, RigError> {
+        self.rulesets += 1;
+        if self.rulesets.is_multiple_of(RULESETS) {
+            self.rig = Rig::new(&self.host, false)?;
+        }
+        let mut outcome = Outcome::default();
+        let Some(rules) = self.accepted(rules::ruleset(&mut Chance::new(seed)), &mut outcome)? else {
+            return Ok(outcome);
+        };
+        match task {
+            Task::Sequences => self.sequences(&rules, seed, &mut outcome)?,
+            Task::Captures(captures) => self.captures(&rules, seed, captures, &mut outcome)?,
+        }
+        Ok(outcome)
+    }
+
+    /// Rules that are refused are left out; several rounds, for not all is told at once.
+    fn accepted(&mut self, mut rules: Rules, outcome: &mut Outcome) -> Result<Option<Rules>, RigError> {
+        let mut refused = Ok(());
+        for _ in 0..6 {
+            self.rig.empty()?;
+            refused = self.rig.load(&rules.text(), &self.names);
+            let Err(RigError::Rules(why)) = &refused else { break };
+            outcome.refusal.get_or_insert_with(|| why.clone());
+            let lines =
+                why.lines().filter_map(|line| line.strip_prefix("rules:")?.split(':').next()?.parse().ok());
+            if !rules.without(&lines.collect::<Vec<usize>>()) {
+                break;
+            }
+        }
+        if let Err(RigError::Rules(why)) = refused {
+            outcome.refused += 1;
+            outcome.refusal = Some(why);
+            return Ok(None);
+        }
+        refused.map(|()| Some(rules))
+    }
+
+    fn sequences(&mut self, rules: &Rules, seed: u64, outcome: &mut Outcome) -> Result<(), RigError> {
+        let Worker { host, names, rig, .. } = self;
+        let mut duel = match Duel::beside(rig, host, names, &rules.text()) {
+            Ok(duel) => duel,
+            Err(RigError::Engine(why)) => {
+                outcome.found.push(format!("seed {seed}: the engine refuses\n{}\n{why}", rules.text()));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        outcome.rulesets += 1;
+        for number in 0..SEQUENCES {
+            let mut steps = sequence(seed, number);
+            outcome.sequences += 1;
+            outcome.packets += steps.len();
+            duel.flush()?;
+            let found = play(&mut duel, host, &steps, false)?;
+            if duel.is_drawn() {
+                outcome.drawn += 1;
+                return Ok(());
+            }
+            let Some((difference, _)) = found else { continue };
+            let mut smaller = rules.clone();
+            let alone = differs(rig, host, names, &smaller, &steps)?;
+            if alone {
+                shrink(&mut smaller, &mut steps, |rules, steps| differs(rig, host, names, rules, steps))?;
+            }
+            let mut told = format!("seed {seed}, sequence {number}\n");
+            if !alone {
+                told.push_str("  not by itself: sequences before it have a part in it\n");
+            }
+            told.push_str(&smaller.text());
+            explain(&mut told, rig, host, names, &smaller, &steps, &difference, alone)?;
+            outcome.found.push(told);
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    fn captures(
+        &mut self,
+        rules: &Rules,
+        seed: u64,
+        captures: &[(String, Vec<Arriving>)],
+        outcome: &mut Outcome,
+    ) -> Result<(), RigError> {
+        let Worker { host, names, rig, .. } = self;
+        outcome.rulesets += 1;
+        let mut rest = captures.iter();
+        let mut fresh = false;
+        'fresh: loop {
+            let duel = if fresh {
+                Duel::new(rig, host, names, &rules.text())
+            } else {
+                Duel::beside(rig, host, names, &rules.text())
+            };
+            let mut duel = match duel {
+                Ok(duel) => duel,
+                Err(RigError::Engine(why)) => {
+                    outcome.found.push(format!("seed {seed}: the engine refuses\n{}\n{why}", rules.text()));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            for (name, frames) in rest.by_ref() {
+                outcome.sequences += 1;
+                outcome.packets += frames.len();
+                duel.flush()?;
+                let found = duel.all(frames, false)?;
+                let drawn = duel.is_drawn();
+                fresh = true;
+                if drawn {
+                    outcome.drawn += 1;
+                    continue 'fresh;
+                }
+                let Some(found) = found else { continue };
+                outcome.found.push(told(rig, host, names, rules, seed, name, frames, found)?);
+                continue 'fresh;
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// A difference of a capture, from a fresh start if it shows there, too.
+#[allow(clippy::too_many_arguments)]
+fn told(
     rig: &mut Rig,
     host: &Host,
     names: &Names,
     rules: &Rules,
     seed: u64,
-    outcome: &mut Outcome,
-) -> Result<(), RigError> {
-    let mut rules = rules.clone();
-    // Rules that are refused are left out; several rounds, for not all is told at once.
-    let mut refused = Ok(());
-    for _ in 0..6 {
-        refused = rig.clear().and_then(|()| rig.load(&rules.text(), names));
-        let Err(RigError::Rules(why)) = &refused else { break };
-        outcome.refusal.get_or_insert_with(|| why.clone());
-        let lines =
-            why.lines().filter_map(|line| line.strip_prefix("rules:")?.split(':').next()?.parse().ok());
-        if !rules.without(&lines.collect::<Vec<usize>>()) {
-            break;
-        }
+    name: &str,
+    frames: &[Arriving],
+    found: Difference,
+) -> Result<String, RigError> {
+    let mut text = format!("seed {seed}, {name}\n{}", rules.text());
+    let again = Duel::new(rig, host, names, &rules.text())?.all(frames, true)?;
+    if again.is_none() {
+        text.push_str("  not by itself: captures before it have a part in it\n");
     }
-    if let Err(RigError::Rules(why)) = refused {
-        outcome.refused += 1;
-        outcome.refusal = Some(why);
-        return Ok(());
+    let alone = again.is_some();
+    let first = again.unwrap_or(found);
+    run::tell(&mut text, host, &first, frames.get(first.at));
+    if alone && let Some(frames) = frames.get(..=first.at) {
+        text.push_str(&run::traces(rig, host, names, &rules.text(), frames)?);
     }
-    refused?;
-    let rules = &rules;
-    let mut duel = match Duel::new(rig, host, names, &rules.text()) {
-        Ok(duel) => duel,
-        Err(RigError::Engine(why)) => {
-            outcome.found.push(format!("seed {seed}: the engine refuses\n{}\n{why}", rules.text()));
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    outcome.rulesets += 1;
-    for number in 0..SEQUENCES {
-        let mut steps = sequence(seed, number);
-        outcome.sequences += 1;
-        outcome.packets += steps.len();
-        duel.flush()?;
-        let found = play(&mut duel, host, &steps, false)?;
-        if duel.is_drawn() {
-            outcome.drawn += 1;
-            return Ok(());
-        }
-        let Some((difference, _)) = found else { continue };
-        let mut smaller = rules.clone();
-        let alone = differs(rig, host, names, &smaller, &steps)?;
-        if alone {
-            shrink(&mut smaller, &mut steps, |rules, steps| differs(rig, host, names, rules, steps))?;
-        }
-        let mut told = format!("seed {seed}, sequence {number}\n");
-        if !alone {
-            told.push_str("  not by itself: sequences before it have a part in it\n");
-        }
-        told.push_str(&smaller.text());
-        explain(&mut told, rig, host, names, &smaller, &steps, &difference, alone)?;
-        outcome.found.push(told);
-        return Ok(());
-    }
-    Ok(())
+    Ok(text)
 }
 
 fn sequence(seed: u64, number: usize) -> Vec<Step> {
