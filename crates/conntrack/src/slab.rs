@@ -1,5 +1,7 @@
 //! Entries side by side, reached by index, guarded by a generation.
 
+use std::ops::Range;
+
 use crate::chunks::Chunks;
 use crate::entry::{CtRef, Entry};
 
@@ -71,6 +73,14 @@ impl Slab {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CtRef, &Entry)> {
         (0..).zip(self.slots.iter()).filter_map(|(slot, place)| {
             place.as_ref().map(|entry| (CtRef { slot, generation: entry.generation }, entry))
+        })
+    }
+
+    /// The entries in some of the slots.
+    pub(crate) fn within(&self, slots: Range<u32>) -> impl Iterator<Item = (CtRef, &Entry)> {
+        slots.filter_map(|slot| {
+            let entry = self.at(slot)?;
+            Some((CtRef { slot, generation: entry.generation }, entry))
         })
     }
 

@@ -2,6 +2,7 @@
 //! protocol's tracker, and confirm when the packet has passed all hooks.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -485,8 +486,17 @@ impl Conntrack {
 
     /// Confirmed connections, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (CtRef, &Entry)> {
-        let in_table = |status: Status| status.contains(Status::CONFIRMED) && !status.contains(Status::DYING);
-        self.table.slab.iter().filter(move |(_, entry)| in_table(entry.status))
+        self.table.slab.iter().filter(|(_, entry)| in_table(entry))
+    }
+
+    /// Confirmed connections in some of the places, for who looks at all of them in portions.
+    pub fn iter_places(&self, places: Range<u32>) -> impl Iterator<Item = (CtRef, &Entry)> {
+        self.table.slab.within(places).filter(|(_, entry)| in_table(entry))
+    }
+
+    /// How many places there are, used or free. It grows only.
+    pub fn places(&self) -> u32 {
+        self.table.slab.slots()
     }
 
     /// How many connections there are, those not yet confirmed included.
@@ -783,6 +793,11 @@ fn icmp_checksum_is_valid(packet: &Packet<'_>, info: &PacketInfo, tuple: &Tuple)
     }
     info.is_fragment()
         || Sum::ZERO.packet(packet, info.transport, info.transport_len()).is_none_or(Sum::is_valid)
+}
+
+/// Whether a connection is one that the table shows.
+fn in_table(entry: &Entry) -> bool {
+    entry.status.contains(Status::CONFIRMED) && !entry.status.contains(Status::DYING)
 }
 
 #[cfg(test)]

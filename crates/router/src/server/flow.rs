@@ -13,6 +13,7 @@ use ironweir_ruleset::store::Errno;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Address, Instant, L3, Tuple};
 
+use super::dump::What;
 use super::query::{Answer, Ended};
 use super::{Refused, Server};
 
@@ -34,18 +35,9 @@ pub(super) fn ctnetlink(
     let dump = request.header.flags.contains(Flags::DUMP);
     match request.header.message() {
         message::GET | message::GET_ZERO if dump => {
-            answer.multi();
-            let wanted = Flow::decode(attributes)?;
-            for (_, entry) in
-                engine.conntrack().iter().filter(|(_, entry)| matches(entry, genmsg.family, &wanted))
-            {
-                tell(answer, entry, now)?;
-            }
-            if request.header.message() == message::GET_ZERO {
-                let found: Vec<CtRef> = engine.conntrack().iter().map(|(ct, _)| ct).collect();
-                zero(engine, &found);
-            }
-            Ok(Ended::Done)
+            let (family, wanted) = (genmsg.family, Box::new(Flow::decode(attributes)?));
+            let reset = request.header.message() == message::GET_ZERO;
+            Ok(Ended::Dump(What::Connections { family, wanted, reset, place: 0 }))
         }
         message::GET | message::GET_ZERO => {
             let ct = find(engine, &Flow::decode(attributes)?)?;
@@ -90,15 +82,14 @@ pub(super) fn ctnetlink(
             Ok(Ended::Answered)
         }
         message::GET_STATS_CPU | message::GET_DYING | message::GET_UNCONFIRMED if dump => {
-            answer.multi();
-            Ok(Ended::Done)
+            Ok(Ended::Dump(What::Nothing))
         }
         // DIVERGES: connections are made by packets alone.
         _ => Err(Errno::EOPNOTSUPP.into()),
     }
 }
 
-fn tell(answer: &mut Answer<'_>, entry: &Entry, now: Instant) -> Result<(), Refused> {
+pub(super) fn tell(answer: &mut Answer<'_>, entry: &Entry, now: Instant) -> Result<(), Refused> {
     let flow = flow_of(entry, now);
     let genmsg = GenMsg { family: family_of(entry), ..GenMsg::default() };
     answer.put(kind_of(message::NEW), genmsg, |writer| flow.encode(writer))
@@ -202,7 +193,7 @@ fn find(engine: &Engine, flow: &Flow) -> Result<CtRef, Refused> {
 }
 
 /// Whether a dump or a flush means a connection: by family, mark, zone and status (`ctnetlink_filter_match`).
-fn matches(entry: &Entry, family: u8, wanted: &Flow) -> bool {
+pub(super) fn matches(entry: &Entry, family: u8, wanted: &Flow) -> bool {
     let mask = wanted.mark_mask.unwrap_or(u32::MAX);
     let bits = wanted.status.map_or(0, |status| status.0);
     (family == 0 || family == family_of(entry))
@@ -211,7 +202,7 @@ fn matches(entry: &Entry, family: u8, wanted: &Flow) -> bool {
         && entry.status().bits() & wanted.status_mask.map_or(bits, |mask| mask.0) == bits
 }
 
-fn zero(engine: &mut Engine, which: &[CtRef]) {
+pub(super) fn zero(engine: &mut Engine, which: &[CtRef]) {
     for ct in which {
         if let Some(entry) = engine.conntrack_mut().entry_mut(*ct) {
             entry.reset_counters();

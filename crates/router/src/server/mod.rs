@@ -6,10 +6,10 @@
 //!                                                      acknowledgements and errors ◄─────────────┘   datagrams, per client
 //! ```
 //!
-//! Requests are worked on one at a time and whole, so a transaction or a dump sees no other's (`NLM_F_DUMP_INTR` is never
-//! needed). What waits for a client that does not read is bounded: see [`Output`].
+//! Requests are worked on one at a time; dumps in portions, between which others have their turn. What waits for a client that does not read is bounded: see [`Output`].
 
 mod batch;
+mod dump;
 mod event;
 mod fault;
 mod flow;
@@ -57,6 +57,7 @@ struct Client {
     /// One bit for each group it joined, the lowest for group 1.
     groups: u32,
     output: Output,
+    dumps: dump::Dumps,
 }
 
 /// The clients of an engine.
@@ -99,7 +100,10 @@ impl Server {
         let id = ClientId(self.next);
         self.next = self.next.wrapping_add(1);
         let port = process.pid;
-        self.clients.insert(id, Client { process, port, groups: 0, output: Output::default() });
+        self.clients.insert(
+            id,
+            Client { process, port, groups: 0, output: Output::default(), dumps: dump::Dumps::new() },
+        );
         id
     }
 
@@ -161,9 +165,9 @@ impl Server {
         self.clients.get_mut(&id).map(|client| &mut client.output)
     }
 
-    /// Whether anything waits for a client.
+    /// Whether anything waits for a client, or is still to be made for it.
     pub fn waiting(&self, id: ClientId) -> bool {
-        self.clients.get(&id).is_some_and(|client| !client.output.is_empty())
+        self.clients.get(&id).is_some_and(|client| !client.output.is_empty() || !client.dumps.is_empty())
     }
 
     /// Bytes that wait for a client.
@@ -194,11 +198,12 @@ impl Server {
 
     fn question(&mut self, engine: &mut Engine, id: ClientId, message: &Message<'_>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let mut answer = query::Answer::new(&mut client.output, message.header, client.port);
+        let generation = engine.ruleset().generation() as u32;
+        let mut answer = query::Answer::new(&mut client.output, message.header, client.port, generation);
         let asked = match message.header.subsystem() {
             subsystem::NFTABLES => {
                 let told = Generation {
-                    id: engine.ruleset().generation() as u32,
+                    id: generation,
                     pid: Some(client.process.pid),
                     process: client.process.name.clone(),
                 };
@@ -206,12 +211,19 @@ impl Server {
             }
             subsystem::CTNETLINK => flow::ctnetlink(engine, message, &mut answer),
             // There are no expectations to be told.
-            subsystem::CTNETLINK_EXP if message.header.flags.contains(Flags::DUMP) => Ok(query::Ended::Done),
+            subsystem::CTNETLINK_EXP if message.header.flags.contains(Flags::DUMP) => {
+                Ok(query::Ended::Dump(dump::What::Nothing))
+            }
             _ => Err(Errno::EINVAL.into()),
         };
         match asked {
             // A dump ends by itself.
-            Ok(query::Ended::Done) => answer.done(),
+            Ok(query::Ended::Dump(what)) => {
+                answer.abandon();
+                if let Err(refused) = self.dump(engine, id, message.header, what) {
+                    self.acknowledge(id, &message.header, refused);
+                }
+            }
             Ok(query::Ended::Answered) => {
                 answer.flush();
                 if message.header.flags.contains(Flags::ACK) {

@@ -2,21 +2,22 @@
 
 use ironweir_engine::Engine;
 use ironweir_netlink::{Done, EncodeError, Flags, GenMsg, Header, Message, Writer};
-use ironweir_ruleset::netlink::{ElementsMessage, Generation, Query, Scope, Told};
+use ironweir_ruleset::netlink::{ElementsMessage, Generation, Query, Told};
 use ironweir_ruleset::store::{Entry, Errno, Listed, SetState, TableState, reset_exprs, reset_object};
-use ironweir_ruleset::{Element, ElementFlags, Expr, Family, SetFlags, TableId};
+use ironweir_ruleset::{Element, ElementFlags, Expr, SetFlags, TableId};
 
+use super::dump::{Place, What};
 use super::{Output, Refused, state};
 
 /// Bytes after which a dump goes on in the next datagram. Readers have room for 8 KiB at least
 /// (`MNL_SOCKET_BUFFER_SIZE`), and the kernel makes datagrams of a page first (`netlink_dump`).
 const DATAGRAM: usize = 4096;
 
-/// How an answer ends.
+/// How a request ends.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// By `NLMSG_DONE`.
-    Done,
+    /// By a dump of this, in portions.
+    Dump(What),
     /// By an acknowledgement, if that is wanted.
     Answered,
 }
@@ -31,9 +32,10 @@ pub(super) struct Answer<'o> {
 }
 
 impl<'o> Answer<'o> {
-    pub(super) fn new(output: &'o mut Output, request: Header, port: u32) -> Answer<'o> {
+    /// An answer of a ruleset of this generation.
+    pub(super) fn new(output: &'o mut Output, request: Header, port: u32, generation: u32) -> Answer<'o> {
         let header = Header { len: 0, kind: 0, flags: Flags::empty(), seq: request.seq, port };
-        Answer { output, request, header, generation: 0, buffer: Vec::new() }
+        Answer { output, request, header, generation, buffer: Vec::new() }
     }
 
     /// Puts a message in.
@@ -44,9 +46,9 @@ impl<'o> Answer<'o> {
         Ok(())
     }
 
-    /// What is told is many messages, ended by another.
-    pub(super) fn multi(&mut self) {
-        self.header.flags = Flags::MULTI;
+    /// What is told is many messages, ended by another. Something may have changed since it began.
+    pub(super) fn multi(&mut self, interrupted: bool) {
+        self.header.flags = if interrupted { Flags::MULTI | Flags::DUMP_INTR } else { Flags::MULTI };
     }
 
     /// Puts in a message of another subsystem.
@@ -63,7 +65,7 @@ impl<'o> Answer<'o> {
         Ok(())
     }
 
-    fn tell_elements(&mut self, elements: &ElementsMessage) -> Result<(), Refused> {
+    pub(super) fn tell_elements(&mut self, elements: &ElementsMessage) -> Result<(), Refused> {
         // One message of the kernel's holds what fits its datagram.
         for some in elements.elements.chunks(32) {
             let (table, set) = (elements.table.clone(), elements.set.clone());
@@ -96,7 +98,8 @@ impl<'o> Answer<'o> {
     pub(super) fn done(&mut self) {
         let start = self.buffer.len();
         let request = Header { port: self.header.port, ..self.request };
-        Done::default().encode(&request, &mut self.buffer);
+        let interrupted = self.header.flags.contains(Flags::DUMP_INTR);
+        Done { interrupted, ..Done::default() }.encode(&request, &mut self.buffer);
         self.cut(start);
         self.flush();
     }
@@ -120,97 +123,11 @@ pub(super) fn nftables(
 ) -> Result<Ended, Refused> {
     // What changes something comes in batches only (`NFNL_CB_BATCH`).
     let query = Query::decode(message)?.ok_or(Errno::EINVAL)?;
-    answer.generation = generation.id;
     if query.is_dump() {
-        answer.multi();
-        dump(engine, &query, answer)?;
-        return Ok(Ended::Done);
+        return Ok(Ended::Dump(What::Ruleset(query, Place::Begin)));
     }
     one(engine, &query, answer, generation)?;
     Ok(Ended::Answered)
-}
-
-/// Tables of a scope. One that is named and not there is none.
-fn within<'e>(engine: &'e Engine, scope: &'e Scope) -> impl Iterator<Item = &'e TableState> {
-    let fits = |table: &&TableState| {
-        scope.family.is_none_or(|family| table.table.id.family == family)
-            && scope.table.as_ref().is_none_or(|name| table.table.id.name == *name)
-    };
-    engine.ruleset().tables().filter(fits)
-}
-
-fn of_family(family: Option<Family>) -> Scope {
-    Scope { family, table: None }
-}
-
-fn dump(engine: &Engine, query: &Query, answer: &mut Answer<'_>) -> Result<(), Refused> {
-    let now = engine.now();
-    match query {
-        Query::Tables { family } => {
-            for table in within(engine, &of_family(*family)) {
-                answer.tell(&Told::Table(state::table(table, None)))?;
-            }
-        }
-        // The kernel does not look at the table here (nf_tables_dump_chains).
-        Query::Chains { within: scope } => {
-            for table in within(engine, &of_family(scope.family)) {
-                for chain in table.chains() {
-                    answer.tell(&Told::Chain(state::chain(table, chain)))?;
-                }
-            }
-        }
-        Query::Rules { within: scope, chain, reset } => {
-            for table in within(engine, scope) {
-                let wanted = |name: &str| chain.as_ref().is_none_or(|chain| **chain == *name);
-                for chain in table.chains().filter(|state| wanted(&state.chain.name)) {
-                    let mut position = None;
-                    for rule in chain.rules() {
-                        answer.tell(&Told::Rule(state::rule(table, chain, rule, position)))?;
-                        position = Some(rule.handle);
-                        if *reset {
-                            reset_exprs(&rule.rule.exprs);
-                        }
-                    }
-                }
-            }
-        }
-        Query::Sets { within: scope } => {
-            for table in within(engine, scope) {
-                for set in table.sets() {
-                    answer.tell(&Told::Set(state::set(table, set)))?;
-                }
-            }
-        }
-        Query::Elements { table, set, reset } => {
-            let (table, set) = named_set(engine, table, set)?;
-            answer.tell_elements(&state::elements(table, set, set.dump(now).collect()))?;
-            if *reset {
-                set.elements().filter_map(|element| element.more).for_each(|more| reset_exprs(&more.exprs));
-            }
-        }
-        Query::Objects { within: scope, kind, reset } => {
-            for table in within(engine, scope) {
-                for object in table.objects() {
-                    if kind.is_some_and(|kind| object.object.object_type() != kind) {
-                        continue;
-                    }
-                    answer.tell(&Told::Object(state::object(table, object)))?;
-                    if *reset {
-                        reset_object(&object.object.kind);
-                    }
-                }
-            }
-        }
-        Query::Flowtables { within: scope } => {
-            for table in within(engine, scope) {
-                for flowtable in table.flowtables() {
-                    answer.tell(&Told::Flowtable(state::flowtable(table, flowtable)))?;
-                }
-            }
-        }
-        _ => return Err(Errno::EINVAL.into()),
-    }
-    Ok(())
 }
 
 fn one(
@@ -276,11 +193,11 @@ fn one(
     }
 }
 
-fn named<'e>(engine: &'e Engine, id: &TableId) -> Result<&'e TableState, Refused> {
+pub(super) fn named<'e>(engine: &'e Engine, id: &TableId) -> Result<&'e TableState, Refused> {
     engine.ruleset().table(id).ok_or(Errno::ENOENT.into())
 }
 
-fn named_set<'e>(
+pub(super) fn named_set<'e>(
     engine: &'e Engine,
     table: &TableId,
     name: &str,

@@ -3,7 +3,8 @@ use ironweir_netlink::ctnetlink::{Flow, message as flow_message};
 use ironweir_netlink::{GenMsg, Writer, kind};
 use ironweir_ruleset::netlink::{Query, Scope, Told, Transaction};
 use ironweir_ruleset::{
-    Chain, ChainType, Creation, Family, Hook, Place, Policy, Rule, Table, TableId, Userdata,
+    Chain, ChainType, Creation, Element, ElementFlags, Family, Hook, Place, Policy, Rule, SetFlags, Table,
+    TableId, Userdata,
 };
 
 use super::*;
@@ -52,9 +53,14 @@ impl World {
     /// Everything that waits for a client, message by message.
     fn read(&mut self, id: ClientId) -> Vec<(Header, Vec<u8>)> {
         let mut all = Vec::new();
-        while let Some(datagram) =
-            self.server.output(id).and_then(|output| output.front().map(<[u8]>::to_vec))
-        {
+        loop {
+            let next = self.server.output(id).and_then(|output| output.front().map(<[u8]>::to_vec));
+            let Some(datagram) = next else {
+                match self.server.go_on(&mut self.engine, id) {
+                    true => continue,
+                    false => break,
+                }
+            };
             for message in Messages::new(&datagram) {
                 let message = message.unwrap();
                 all.push((
@@ -254,4 +260,81 @@ fn what_nobody_here_knows_of_a_thing_is_told_again() {
     assert!(holds(&world.ask(&Query::Chain { table: table(), name: "c".into() }), &newer));
     let rules = world.ask(&Query::Rules { within: Scope::all(), chain: None, reset: false });
     assert!(holds(&rules, &compat));
+}
+
+fn set_of_intervals(first: u32, count: u32) -> Vec<Change> {
+    let set = support::set("s", SetFlags::INTERVAL, None);
+    let key = |number: u32| number.to_be_bytes().into();
+    let element = |number, flags| Element { key: key(number), flags, more: None };
+    let elements = (first..first + count)
+        .flat_map(|number| {
+            [element(number * 2, ElementFlags::empty()), element(number * 2 + 1, ElementFlags::INTERVAL_END)]
+        })
+        .collect();
+    let creation = Creation::Add;
+    vec![
+        Change::NewSet { table: table(), set, creation },
+        Change::NewElements { table: table(), set: ironweir_ruleset::SetRef::new("s"), elements, creation },
+    ]
+}
+
+#[test]
+fn a_long_dump_comes_in_portions_and_tells_each_element_once() {
+    let mut world = world();
+    world.commit(vec![new_table(TableFlags::empty())], Flags::empty());
+    world.commit(set_of_intervals(1, 10_000), Flags::empty());
+    let mut bytes = Vec::new();
+    let query = Query::Elements { table: table(), set: "s".into(), reset: false };
+    query.encode(&mut bytes, 7).unwrap();
+    world.server.request(&mut world.engine, world.id, &bytes);
+    let first = world.server.waiting_bytes(world.id);
+    assert!(world.server.goes_on(world.id), "{first} bytes wait");
+    let answers = world.read(world.id);
+    let keys: Vec<_> = answers
+        .iter()
+        .filter(|(header, _)| header.kind != kind::DONE)
+        .flat_map(|(header, bytes)| {
+            assert_eq!(header.flags, Flags::MULTI);
+            let Told::Elements(told) = told(bytes) else { panic!("elements are told") };
+            told.elements.into_iter().map(|element| element.key)
+        })
+        .collect();
+    let expected: Vec<_> = (2..20_002_u32).map(|key| key.to_be_bytes().to_vec()).collect();
+    assert_eq!(keys.iter().map(|key| key.to_vec()).collect::<Vec<_>>(), expected);
+    assert!(!world.server.waiting(world.id));
+}
+
+#[test]
+fn a_dump_during_which_the_ruleset_changed_says_so() {
+    let mut world = world();
+    world.commit(vec![new_table(TableFlags::empty()), new_chain()], Flags::empty());
+    world.commit((0..3000).map(|_| new_rule()).collect(), Flags::empty());
+    let mut bytes = Vec::new();
+    Query::Rules { within: Scope::all(), chain: None, reset: false }.encode(&mut bytes, 7).unwrap();
+    world.server.request(&mut world.engine, world.id, &bytes);
+    let other = world.server.connect(Process::default());
+    let batch = Batch { changes: vec![new_rule()] };
+    let transaction = Transaction::encode(&batch, 1, None, Flags::empty()).unwrap();
+    world.server.request(&mut world.engine, other, transaction.as_bytes());
+    let answers = world.read(world.id);
+    let (first, last) = (answers.first().unwrap().0, answers.last().unwrap().0);
+    assert_eq!((answers.len(), first.flags), (3002, Flags::MULTI));
+    assert_eq!((last.kind, last.flags), (kind::DONE, Flags::MULTI | Flags::DUMP_INTR));
+}
+
+#[test]
+fn a_client_that_asks_and_does_not_read_makes_no_endless_work() {
+    let mut world = world();
+    world.commit(vec![new_table(TableFlags::empty()), new_chain()], Flags::empty());
+    world.commit((0..3000).map(|_| new_rule()).collect(), Flags::empty());
+    let mut bytes = Vec::new();
+    Query::Rules { within: Scope::all(), chain: None, reset: false }.encode(&mut bytes, 7).unwrap();
+    for _ in 0..1000 {
+        world.server.request(&mut world.engine, world.id, &bytes);
+        while world.server.go_on(&mut world.engine, world.id) {}
+    }
+    assert!(world.server.waiting_bytes(world.id) < 1 << 20);
+    let busy = |bytes: &[u8]| ack(bytes).0 == Errno::EBUSY.number();
+    let answers = world.read(world.id);
+    assert!(answers.iter().any(|(header, bytes)| header.kind == kind::ERROR && busy(bytes)));
 }

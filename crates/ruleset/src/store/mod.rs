@@ -25,7 +25,7 @@ mod table;
 
 pub use apply::{Applied, MAX_REFUSALS};
 pub use chain::{ChainState, RuleState};
-pub use elements::{Elements, Entry, Listed};
+pub use elements::{Elements, Entry, Listed, Position};
 pub use errno::Errno;
 pub use error::{ChangeError, ErrorKind, Thing};
 pub use mirror::Mirror;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use ironweir_wire::Instant;
 
-use super::elements::{Elements, Entry, Listed, Refusal};
+use super::elements::{Elements, Entry, Listed, Position, Refusal};
 use crate::{Element, Handle, Set, SetFlags};
 
 /// A committed set or map.
@@ -30,6 +30,11 @@ impl SetState {
     /// Its elements as a dump shows them: see [`Elements::iter`].
     pub fn elements(&self) -> impl Iterator<Item = Listed<'_>> {
         self.elements.iter()
+    }
+
+    /// Its elements from a position on, each with the position behind it.
+    pub fn elements_from(&self, from: Position) -> impl Iterator<Item = (Listed<'_>, Position)> {
+        self.elements.iter_from(from)
     }
 
     /// Its elements that live at `now`, as values of their own that tell what is left of their time.

@@ -57,8 +57,13 @@ impl IntervalIndex {
         self.tree.remove(start)?.0
     }
 
-    /// First key, first key beyond, slot; ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Value, Option<&Value>, u32)> {
-        self.tree.iter().map(|(start, (end, slot))| (start, end.as_ref(), *slot))
+    /// First key, first key beyond, slot; ascending, of intervals that begin behind `after`.
+    pub(super) fn iter_from(
+        &self,
+        after: Option<Value>,
+    ) -> impl Iterator<Item = (&Value, Option<&Value>, u32)> {
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.tree.range::<Value, _>((from, Bound::Unbounded));
+        rest.map(|(start, (end, slot))| (start, end.as_ref(), *slot))
     }
 }

@@ -330,7 +330,9 @@ impl Elements {
     /// Slots of all elements: intervals in ascending order, others in no particular one, the catch-all last.
     pub(crate) fn order(&self) -> Vec<u32> {
         match &self.index {
-            Index::Interval(index) => index.iter().map(|(_, _, slot)| slot).chain(self.catchall).collect(),
+            Index::Interval(index) => {
+                index.iter_from(None).map(|(_, _, slot)| slot).chain(self.catchall).collect()
+            }
             _ => {
                 let slots = (0..self.slots.entries.len() as u32)
                     .filter(|slot| self.slots.get(*slot).is_some() && self.catchall != Some(*slot));
@@ -342,21 +344,63 @@ impl Elements {
     /// Every element as a dump shows it: intervals in ascending order, start before end; others by slot; the
     /// catch-all last. Expired ones are among them until they are given back.
     pub fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
-        let end_of = |key| Listed { key, flags: ElementFlags::INTERVAL_END, more: None, expires: None };
+        self.iter_from(Position::Start).map(|(listed, _)| listed)
+    }
+
+    /// What [`Elements::iter`] gives from a position on, each with the position behind it. Elements that came and went
+    /// since the position was told are there or are not; all others are there once.
+    pub fn iter_from(&self, from: Position) -> impl Iterator<Item = (Listed<'_>, Position)> {
         let intervals = match &self.index {
             Index::Interval(index) => Some(index),
             _ => None,
         };
-        let pairs = intervals.into_iter().flat_map(|index| index.iter()).flat_map(move |(_, end, slot)| {
-            [self.slots.get(slot).map(listed), end.map(end_of)].into_iter().flatten()
+        let (begins, ended) = (from == Position::Start, from == Position::End);
+        let (after, first) = match from {
+            Position::Interval(start) => (Some(start), 0),
+            Position::Slot(slot) => (None, slot as usize),
+            Position::Start => (None, 0),
+            Position::End => (None, usize::MAX),
+        };
+        let pairs = intervals.filter(|_| !ended).into_iter();
+        let pairs = pairs.flat_map(move |index| index.iter_from(after.clone()));
+        let pairs = pairs.flat_map(move |(start, end, slot)| {
+            // Both halves come together or not at all: where one is the last, what follows it is behind both.
+            let behind = Position::Interval(start.clone());
+            let begin = self.slots.get(slot).map(listed).map(|one| (one, behind.clone()));
+            [begin, end.map(|key| (end_of(key), behind))].into_iter().flatten()
         });
-        let plain = self.slots.entries.iter().flatten().filter(move |entry| {
-            intervals.is_none() && !entry.element.flags.contains(ElementFlags::CATCHALL)
+        let entries = self.slots.entries.get(first..).unwrap_or_default().iter();
+        let plain = entries.zip(first as u32..).filter_map(move |(entry, slot)| {
+            let entry = entry.as_ref()?;
+            let wanted = intervals.is_none() && !entry.element.flags.contains(ElementFlags::CATCHALL);
+            wanted.then(|| (listed(entry), Position::Slot(slot + 1)))
         });
-        let catchall = self.catchall.and_then(|slot| self.slots.get(slot));
-        let zero = self.end_at_zero.as_ref().map(end_of);
-        zero.into_iter().chain(pairs).chain(plain.map(listed)).chain(catchall.map(listed))
+        let catchall = self.catchall.filter(|_| !ended).and_then(|slot| self.slots.get(slot));
+        let zero = self.end_at_zero.as_ref().filter(|_| begins).map(end_of);
+        zero.map(|zero| (zero, Position::Start))
+            .into_iter()
+            .chain(pairs)
+            .chain(plain)
+            .chain(catchall.map(|entry| (listed(entry), Position::End)))
     }
+}
+
+/// A place in the order in which a set tells its elements ([`Elements::iter_from`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Position {
+    /// Before the first.
+    #[default]
+    Start,
+    /// Behind the interval with this first key.
+    Interval(Value),
+    /// At a slot.
+    Slot(u32),
+    /// Behind all.
+    End,
+}
+
+fn end_of(key: &Value) -> Listed<'_> {
+    Listed { key, flags: ElementFlags::INTERVAL_END, more: None, expires: None }
 }
 
 fn listed(entry: &Entry) -> Listed<'_> {
