@@ -465,6 +465,16 @@ impl Conntrack {
         self.table.slab.get_mut(ct)
     }
 
+    /// Whether there are events to be taken.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Keeps so many events from now on ([`Config::event_capacity`]); those that are kept stay.
+    pub fn set_event_capacity(&mut self, capacity: usize) {
+        self.config.event_capacity = capacity;
+    }
+
     /// Takes the events kept since the last call, oldest first.
     pub fn take_events(&mut self) -> impl Iterator<Item = Event> {
         std::mem::take(&mut self.events).into_iter()

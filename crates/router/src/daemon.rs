@@ -1,22 +1,23 @@
-//! The loop that gives a [`Server`] its socket and its clock.
+//! The loop that gives a [`Server`] its sockets: the thread of clients.
 //!
-//! One thread owns the engine and works on whatever comes, in turns: of every client one datagram a turn, so that nobody
-//! waits for another's batch more than once. What a client may occupy is bounded ([`MAX_REQUEST`], [`MAX_HALF_SENT`],
+//! It works on whatever comes in turns: of every client one datagram a turn, so that nobody waits for another's batch more
+//! than once. The engine is asked for only while it is needed, and packets go through it in between ([`Shared`]). What else
+//! the daemon does beside packets hangs in as an [`Attendant`]. What a client may occupy is bounded ([`MAX_REQUEST`], [`MAX_HALF_SENT`],
 //! [`MAX_CLIENTS`], [`MAX_WAITING`]).
 
+use std::fmt::Debug;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use ironweir_engine::Engine;
 use ironweir_io::netlink::program_of_port;
 use ironweir_io::seqpacket::{Command, HELLO, Listener, Peer, Received, Reply, Sent};
 use ironweir_ruleset::store::Errno;
 use ironweir_wire::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::router::Router;
-use crate::server::{ClientId, MAX_WAITING, Process, Server};
+use crate::server::{ClientId, MAX_WAITING, Process, Request, Server};
+use crate::shared::Shared;
 
 /// Clients at once. Who comes then waits at the door.
 pub const MAX_CLIENTS: usize = 256;
@@ -37,7 +38,27 @@ pub struct Daemon {
     buffer: Vec<u8>,
     /// Bytes of all requests that have begun.
     half_sent: usize,
-    router: Router,
+    attendants: Vec<Box<dyn Attendant>>,
+}
+
+/// Something that is done in the thread of clients, in turns.
+pub trait Attendant: Debug {
+    /// What ends the wait when it can be read.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    /// When there is something to do though nothing comes.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what there is to do, at every turn of the loop: what can be read may have been read. Packets wait while it holds
+    /// the engine.
+    ///
+    /// # Errors
+    /// It cannot go on, and the daemon shall end.
+    fn turn(&mut self, shared: &Shared, now: Instant) -> io::Result<()>;
 }
 
 #[derive(Debug)]
@@ -53,47 +74,50 @@ struct Client {
 }
 
 impl Daemon {
-    /// Clients come in through `listener`, packets through the router's ports.
-    pub fn new(listener: Listener, router: Router) -> Daemon {
+    /// Clients come in through `listener`.
+    pub fn new(listener: Listener) -> Daemon {
         let (server, clients, buffer) = (Server::new(), Vec::new(), vec![0; DATAGRAM]);
-        Daemon { listener, server, clients, buffer, half_sent: 0, router }
+        Daemon { listener, server, clients, buffer, half_sent: 0, attendants: Vec::new() }
     }
 
-    /// When there is something to do though nothing comes.
-    pub fn deadline(&self, engine: &Engine) -> Option<Instant> {
-        engine.next_deadline().into_iter().chain(self.router.deadline()).min()
+    /// Makes something have its turns with the clients.
+    pub fn attend(&mut self, attendant: Box<dyn Attendant>) {
+        self.attendants.push(attendant);
     }
 
     /// Waits until there is something to do, at most so long, and does it. `clock` tells the time.
     ///
     /// # Errors
-    /// The system cannot wait. What goes wrong with a client ends that client alone.
+    /// The system cannot wait, or an attendant cannot go on. What goes wrong with a client ends that client alone.
     pub fn turn(
         &mut self,
-        engine: &mut Engine,
+        shared: &Shared,
         clock: &dyn Fn() -> Instant,
-        timeout: Option<Duration>,
+        timeout: Duration,
     ) -> io::Result<()> {
-        let ready = self.wait(timeout)?;
-        engine.advance(clock());
-        if engine.next_deadline().is_some_and(|deadline| deadline <= engine.now()) {
-            engine.collect(engine.now());
+        let ready = self.wait(shared, clock(), timeout)?;
+        shared.control.seen();
+        let now = clock();
+        for attendant in &mut self.attendants {
+            attendant.turn(shared, now)?;
         }
-        let now = engine.now();
-        self.router.turn(engine, now)?;
         let Some((door, ready)) = ready.split_first() else { return Ok(()) };
         for (index, ready) in ready.iter().enumerate() {
             if *ready {
-                self.work(engine, index);
+                self.work(shared, now, index);
             }
         }
-        self.server.tell_connections(engine);
+        self.server.tell_connections(&mut shared.lock());
         for index in 0..self.clients.len() {
+            let id = self.clients[index].id;
+            if self.server.goes_on(id) {
+                self.server.go_on(&mut shared.lock(), id);
+            }
             self.send(index);
         }
         for client in self.clients.extract_if(.., |client| client.gone) {
             self.half_sent -= client.gathered.len();
-            self.server.disconnect(engine, client.id);
+            self.server.disconnect(&mut shared.lock(), client.id);
         }
         if *door {
             self.admit()?;
@@ -102,7 +126,7 @@ impl Daemon {
     }
 
     /// Which have something for us: the listener first, then the clients.
-    fn wait(&self, timeout: Option<Duration>) -> io::Result<Vec<bool>> {
+    fn wait(&self, shared: &Shared, now: Instant, timeout: Duration) -> io::Result<Vec<bool>> {
         let door = if self.clients.len() < MAX_CLIENTS { PollFlags::IN } else { PollFlags::empty() };
         let mut fds = vec![PollFd::from_borrowed_fd(self.listener.as_fd(), door)];
         let mut owners = vec![0];
@@ -122,10 +146,15 @@ impl Daemon {
                 owners.push(index + 1);
             }
         }
-        // Ports are looked at in every turn; here they only end the wait.
-        let ports = fds.len();
-        fds.extend(self.router.descriptors().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        // Attendants look in every turn; here they only end the wait.
+        let clients = fds.len();
+        fds.push(PollFd::new(&shared.control, PollFlags::IN));
+        let attending = self.attendants.iter().flat_map(|attendant| attendant.descriptors());
+        fds.extend(attending.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let due = self.attendants.iter().filter_map(|attendant| attendant.deadline()).min();
+        let timeout = due.map_or(timeout, |due| due.since(now).min(timeout));
+        let busy = self.clients.iter().any(|client| self.server.goes_on(client.id));
+        let timeout = Timespec::try_from(if busy { Duration::ZERO } else { timeout }).ok();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
             // Whoever sent the signal wants the caller to look.
@@ -133,7 +162,7 @@ impl Daemon {
             Err(error) => return Err(error.into()),
         }
         let mut ready = vec![false; self.clients.len() + 1];
-        for (fd, owner) in fds[..ports].iter().zip(owners) {
+        for (fd, owner) in fds[..clients].iter().zip(owners) {
             ready[owner] |= !fd.revents().is_empty();
         }
         Ok(ready)
@@ -154,7 +183,7 @@ impl Daemon {
     }
 
     /// Takes a command and a datagram of a client.
-    fn work(&mut self, engine: &mut Engine, index: usize) {
+    fn work(&mut self, shared: &Shared, now: Instant, index: usize) {
         let Some(client) = self.clients.get_mut(index) else { return };
         // In this order: a request that is there was announced before.
         let received = client.peer.receive(&mut self.buffer);
@@ -192,7 +221,7 @@ impl Daemon {
                     return;
                 }
                 if client.expected == 0 {
-                    return self.server.request(engine, client.id, datagram);
+                    return request(&mut self.server, shared, now, client.id, datagram);
                 }
                 self.half_sent += len;
                 client.gathered.extend_from_slice(datagram);
@@ -200,11 +229,11 @@ impl Daemon {
                 if client.gathered.len() > whole || self.half_sent > MAX_HALF_SENT {
                     client.gone = true;
                 } else if client.gathered.len() == whole {
-                    let request = std::mem::take(&mut client.gathered);
-                    self.half_sent -= request.len();
+                    let gathered = std::mem::take(&mut client.gathered);
+                    self.half_sent -= gathered.len();
                     client.expected = 0;
                     let id = client.id;
-                    self.server.request(engine, id, &request);
+                    request(&mut self.server, shared, now, id, &gathered);
                     self.send(index);
                     let more = self.server.waiting(id);
                     if let Some(client) = self.clients.get_mut(index) {
@@ -235,4 +264,16 @@ impl Daemon {
             client.peer.reply(Reply::default());
         }
     }
+}
+
+/// Works on a request. What can be done without the engine is done before it is asked for.
+fn request(server: &mut Server, shared: &Shared, now: Instant, id: ClientId, datagram: &[u8]) {
+    let Some(request) = Request::read(datagram) else { return };
+    {
+        let mut engine = shared.lock();
+        engine.advance(now);
+        server.work(&mut engine, id, request);
+    }
+    // Elements may expire sooner than anything did before.
+    shared.hurry();
 }

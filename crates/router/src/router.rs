@@ -19,7 +19,7 @@ use crate::neighbours::{Neighbours, Word, answer};
 use crate::offload;
 
 /// Frames that are taken from one port before the others have their turn: a vector.
-const VECTOR: usize = 256;
+const VECTOR: usize = 64;
 /// Bytes of a frame with its offloads: the longest that one packet can be.
 const FRAME: usize = 70 << 10;
 
@@ -54,11 +54,12 @@ impl Router {
         self.ports.iter().map(|(index, port)| (*index, port.statistics()))
     }
 
-    /// Takes what came, a vector from each port.
+    /// Takes what came, a vector from each port. Tells whether anything did.
     ///
     /// # Errors
     /// A port is gone.
-    pub fn turn(&mut self, engine: &mut Engine, now: Instant) -> io::Result<()> {
+    pub fn turn(&mut self, engine: &mut Engine, now: Instant) -> io::Result<bool> {
+        let mut came = false;
         for (_, port) in &mut self.ports {
             port.turn(now);
         }
@@ -70,6 +71,7 @@ impl Router {
                 if !received? {
                     break;
                 }
+                came = true;
             }
         }
         for (oif, question) in self.neighbours.again(engine.host(), now) {
@@ -79,7 +81,7 @@ impl Router {
         for (_, port) in &mut self.ports {
             port.flush()?;
         }
-        Ok(())
+        Ok(came)
     }
 
     /// Takes one frame of a port. Tells whether there was one.

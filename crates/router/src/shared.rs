@@ -8,14 +8,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ironweir_engine::Engine;
+use ironweir_io::port::PortStatistics;
+use ironweir_wire::IfIndex;
 use parking_lot::{FairMutex, FairMutexGuard};
 use rustix::event::{EventfdFlags, eventfd};
 
 /// See the module.
 pub struct Shared {
     engine: FairMutex<Engine>,
-    /// Connections have events that somebody wants to hear.
-    pub(crate) heard: AtomicBool,
+    ports: FairMutex<Vec<(IfIndex, PortStatistics)>>,
     /// Wakes the thread of packets.
     pub(crate) packets: Wake,
     /// Wakes the thread of clients.
@@ -37,7 +38,7 @@ impl Shared {
     pub fn new(engine: Engine) -> std::io::Result<Shared> {
         Ok(Shared {
             engine: FairMutex::new(engine),
-            heard: AtomicBool::new(false),
+            ports: FairMutex::new(Vec::new()),
             packets: Wake::new()?,
             control: Wake::new()?,
             stopped: AtomicBool::new(false),
@@ -49,18 +50,31 @@ impl Shared {
         self.engine.lock()
     }
 
-    /// The engine back, where nobody else has it.
-    pub fn into_engine(self) -> Engine {
-        self.engine.into_inner()
+    /// What came and went through each port, some milliseconds ago.
+    pub fn ports(&self) -> Vec<(IfIndex, PortStatistics)> {
+        self.ports.lock().clone()
     }
 
-    /// Ends the thread of packets.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
+    pub(crate) fn count_ports(&self, statistics: impl Iterator<Item = (IfIndex, PortStatistics)>) {
+        let mut ports = self.ports.lock();
+        ports.clear();
+        ports.extend(statistics);
+    }
+
+    /// Makes the thread of packets look at its deadlines: something may be due sooner than it was.
+    pub fn hurry(&self) {
         self.packets.wake();
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
+    /// Ends both threads' work.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.packets.wake();
+        self.control.wake();
+    }
+
+    /// Whether work is to end.
+    pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 }

@@ -10,8 +10,10 @@ use ironweir_ruleset::{Batch, Change, Family, Handle, Ruleset, Selector, TableFl
 use super::event::{self, Origin};
 use super::{ClientId, Refused, Server, fault};
 
-/// What came of reading a batch.
-struct Read<'a> {
+/// A batch that was read.
+#[derive(Debug)]
+pub(super) struct Read<'a> {
+    begin: Message<'a>,
     batch: Batch,
     /// The message of each change.
     messages: Vec<Message<'a>>,
@@ -23,17 +25,11 @@ struct Read<'a> {
 }
 
 impl Server {
-    pub(super) fn batch<'a>(
-        &mut self,
-        engine: &mut Engine,
-        id: ClientId,
-        begin: &Message<'a>,
-        messages: impl Iterator<Item = Result<Message<'a>, DecodeError>>,
-    ) {
-        if let Err(refused) = check_begin(engine, begin) {
+    pub(super) fn batch(&mut self, engine: &mut Engine, id: ClientId, mut read: Read<'_>) {
+        let begin = read.begin;
+        if let Err(refused) = check_begin(engine, &begin) {
             return self.acknowledge(id, &begin.header, refused);
         }
-        let Some(mut read) = read(begin, messages) else { return };
         let Some(client) = self.clients.get(&id) else { return };
         let origin = Origin { client: Some(id), port: client.port, process: client.process.clone() };
         for (change, message) in read.batch.changes.iter().zip(&read.messages) {
@@ -140,11 +136,12 @@ fn check_begin(engine: &Engine, begin: &Message<'_>) -> Result<(), Refused> {
 }
 
 /// Reads the changes. `None`: what follows cannot be told apart, so nobody can be answered.
-fn read<'a>(
+pub(super) fn read<'a>(
     begin: &Message<'a>,
     messages: impl Iterator<Item = Result<Message<'a>, DecodeError>>,
 ) -> Option<Read<'a>> {
     let mut read = Read {
+        begin: *begin,
         batch: Batch::default(),
         messages: Vec::new(),
         answers: Vec::new(),

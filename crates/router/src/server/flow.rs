@@ -15,10 +15,13 @@ use ironweir_wire::{Address, Instant, L3, Tuple};
 
 use super::dump::What;
 use super::query::{Answer, Ended};
-use super::{Refused, Server};
+use super::{Client, Refused, Server};
 
 /// `AF_INET`, `AF_INET6`.
 const FAMILIES: [u8; 2] = [2, 10];
+
+/// Events that are kept between two turns while somebody listens.
+const EVENTS: usize = 1 << 16;
 
 const fn kind_of(message: u8) -> u16 {
     (subsystem::CTNETLINK as u16) << 8 | message as u16
@@ -240,6 +243,14 @@ impl Server {
     pub fn tell_connections(&mut self, engine: &mut Engine) {
         let now = engine.now();
         let heard = self.clients.values().fold(0, |groups, client| groups | client.groups);
+        let bits = [group::NEW, group::UPDATE, group::DESTROY].map(|group| 1 << (group - 1));
+        let conntrack = heard & (bits[0] | bits[1] | bits[2]) != 0;
+        engine.conntrack_mut().set_event_capacity(if conntrack { EVENTS } else { 0 });
+        let lost = engine.conntrack().stats().events_lost;
+        if std::mem::replace(&mut self.events_lost, lost) != lost {
+            let listens = |client: &&mut Client| client.groups & (bits[0] | bits[1] | bits[2]) != 0;
+            self.clients.values_mut().filter(listens).for_each(|client| client.output.lose());
+        }
         for event in engine.conntrack_mut().take_events() {
             let (number, group, flags) = match event.kind {
                 EventKind::New => (message::NEW, group::NEW, Flags::CREATE | Flags::EXCL),

@@ -67,6 +67,8 @@ pub struct Server {
     next: u32,
     /// Which client's table that is (`NFT_TABLE_F_OWNER`), by the table's handle.
     owners: HashMap<Handle, ClientId>,
+    /// How many events of connections were lost when it was last looked at.
+    events_lost: u64,
 }
 
 /// An answer that is an error.
@@ -86,6 +88,30 @@ impl From<Errno> for Refused {
 impl From<DecodeError> for Refused {
     fn from(error: DecodeError) -> Refused {
         Refused { errno: Errno::EINVAL, error: Some(error), offset: None }
+    }
+}
+
+/// A request of a client, read as far as that needs no engine: packets need not wait for it.
+#[derive(Debug)]
+pub struct Request<'a>(Kind<'a>);
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Batch(batch::Read<'a>),
+    Questions(Messages<'a>),
+}
+
+impl<'a> Request<'a> {
+    /// Reads a datagram. `None`: a batch in which messages cannot be told apart, so nobody can be answered.
+    pub fn read(datagram: &'a [u8]) -> Option<Request<'a>> {
+        let mut messages = Messages::new(datagram);
+        Some(Request(match messages.clone().next() {
+            Some(Ok(first)) if first.header.kind == envelope::BEGIN => {
+                messages.next();
+                Kind::Batch(batch::read(&first, messages)?)
+            }
+            _ => Kind::Questions(messages),
+        }))
     }
 }
 
@@ -178,20 +204,24 @@ impl Server {
     /// Works on one request of a client (`nfnetlink_rcv` of `net/netfilter/nfnetlink.c`). The answers wait in its output,
     /// events in that of those who listen.
     pub fn request(&mut self, engine: &mut Engine, id: ClientId, datagram: &[u8]) {
-        let mut messages = Messages::new(datagram).peekable();
-        if let Some(Ok(first)) = messages.peek()
-            && first.header.kind == envelope::BEGIN
-        {
-            let first = *first;
-            self.batch(engine, id, &first, messages.skip(1));
-            return;
+        if let Some(request) = Request::read(datagram) {
+            self.work(engine, id, request);
         }
-        // As netlink_rcv_skb: what is cut off is passed over without a word.
-        for message in messages.map_while(Result::ok) {
-            if message.header.flags.contains(Flags::REQUEST) && message.header.kind >= MIN_TYPE {
-                self.question(engine, id, &message);
-            } else if message.header.flags.contains(Flags::REQUEST | Flags::ACK) {
-                self.acknowledge(id, &message.header, Errno::Other(0).into());
+    }
+
+    /// [`Server::request`], of one that was read before.
+    pub fn work(&mut self, engine: &mut Engine, id: ClientId, request: Request<'_>) {
+        match request.0 {
+            Kind::Batch(read) => self.batch(engine, id, read),
+            Kind::Questions(messages) => {
+                // As netlink_rcv_skb: what is cut off is passed over without a word.
+                for message in messages.map_while(Result::ok) {
+                    if message.header.flags.contains(Flags::REQUEST) && message.header.kind >= MIN_TYPE {
+                        self.question(engine, id, &message);
+                    } else if message.header.flags.contains(Flags::REQUEST | Flags::ACK) {
+                        self.acknowledge(id, &message.header, Errno::Other(0).into());
+                    }
+                }
             }
         }
     }

@@ -30,9 +30,7 @@ impl Output {
         }
         if self.lost && self.waiting.is_empty() {
             self.lost = false;
-            // What the kernel says by ENOBUFS of the read.
-            let header = Header { len: Header::LEN as u32, kind: kind::OVERRUN, ..Header::default() };
-            self.answer(header.encode().to_vec());
+            self.overrun();
         }
     }
 
@@ -60,6 +58,20 @@ impl Output {
         } else {
             self.answer(datagram.to_vec());
         }
+    }
+
+    /// Events were lost before they came here.
+    pub(super) fn lose(&mut self) {
+        match self.waiting.is_empty() {
+            true => self.overrun(),
+            false => self.lost = true,
+        }
+    }
+
+    fn overrun(&mut self) {
+        // What the kernel says by ENOBUFS of the read.
+        let header = Header { len: Header::LEN as u32, kind: kind::OVERRUN, ..Header::default() };
+        self.answer(header.encode().to_vec());
     }
 }
 

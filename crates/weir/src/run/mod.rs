@@ -16,7 +16,9 @@ use ironweir_io::signal;
 use ironweir_language::session::Session;
 use ironweir_language::source::Sources;
 use ironweir_router::daemon::Daemon;
+use ironweir_router::packets;
 use ironweir_router::router::Router;
+use ironweir_router::shared::Shared;
 
 use crate::backend::InProcess;
 use crate::cli::{complain, print};
@@ -90,18 +92,23 @@ fn run(path: &Path) -> Result<(), RunError> {
     let taken = take::take(engine.host(), &config.interfaces)?;
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
     let listener = Listener::bind(&config.socket, config.mode).map_err(failed)?;
-    let mut daemon = Daemon::new(listener, Router::new(taken.ports));
+    let mut daemon = Daemon::new(listener);
+    let mut router = Router::new(taken.ports);
+    let shared = Shared::new(engine)?;
     let end = signal::on_end()?;
-    notify::ready();
-    while !end.load(Ordering::Relaxed) {
-        let now = engine.now();
-        // Whatever a clock does, it is looked at again soon.
-        let idle = Duration::from_secs(60);
-        let timeout = daemon.deadline(&engine).map_or(idle, |deadline| deadline.since(now).min(idle));
-        daemon.turn(&mut engine, &machine::now, Some(timeout.max(Duration::from_millis(10))))?;
-    }
-    notify::stopping();
-    Ok(())
+    std::thread::scope(|scope| {
+        let packets = std::thread::Builder::new().name("packets".into());
+        let packets = packets.spawn_scoped(scope, || packets::run(&mut router, &shared, &machine::now))?;
+        notify::ready();
+        let mut served = Ok(());
+        while !end.load(Ordering::Relaxed) && !shared.is_stopped() && served.is_ok() {
+            served = daemon.turn(&shared, &machine::now, Duration::from_secs(60));
+        }
+        notify::stopping();
+        shared.stop();
+        let routed = packets.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(served.and(routed)?)
+    })
 }
 
 /// Loads the ruleset of the start. A daemon whose rules are refused does not begin.
