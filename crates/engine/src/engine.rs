@@ -24,6 +24,10 @@ pub struct Output {
     pub bytes: Vec<u8>,
     /// Whether the bytes begin with an Ethernet header.
     pub ethernet: bool,
+    /// To whom it goes on the link, where that was looked up.
+    pub next_hop: Option<IpAddr>,
+    /// Whether its Ethernet address is written already.
+    pub addressed: bool,
 }
 
 /// A host's packet path with its ruleset, connections and flows.
@@ -55,7 +59,10 @@ impl Engine {
             connections: Connections::new(seed),
             icmp_limits: IcmpLimits::new(seed),
             output: VecDeque::new(),
+            local: VecDeque::new(),
             made: VecDeque::new(),
+            next_hop: None,
+            addressed: false,
             now: Instant::ZERO,
             random: seed,
         };
@@ -89,7 +96,13 @@ impl Engine {
 
     /// Changes the host: new routes and neighbours count from the next packet on.
     pub fn change_host(&mut self, change: impl FnOnce(&mut Host)) {
+        let what_rules_know = |host: &Host| (host.links_version(), host.conntrack.always);
+        let before = what_rules_know(&self.world.host);
         change(&mut self.world.host);
+        if what_rules_know(&self.world.host) == before {
+            // Rules know of the host what its interfaces are, not where packets go.
+            return;
+        }
         self.generation = Generation::new(&self.world.ruleset, &self.world.host, &mut self.generation);
     }
 
@@ -190,6 +203,17 @@ impl Engine {
     ) -> Disposition {
         self.advance(now);
         path::process(&self.generation, &mut self.world, observer, packet)
+    }
+
+    /// The next hop of the packet that [`Engine::process`] let go last, and whether its address on the link is written already.
+    pub fn next_hop(&self) -> (Option<IpAddr>, bool) {
+        (self.world.next_hop, self.world.addressed)
+    }
+
+    /// The next packet for the host itself that [`Engine::process`] did not leave in its buffer, from the network header on:
+    /// put together of fragments, or made here. Live hosts alone have any.
+    pub fn poll_local(&mut self) -> Option<Vec<u8>> {
+        self.world.local.pop_front()
     }
 
     /// The next packet the engine made.

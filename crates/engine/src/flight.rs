@@ -24,6 +24,11 @@ pub(crate) struct World {
     pub(crate) connections: Connections,
     pub(crate) icmp_limits: IcmpLimits,
     pub(crate) output: VecDeque<Output>,
+    /// Packets for the host itself that are not in the caller's buffer, from the network header on.
+    pub(crate) local: VecDeque<Vec<u8>>,
+    /// Of the packet that went its way last.
+    pub(crate) next_hop: Option<IpAddr>,
+    pub(crate) addressed: bool,
     /// Made for the packet at work, and not sent yet.
     pub(crate) made: VecDeque<Made>,
     pub(crate) now: Instant,
@@ -45,6 +50,14 @@ impl World {
         const MOST: usize = 64;
         if self.made.len() < MOST {
             self.made.push_back(made);
+        }
+    }
+
+    /// Queues a packet for the host itself, from the network header on.
+    pub(crate) fn deliver(&mut self, bytes: Vec<u8>) {
+        const MOST: usize = 256;
+        if self.host.live && self.local.len() < MOST {
+            self.local.push_back(bytes);
         }
     }
 
@@ -98,8 +111,14 @@ pub(crate) struct Flight {
     pub(crate) trace: u32,
     /// Its next hop, once routed.
     pub(crate) nexthop: Option<IpAddr>,
+    /// Largest packet its route takes, 0 for what its interface takes.
+    pub(crate) route_mtu: u32,
+    /// Its next hop's Ethernet address is written.
+    pub(crate) addressed: bool,
     /// It is a datagram that came in fragments and leaves in fragments, which are looked at one by one at egress.
     pub(crate) recut: bool,
+    /// Bytes of the largest of those fragments, 0 of others (`IPCB(skb)->frag_max_size`).
+    pub(crate) largest: usize,
     /// It is a copy, of which no copy is made (`nf_skb_duplicated`).
     pub(crate) is_copy: bool,
 }

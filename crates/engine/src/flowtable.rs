@@ -20,6 +20,7 @@ use ironweir_wire::{Address, IfIndex, Instant, L3, Packet, PacketInfo, Tuple, tc
 
 use crate::context::Context;
 use crate::flight::{Flight, World};
+use crate::route::Lookup;
 use crate::seeded::Seeded;
 use crate::{Host, Observer, transmit};
 
@@ -68,7 +69,7 @@ pub struct Side {
     /// Their bytes, from the network header on.
     pub bytes: u64,
     key: Key,
-    destination: IpAddr,
+    lookup: Lookup,
     nexthop: IpAddr,
     mac: Option<[u8; 6]>,
     mtu: usize,
@@ -272,14 +273,17 @@ fn flow_of(
         // What leaves in this direction is for whom the other direction comes from.
         let away = entry.tuple(its.opposite());
         let destination = away.src.to_ip(away.l3)?;
-        let nexthop = world.host.route(destination).and_then(|route| route.gateway).unwrap_or(destination);
+        let from = away.dst.to_ip(away.l3)?;
+        let lookup = Lookup { from: Some(from), iif, mark: packet.meta.mark, ..Lookup::to(destination) };
+        let route = world.host.find_route(&lookup).route();
+        let nexthop = route.and_then(|route| route.gateway).unwrap_or(destination);
         Some(Side {
             iif,
             oif,
             packets: 0,
             bytes: 0,
             key: Key::new(table, flowtable.id, iif, &tuple),
-            destination,
+            lookup,
             nexthop,
             mac: world.host.neighbour(oif, nexthop),
             mtu: world.host.interface(oif).map_or(usize::MAX, |interface| interface.mtu as usize),
@@ -298,10 +302,11 @@ fn flow_of(
 
 /// Whether the route of one direction is still what it was.
 fn route_holds(host: &Host, side: &Side) -> bool {
-    match host.route(side.destination) {
-        Some(route) => {
-            route.interface == side.oif && route.gateway.unwrap_or(side.destination) == side.nexthop
-        }
+    if host.neighbour(side.oif, side.nexthop) != side.mac {
+        return false;
+    }
+    match host.find_route(&side.lookup).route() {
+        Some(route) => route.interface == side.oif && route.gateway.unwrap_or(side.lookup.to) == side.nexthop,
         None => host.forward_to.is_some(),
     }
 }
@@ -373,6 +378,6 @@ pub(crate) fn carry(
     stats.bytes = stats.bytes.saturating_add(len as u64);
     packet.meta.oif = side.oif;
     flight.nexthop = Some(side.nexthop);
-    transmit::write_addresses(&world.host, packet, side.oif, side.mac);
+    flight.addressed = transmit::write_addresses(&world.host, packet, side.oif, side.mac);
     Some(side.oif)
 }

@@ -10,7 +10,7 @@ use ironweir_wire::IfIndex;
 
 use crate::fingerprint::Fingerprints;
 use crate::icmp_limit::IcmpSettings;
-use crate::route::{Route, Routes};
+use crate::route::{Entry, Found, Lookup, MAIN_TABLE, Route, Routes, Rule};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub struct Interface {
     pub bridge: Option<IfIndex>,
     /// The kind of virtual link (`rtnl_link_ops.kind`: `vlan`, `bridge`, `veth` ...); empty for a physical one.
     pub link_kind: Box<str>,
+    /// Reverse-path filter of IPv4 (`rp_filter`, the higher of `all` and the interface's own): 1 drops what did not come in
+    /// where the way back leads, 2 what no way back leads to.
+    pub rp_filter: u8,
 }
 
 impl Interface {
@@ -48,6 +51,7 @@ impl Interface {
             group: 0,
             bridge: None,
             link_kind: "".into(),
+            rp_filter: 0,
         }
     }
 }
@@ -113,6 +117,7 @@ pub struct Host {
     anycast: HashSet<IpAddr>,
     routes: Routes,
     routes_version: u64,
+    links_version: u64,
     neighbours: HashMap<(IfIndex, IpAddr), [u8; 6]>,
     /// Forwards IPv4 (`net.ipv4.ip_forward`).
     pub forwarding_v4: bool,
@@ -126,6 +131,10 @@ pub struct Host {
     pub fingerprints: Arc<Fingerprints>,
     /// Without knowledge of a host: everything that arrives is forwarded out of this interface.
     pub forward_to: Option<IfIndex>,
+    /// Packets come from a wire and go to one: each is one packet as it was sent, not several put together, what comes from
+    /// the wire was not sent by this host, and what is for this host is handed to it ([`crate::Engine::poll_local`]). False for
+    /// captures, which may hold all of that.
+    pub live: bool,
     /// The local time zone's distance from UTC in seconds, for `meta hour` and `meta day`.
     pub utc_offset: i32,
 }
@@ -141,6 +150,7 @@ impl Default for Host {
             anycast: HashSet::new(),
             routes: Routes::default(),
             routes_version: 0,
+            links_version: 0,
             neighbours: HashMap::new(),
             forwarding_v4: true,
             forwarding_v6: true,
@@ -148,6 +158,7 @@ impl Default for Host {
             icmp: IcmpSettings::default(),
             fingerprints: Arc::default(),
             forward_to: None,
+            live: false,
             utc_offset: 0,
         }
     }
@@ -187,6 +198,19 @@ impl Host {
     /// # Errors
     /// If its index or name is unusable or taken, or a prefix is too long; the host is unchanged then.
     pub fn add_interface(&mut self, interface: Interface) -> Result<(), HostError> {
+        let (index, addresses) = (interface.index, interface.addresses.clone());
+        self.add_link(interface)?;
+        for (address, len) in addresses {
+            let _ = self.routes.insert(address, len, connected(index, address), 0);
+        }
+        Ok(())
+    }
+
+    /// Adds an interface without routes: somebody else says them.
+    ///
+    /// # Errors
+    /// As [`Host::add_interface`].
+    pub fn add_link(&mut self, interface: Interface) -> Result<(), HostError> {
         if !interface.index.is_some() {
             return Err(HostError::NoIndex(interface.name));
         }
@@ -199,41 +223,91 @@ impl Host {
         if self.by_name.contains_key(&interface.name) {
             return Err(HostError::NameTaken(interface.name));
         }
-        let too_long = |(address, len): &&(IpAddr, u8)| *len > if address.is_ipv4() { 32 } else { 128 };
-        if let Some(&(address, len)) = interface.addresses.iter().find(too_long) {
+        if let Some(&(address, len)) = interface.addresses.iter().find(|one| is_too_long(one)) {
             return Err(HostError::BadPrefix { address, len });
         }
-        let index = interface.index;
+        self.interfaces.push(interface);
+        self.links_changed();
+        Ok(())
+    }
+
+    /// Changes an interface: anything but its index and its addresses. False when it is not there, or its new name is unusable
+    /// or taken; nothing changes then.
+    pub fn change_link(&mut self, interface: &Interface) -> bool {
+        let Some(&at) = self.by_index.get(&interface.index) else { return false };
+        let named = self.by_name.get(&interface.name).is_none_or(|other| *other == at);
+        if !named || interface.name.is_empty() || interface.name.len() > 15 {
+            return false;
+        }
+        let Some(old) = self.interfaces.get_mut(at) else { return false };
+        let new = Interface { addresses: std::mem::take(&mut old.addresses), ..interface.clone() };
+        *old = new;
+        self.links_changed();
+        true
+    }
+
+    /// Takes an interface away, with its addresses and neighbours; its routes are the caller's. False when it is not there.
+    pub fn remove_link(&mut self, index: IfIndex) -> bool {
+        let Some(&at) = self.by_index.get(&index) else { return false };
+        self.interfaces.remove(at);
+        self.neighbours.retain(|(interface, _), _| *interface != index);
+        self.links_changed();
+        true
+    }
+
+    /// Gives an interface an address, without a route to its network. One it has is given the new prefix length.
+    ///
+    /// # Errors
+    /// If the interface is not there or the prefix is too long.
+    pub fn add_address(&mut self, interface: IfIndex, address: IpAddr, len: u8) -> Result<(), HostError> {
+        if is_too_long(&(address, len)) {
+            return Err(HostError::BadPrefix { address, len });
+        }
+        let at = self.by_index.get(&interface).copied();
+        let Some(its) = at.and_then(|at| self.interfaces.get_mut(at)) else {
+            return Err(HostError::NoInterface(interface));
+        };
+        match its.addresses.iter_mut().find(|(own, _)| *own == address) {
+            Some(own) => own.1 = len,
+            None => its.addresses.push((address, len)),
+        }
+        self.learn_addresses();
+        Ok(())
+    }
+
+    fn links_changed(&mut self) {
+        let places = || self.interfaces.iter().enumerate();
+        self.by_index = places().map(|(at, interface)| (interface.index, at)).collect();
+        self.by_name = places().map(|(at, interface)| (interface.name.clone(), at)).collect();
+        self.links_version += 1;
+        self.learn_addresses();
+    }
+
+    /// What is local, by the addresses of all interfaces.
+    fn learn_addresses(&mut self) {
         self.routes_version += 1;
-        for &(address, len) in &interface.addresses {
-            self.local.insert(address, index);
-            let _ = self.routes.insert(
-                address,
-                len,
-                Route { interface: index, gateway: None, source: Some(address) },
-                0,
-            );
-            if let IpAddr::V6(v6) = address
-                && len < 127
-            {
-                let net = u128::from(v6) & !u128::MAX.checked_shr(len.into()).unwrap_or(0);
-                if net != 0 {
-                    self.anycast.insert(IpAddr::V6(net.into()));
+        self.local.clear();
+        self.anycast.clear();
+        self.broadcast.clear();
+        for interface in &self.interfaces {
+            for &(address, len) in &interface.addresses {
+                self.local.insert(address, interface.index);
+                match address {
+                    IpAddr::V6(v6) if len < 127 => {
+                        let net = u128::from(v6) & !u128::MAX.checked_shr(len.into()).unwrap_or(0);
+                        if net != 0 {
+                            self.anycast.insert(IpAddr::V6(net.into()));
+                        }
+                    }
+                    IpAddr::V4(v4) if len < 31 => {
+                        let host_bits = u32::MAX.checked_shr(len.into()).unwrap_or(0);
+                        self.broadcast
+                            .insert(IpAddr::V4((u32::from(v4) | host_bits).into()), interface.index);
+                    }
+                    _ => {}
                 }
             }
-            if let IpAddr::V4(v4) = address
-                && len < 31
-            {
-                let host_bits = u32::MAX.checked_shr(len.into()).unwrap_or(0);
-                let net = u32::from(v4) & !host_bits;
-                self.broadcast.insert(IpAddr::V4((net | host_bits).into()), index);
-            }
         }
-        let at = self.interfaces.len();
-        self.by_index.insert(index, at);
-        self.by_name.insert(interface.name.clone(), at);
-        self.interfaces.push(interface);
-        Ok(())
     }
 
     /// Adds a route; of several to one prefix the lowest metric counts.
@@ -244,6 +318,7 @@ impl Host {
         if self.interface(route.interface).is_none() {
             return Err(HostError::NoInterface(route.interface));
         }
+        self.routes_version += 1;
         self.routes
             .insert(prefix, len, route, metric)
             .map_err(|_| HostError::BadPrefix { address: prefix, len })
@@ -315,6 +390,11 @@ impl Host {
         self.routes_version
     }
 
+    /// A number that changes with every interface that comes, goes or is another.
+    pub(crate) fn links_version(&self) -> u64 {
+        self.links_version
+    }
+
     /// Takes an address from an interface, with the route and the broadcast address that came with it. False when it has no
     /// such address.
     pub(crate) fn remove_address(&mut self, interface: IfIndex, address: IpAddr) -> bool {
@@ -322,14 +402,30 @@ impl Host {
         let Some(its) = self.interfaces.get_mut(at) else { return false };
         let Some(place) = its.addresses.iter().position(|(other, _)| *other == address) else { return false };
         let (_, len) = its.addresses.remove(place);
-        self.routes_version += 1;
-        self.local.remove(&address);
-        self.routes.remove(address, len);
-        if let IpAddr::V4(v4) = address {
-            let host_bits = u32::MAX.checked_shr(len.into()).unwrap_or(0);
-            self.broadcast.remove(&IpAddr::V4((u32::from(v4) | host_bits).into()));
-        }
+        let route = connected(interface, address);
+        self.routes.take(MAIN_TABLE, address, len, |_, one| *one == route);
+        self.learn_addresses();
         true
+    }
+
+    /// Adds a route of any table; with `replace` in the place of the first of the same prefix and metric.
+    ///
+    /// # Errors
+    /// As [`Host::add_route`].
+    pub fn put_route(&mut self, entry: &Entry, replace: bool) -> Result<(), HostError> {
+        if entry.route.interface.is_some() && self.interface(entry.route.interface).is_none() {
+            return Err(HostError::NoInterface(entry.route.interface));
+        }
+        self.routes_version += 1;
+        self.routes
+            .add(entry, replace)
+            .map_err(|_| HostError::BadPrefix { address: entry.prefix, len: entry.len })
+    }
+
+    /// Forgets the routes of a table to exactly this prefix of which `gone` is true, by metric and route.
+    pub fn take_route(&mut self, table: u32, prefix: IpAddr, len: u8, gone: impl Fn(u32, &Route) -> bool) {
+        self.routes_version += 1;
+        self.routes.take(table, prefix, len, gone);
     }
 
     /// Forgets every route to exactly this prefix.
@@ -338,9 +434,43 @@ impl Host {
         self.routes.remove(prefix, len);
     }
 
+    /// Forgets all routes, those to the networks of addresses as well.
+    pub fn clear_routes(&mut self) {
+        self.routes_version += 1;
+        self.routes.clear();
+    }
+
+    /// The rules that choose a routing table.
+    pub fn rules(&self, v6: bool) -> Vec<Rule> {
+        self.routes.rules(v6)
+    }
+
+    /// Sets the rules that choose a routing table.
+    pub fn set_rules(&mut self, v6: bool, rules: Vec<Rule>) {
+        self.routes_version += 1;
+        self.routes.set_rules(v6, rules);
+    }
+
     /// The best route to an address.
     pub fn route(&self, to: IpAddr) -> Option<Route> {
-        self.routes.find(to)
+        self.find_route(&Lookup::to(to)).route()
+    }
+
+    /// The best route for a packet, own addresses aside.
+    pub fn find_route(&self, lookup: &Lookup) -> Found {
+        self.routes.find(lookup, |name| self.interface_by_name(name).map(|interface| interface.index))
+    }
+
+    /// Forgets a neighbour.
+    pub fn remove_neighbour(&mut self, interface: IfIndex, address: IpAddr) {
+        if self.neighbours.remove(&(interface, address)).is_some() {
+            self.routes_version += 1;
+        }
+    }
+
+    /// All routes of all tables.
+    pub fn all_routes(&self) -> &Routes {
+        &self.routes
     }
 
     /// Every route with its prefix, those to the networks of addresses included.
@@ -391,6 +521,15 @@ impl Host {
         let mut of_family = addresses.iter().map(|(address, _)| *address).filter(|a| a.is_ipv6() == v6);
         of_family.clone().find(|address| !is_link_local(*address)).or_else(|| of_family.next())
     }
+}
+
+/// The route that comes with an address.
+fn connected(interface: IfIndex, address: IpAddr) -> Route {
+    Route { source: Some(address), ..Route::by(interface, None) }
+}
+
+fn is_too_long((address, len): &(IpAddr, u8)) -> bool {
+    *len > if address.is_ipv4() { 32 } else { 128 }
 }
 
 fn is_link_local(address: IpAddr) -> bool {

@@ -7,16 +7,44 @@ use ironweir_wire::{IfIndex, LinkType, Packet};
 use crate::Host;
 
 /// Writes the Ethernet addresses of a packet that leaves by `oif` to `nexthop`, as far as they are known: without a
-/// neighbour entry the destination stays as it came.
-pub(crate) fn address_frame(host: &Host, packet: &mut Packet<'_>, oif: IfIndex, nexthop: Option<IpAddr>) {
-    let mac = nexthop.and_then(|hop| host.neighbour(oif, hop));
-    write_addresses(host, packet, oif, mac);
+/// neighbour entry the destination stays as it came. Tells whether the destination's is written.
+pub(crate) fn address_frame(
+    host: &Host,
+    packet: &mut Packet<'_>,
+    oif: IfIndex,
+    nexthop: Option<IpAddr>,
+) -> bool {
+    let mac = nexthop.and_then(|hop| host.neighbour(oif, hop).or_else(|| group(host, hop)));
+    write_addresses(host, packet, oif, mac)
+}
+
+/// The Ethernet address of a group (RFC 1112, RFC 2464) or of everybody.
+fn group(host: &Host, to: IpAddr) -> Option<[u8; 6]> {
+    if !host.live {
+        return None;
+    }
+    match to {
+        IpAddr::V4(v4) if v4.is_multicast() => {
+            let [_, b, c, d] = v4.octets();
+            Some([1, 0, 0x5e, b & 0x7f, c, d])
+        }
+        IpAddr::V6(v6) if v6.is_multicast() => {
+            let [.., a, b, c, d] = v6.octets();
+            Some([0x33, 0x33, a, b, c, d])
+        }
+        to => host.is_broadcast(to).then_some([0xff; 6]),
+    }
 }
 
 /// As [`address_frame`], the destination's address being known already.
-pub(crate) fn write_addresses(host: &Host, packet: &mut Packet<'_>, oif: IfIndex, mac: Option<[u8; 6]>) {
+pub(crate) fn write_addresses(
+    host: &Host,
+    packet: &mut Packet<'_>,
+    oif: IfIndex,
+    mac: Option<[u8; 6]>,
+) -> bool {
     if packet.link() != LinkType::Ethernet {
-        return;
+        return false;
     }
     if let Some(mac) = mac {
         let _ = packet.store(0, &mac);
@@ -26,4 +54,5 @@ pub(crate) fn write_addresses(host: &Host, packet: &mut Packet<'_>, oif: IfIndex
     {
         let _ = packet.store(6, &interface.mac);
     }
+    mac.is_some()
 }

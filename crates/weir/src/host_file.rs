@@ -93,6 +93,8 @@ struct InterfaceEntry {
     addresses: Vec<Spanned<String>>,
     mtu: Option<u32>,
     #[serde(default)]
+    rp_filter: u8,
+    #[serde(default)]
     group: u32,
     #[serde(rename = "type")]
     kind: Option<Spanned<String>>,
@@ -282,6 +284,7 @@ fn add_interfaces(host: &mut Host, entries: &[Spanned<InterfaceEntry>]) -> Resul
         }
         interface.mtu = entry.mtu.unwrap_or(interface.mtu);
         interface.group = entry.group;
+        interface.rp_filter = entry.rp_filter;
         if let Some(kind) = &entry.kind {
             interface.kind = hardware_type(kind)?;
         }
@@ -343,7 +346,7 @@ fn add_route(host: &mut Host, entry: &RouteEntry) -> Result<(), Wrong> {
         },
         _ => return Err(Wrong::at(&entry.dst, "a route needs `dev` or `via`")),
     };
-    let route = Route { interface, gateway, source };
+    let route = Route { source, ..Route::by(interface, gateway) };
     host.add_route(to, len, route, entry.metric).map_err(|error| Wrong::at(&entry.dst, error.to_string()))
 }
 

@@ -6,6 +6,7 @@ use ironweir_wire::fragment::split;
 use ironweir_wire::ipv6::find_fragment;
 use ironweir_wire::{IfIndex, L3, LinkType, Meta, Packet, dissect_network};
 
+use super::routing::must_not_be_cut;
 use super::{Step, Way, dropped};
 use crate::generation::Stage;
 use crate::{Disposition, DropReason, Observer, Output};
@@ -51,16 +52,52 @@ impl<O: Observer> Way<'_, O> {
         self.flight.info = info;
         self.call(after, hook, family, &mut datagram)?;
         self.flight.recut = true;
+        self.flight.largest = largest;
         let end = on(self, &mut datagram);
         self.flight.recut = false;
         let end = end?;
         packet.meta = datagram.meta;
         match end {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
+                let largest = largest.min(self.mtu(oif));
                 self.fragment(packet, &datagram, largest, oif).map(|()| end)
+            }
+            Disposition::Local if self.world.host.live => {
+                self.deliver(&datagram);
+                Ok(Disposition::Stolen)
             }
             _ => Ok(end),
         }
+    }
+
+    /// Hands a packet that is not in the caller's buffer to the host itself.
+    pub(super) fn deliver(&mut self, packet: &Packet<'_>) {
+        let (from, len) = (packet.network(), packet.network_len());
+        let mut scratch = vec![0; len];
+        if let Some(bytes) = packet.load(from, len, &mut scratch).map(<[u8]>::to_vec) {
+            self.world.deliver(bytes);
+        }
+    }
+
+    /// Cuts a packet that is longer than an interface takes (`ip_fragment`, `ip6_fragment`). One of IPv4 that must not be cut
+    /// is refused, and so is one of IPv6 that another host has sent.
+    pub(super) fn cut(&mut self, packet: &mut Packet<'_>, oif: IfIndex) -> Step {
+        let v4 = self.flight.info.l3 == L3::V4;
+        if if v4 { must_not_be_cut(packet) } else { packet.meta.iif.is_some() } {
+            self.too_big(packet, oif);
+            return dropped(DropReason::TooBig);
+        }
+        let mut scratch = vec![0; packet.len()];
+        let Some(mut bytes) = packet.load(0, packet.len(), &mut scratch).map(<[u8]>::to_vec) else {
+            return dropped(DropReason::TooBig);
+        };
+        let len = bytes.len();
+        let mut whole = Packet::new(&mut bytes, 0, len, packet.link());
+        whole.meta = packet.meta;
+        // As the copy lies, for the first one may have begun elsewhere.
+        self.parse(&mut whole).map_err(|_| Disposition::Dropped(DropReason::TooBig))?;
+        let mtu = self.mtu(oif);
+        self.fragment(packet, &whole, mtu, oif)
     }
 
     /// Cuts a datagram again into fragments: all leave by themselves but the last, which takes the place of the fragment
@@ -101,7 +138,8 @@ impl<O: Observer> Way<'_, O> {
         }
         self.egress(&mut packet, oif)?;
         let ethernet = datagram.link() == LinkType::Ethernet;
-        self.world.send(Output { oif, bytes, ethernet });
+        let (next_hop, addressed) = (self.flight.nexthop, self.flight.addressed);
+        self.world.send(Output { oif, bytes, ethernet, next_hop, addressed });
         Ok(())
     }
 }

@@ -69,24 +69,34 @@ impl<O: Observer> Way<'_, O> {
         {
             way.world.conntrack.release(ct);
         }
+        let (next_hop, addressed) = (way.flight.nexthop, way.flight.addressed);
+        if end == Err(Disposition::Local) {
+            way.deliver(&packet);
+        }
+        // The last fragment lies where the whole was.
+        let cut = (packet.len() != len).then(|| packet.head().to_vec());
+        if let Some(cut) = cut {
+            bytes = cut;
+        }
         if let Ok(oif) = end {
             if let Some(tag) = like.meta.vlan.filter(|_| made.way == MadeWay::Bridge) {
                 put_tag(&mut bytes, tag);
             }
-            self.world.send(Output { oif, bytes, ethernet: link == LinkType::Ethernet });
+            let ethernet = link == LinkType::Ethernet;
+            self.world.send(Output { oif, bytes, ethernet, next_hop, addressed });
         }
     }
 
     fn as_hosts_own(&mut self, made: &Made, packet: &mut Packet<'_>, like: &Packet<'_>) -> Step<IfIndex> {
         let Some((_, to)) = self.addresses(packet) else { return dropped(DropReason::UnknownProtocol) };
-        let host = &self.world.host;
-        let wants_route = !matches!(made.way, MadeWay::Copy { .. }) && host.forward_to.is_none();
-        if wants_route && host.route(to).is_none() && host.local_interface(to).is_none() {
-            return dropped(DropReason::NoRoute);
-        }
         // Without knowledge of a host: where the packet at work came from, or where it was to go.
         let (iif, oif) = (like.meta.iif, like.meta.oif);
         let fallback = if (made.back && iif.is_some()) || !oif.is_some() { iif } else { oif };
+        let host = &self.world.host;
+        let wants_route = !matches!(made.way, MadeWay::Copy { .. }) && host.forward_to.is_none();
+        if wants_route && host.local_interface(to).is_none() && self.way_out(packet, to, fallback).is_none() {
+            return dropped(DropReason::NoRoute);
+        }
         match made.way {
             MadeWay::Copy { device, gateway } => {
                 let via = gateway.unwrap_or(to);

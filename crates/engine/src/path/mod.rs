@@ -52,6 +52,8 @@ pub(crate) fn process<O: Observer>(
         Ok(end) | Err(end) => end,
     };
     way.send_made(packet);
+    way.world.next_hop = way.flight.nexthop;
+    way.world.addressed = way.flight.addressed;
     // A new connection whose packet did not get through is forgotten.
     if let Some((ct, CtInfo::New | CtInfo::Related)) = way.flight.tracking.flow() {
         way.world.conntrack.release(ct);
@@ -220,7 +222,10 @@ impl<O: Observer> Way<'_, O> {
                 self.hook(Hook::Input, packet)?;
                 Ok(Disposition::Local)
             }
-            Target::Forward { oif, nexthop, decrement } => self.forward(packet, oif, nexthop, decrement),
+            Target::Forward { oif, nexthop, decrement, mtu } => {
+                self.flight.route_mtu = mtu;
+                self.forward(packet, oif, nexthop, decrement)
+            }
         }
     }
 
@@ -252,9 +257,18 @@ impl<O: Observer> Way<'_, O> {
         self.flight.nexthop = Some(nexthop);
         self.hook(Hook::Forward, packet)?;
         self.hook(Hook::Postrouting, packet)?;
-        transmit::address_frame(&self.world.host, packet, oif, Some(nexthop));
-        self.egress(packet, oif)?;
+        self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, Some(nexthop));
+        self.out(packet, oif)?;
         Ok(Disposition::Forwarded { oif, offloaded: false })
+    }
+
+    /// Out of an interface: cut into fragments if it is too long for it and may be cut (`ip_finish_output`), then past
+    /// egress.
+    fn out(&mut self, packet: &mut Packet<'_>, oif: IfIndex) -> Step {
+        if self.world.host.live && !self.flight.recut && packet.network_len() > self.mtu(oif) {
+            return self.cut(packet, oif);
+        }
+        self.egress(packet, oif)
     }
 
     /// A packet a program of this host sends: captured on its way out.
@@ -296,10 +310,11 @@ impl<O: Observer> Way<'_, O> {
             self.hook(Hook::Input, packet)?;
             return Ok(Disposition::Local);
         }
-        if self.depth > 0 {
-            transmit::address_frame(&self.world.host, packet, oif, self.flight.nexthop);
+        if self.depth > 0 || self.world.host.live {
+            let hop = self.flight.nexthop;
+            self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, hop);
         }
-        self.egress(packet, oif)?;
+        self.out(packet, oif)?;
         Ok(Disposition::Sent { oif })
     }
 

@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 
 use ironweir_wire::protocol::{ethertype, ipproto};
-use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketType, ethernet};
+use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketType, ethernet, ipv4};
 
 use super::{Step, Way, dropped};
 use crate::flight::World;
+use crate::route::{Found, Kind, Lookup};
 use crate::{DropReason, Observer};
 
 /// Where a packet from the wire goes.
 pub(super) enum Target {
     Local,
-    Forward { oif: IfIndex, nexthop: IpAddr, decrement: bool },
+    Forward { oif: IfIndex, nexthop: IpAddr, decrement: bool, mtu: u32 },
 }
 
 impl<O: Observer> Way<'_, O> {
@@ -22,9 +23,36 @@ impl<O: Observer> Way<'_, O> {
             packet.meta.oif = host.interface_by_name("lo").map_or(local, |lo| lo.index);
             return;
         }
-        let route = host.route(to);
+        let route = self.way_out(packet, to, captured_on);
         packet.meta.oif = route.map_or(captured_on, |route| route.interface);
         self.flight.nexthop = Some(route.and_then(|route| route.gateway).unwrap_or(to));
+        self.flight.route_mtu = route.map_or(0, |route| route.mtu);
+    }
+
+    /// The route of one of the host's own packets. An address of one link alone is on the link of the packet's interface.
+    pub(super) fn way_out(&self, packet: &Packet<'_>, to: IpAddr, on: IfIndex) -> Option<crate::Route> {
+        let host = &self.world.host;
+        let from = self.addresses(packet).map(|(from, _)| from).filter(|from| !from.is_unspecified());
+        let iif = host.interface_by_name("lo").map_or(IfIndex::NONE, |lo| lo.index);
+        let oif = if is_scoped(to) { on } else { IfIndex::NONE };
+        let lookup = Lookup { to, from, iif, oif, mark: packet.meta.mark };
+        host.find_route(&lookup).route()
+    }
+
+    /// Whether the way back to a packet's source leads where it came from, as far as its interface asks
+    /// (`__fib_validate_source`).
+    fn comes_from_there(&self, from: IpAddr, to: IpAddr, packet: &Packet<'_>) -> bool {
+        let host = &self.world.host;
+        let Some(interface) = host.interface(packet.meta.iif) else { return true };
+        let IpAddr::V4(source) = from else { return true };
+        if interface.rp_filter == 0 || source.is_unspecified() || to.is_multicast() {
+            return true;
+        }
+        let iif = host.interface_by_name("lo").map_or(IfIndex::NONE, |lo| lo.index);
+        let back = Lookup { to: from, from: Some(to), iif, oif: IfIndex::NONE, mark: 0 };
+        let Found::Route(route) = host.find_route(&back) else { return false };
+        let numbered = interface.addresses.iter().any(|(own, _)| own.is_ipv4());
+        route.interface == interface.index || (interface.rp_filter != 1 && numbered)
     }
 
     /// Where a packet from the wire goes (`ip_route_input_slow`, `ip6_route_input`).
@@ -44,7 +72,7 @@ impl<O: Observer> Way<'_, O> {
                 let other = host.interfaces().iter().find(|interface| interface.index != forward_to);
                 other.map_or(forward_to, |interface| interface.index)
             };
-            return Ok(Target::Forward { oif, nexthop: to, decrement: !group });
+            return Ok(Target::Forward { oif, nexthop: to, decrement: !group, mtu: 0 });
         }
         let martian = match (from, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -63,6 +91,10 @@ impl<O: Observer> Way<'_, O> {
         if !self.on_loopback(packet) && martian {
             return dropped(DropReason::Martian);
         }
+        if !self.on_loopback(packet) && !self.comes_from_there(from, to, packet) {
+            return dropped(DropReason::Martian);
+        }
+        let host = &self.world.host;
         // DIVERGES: groups that no program has joined are received, too.
         if group || host.local_interface(to).is_some() || host.is_anycast(to) {
             return Ok(Target::Local);
@@ -78,18 +110,26 @@ impl<O: Observer> Way<'_, O> {
         if packet.meta.packet_type != PacketType::Host {
             return dropped(DropReason::OtherHost);
         }
-        match host.route(to) {
-            Some(route) if route.interface != packet.meta.iif && is_scoped(from) => {
+        let (iif, mark) = (packet.meta.iif, packet.meta.mark);
+        let oif = if is_scoped(to) { iif } else { IfIndex::NONE };
+        match host.find_route(&Lookup { to, from: Some(from), iif, oif, mark }) {
+            Found::Route(route) if route.interface != packet.meta.iif && is_scoped(from) => {
                 // `ip6_forward`: beyond the scope of the source.
                 self.tell(packet, 1, 2, [0; 4]);
                 dropped(DropReason::Martian)
             }
-            Some(route) => Ok(Target::Forward {
+            Found::Route(route) => Ok(Target::Forward {
                 oif: route.interface,
                 nexthop: route.gateway.unwrap_or(to),
                 decrement: true,
+                mtu: route.mtu,
             }),
-            None => {
+            Found::Refused(Kind::Blackhole) => dropped(DropReason::NoRoute),
+            Found::Refused(kind) => {
+                self.no_way(packet, kind);
+                dropped(DropReason::NoRoute)
+            }
+            Found::Nothing => {
                 self.no_route(packet);
                 dropped(DropReason::NoRoute)
             }
@@ -140,12 +180,27 @@ impl<O: Observer> Way<'_, O> {
         if self.world.host.forward_to.is_some() {
             return false;
         }
-        let mtu = self.world.host.interface(oif).map_or(usize::MAX, |interface| interface.mtu as usize);
+        let mtu = self.mtu(oif);
+        let v4 = self.flight.info.l3 == L3::V4;
         let merged = matches!(self.flight.info.l4proto, Some(ipproto::TCP | ipproto::UDP))
-            && !self.flight.info.is_fragment();
-        let may_fragment = self.flight.info.l3 == L3::V4
-            && packet.be16(packet.network() + 6).is_some_and(|flags| flags & 0x4000 == 0);
-        packet.network_len() > mtu && !merged && !may_fragment
+            && !self.flight.info.is_fragment()
+            && !self.world.host.live;
+        if packet.network_len() <= mtu || merged || (v4 && !must_not_be_cut(packet)) {
+            return false;
+        }
+        // What came in fragments leaves in fragments, which are no longer than they were.
+        self.flight.largest == 0 || self.flight.largest > mtu
+    }
+
+    /// Bytes of the largest packet that goes out of an interface, by the packet's route.
+    pub(super) fn mtu(&self, oif: IfIndex) -> usize {
+        let interface = self.world.host.interface(oif).map_or(u32::MAX, |interface| interface.mtu);
+        let mtu = match self.flight.route_mtu {
+            0 => interface,
+            route => route.min(interface),
+        };
+        // `ip6_dst_mtu_maybe_forward`: every link carries as much.
+        if self.flight.info.l3 == L3::V6 { mtu.max(1280) as usize } else { mtu as usize }
     }
 
     /// Addresses that may not be on a wire, by which IPv6 drops a packet before prerouting (`ip6_rcv_core`).
@@ -167,7 +222,7 @@ impl<O: Observer> Way<'_, O> {
 
     /// Tells the sender how large a packet the link out of `oif` carries.
     pub(super) fn too_big(&mut self, packet: &Packet<'_>, oif: IfIndex) {
-        let mtu = self.world.host.interface(oif).map_or(0, |interface| interface.mtu);
+        let mtu = u32::try_from(self.mtu(oif)).unwrap_or(0);
         if self.flight.info.l3 == L3::V6 {
             self.tell(packet, 2, 0, mtu.to_be_bytes());
         } else {
@@ -176,8 +231,24 @@ impl<O: Observer> Way<'_, O> {
         }
     }
 
+    /// Tells the sender that a route or rule refuses his packet (`ip_error`, `ip6_pkt_discard`, `ip6_pkt_prohibit`).
+    fn no_way(&mut self, packet: &Packet<'_>, kind: Kind) {
+        let v4 = self.flight.info.l3 == L3::V4;
+        match kind {
+            Kind::Prohibit if v4 => self.route_error(packet, 3, 13),
+            Kind::Prohibit => self.route_error(packet, 1, 1),
+            _ if v4 => self.route_error(packet, 3, 1),
+            _ => self.route_error(packet, 1, 0),
+        }
+    }
+
     /// Tells the sender that no route leads to his destination (`ip_error`, `ip6_pkt_discard`).
     pub(super) fn no_route(&mut self, packet: &Packet<'_>) {
+        let kind = if self.flight.info.l3 == L3::V4 { 3 } else { 1 };
+        self.route_error(packet, kind, 0);
+    }
+
+    fn route_error(&mut self, packet: &Packet<'_>, kind: u8, code: u8) {
         let v4 = self.flight.info.l3 == L3::V4;
         if v4 && let Some((from, _)) = self.addresses(packet) {
             let World { icmp_limits, now, .. } = &mut *self.world;
@@ -185,12 +256,11 @@ impl<O: Observer> Way<'_, O> {
                 return;
             }
         }
-        let kind = if v4 { 3 } else { 1 };
-        self.tell(packet, kind, 0, [0; 4]);
+        self.tell(packet, kind, code, [0; 4]);
     }
 
     /// An ICMP error of the host's own.
-    fn tell(&mut self, packet: &Packet<'_>, kind: u8, code: u8, rest: [u8; 4]) {
+    pub(super) fn tell(&mut self, packet: &Packet<'_>, kind: u8, code: u8, rest: [u8; 4]) {
         if self.world.host.forward_to.is_none() {
             crate::context::icmp_error(self.world, &self.flight, packet, kind, code, rest);
         }
@@ -200,6 +270,9 @@ impl<O: Observer> Way<'_, O> {
     pub(super) fn is_own(&self, packet: &Packet<'_>) -> bool {
         if packet.meta.packet_type == PacketType::Outgoing {
             return true;
+        }
+        if self.world.host.live {
+            return false;
         }
         let from = if packet.meta.protocol == ethertype::ARP {
             // The sender's protocol address, for IPv4 over Ethernet.
@@ -233,6 +306,11 @@ impl<O: Observer> Way<'_, O> {
             _ => PacketType::Host,
         };
     }
+}
+
+/// Whether the don't-fragment bit is set.
+pub(super) fn must_not_be_cut(packet: &Packet<'_>) -> bool {
+    packet.be16(packet.network() + 6).is_none_or(|flags| flags & ipv4::FLAG_DONT_FRAGMENT != 0)
 }
 
 /// Whether an address means something on one link alone (IPv6 link-local).

@@ -31,7 +31,7 @@ pub fn router() -> Host {
     host.add_interface(lan).unwrap();
     host.add_interface(wan).unwrap();
     let gateway = Some("198.51.100.254".parse().unwrap());
-    let route = Route { interface: WAN, gateway, source: None };
+    let route = Route::by(WAN, gateway);
     host.add_route("0.0.0.0".parse().unwrap(), 0, route, 0).unwrap();
     let gateway = Some("2001:db8:2::fe".parse().unwrap());
     host.add_route("::".parse().unwrap(), 0, Route { gateway, ..route }, 0).unwrap();
