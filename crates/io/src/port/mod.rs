@@ -13,13 +13,20 @@ use std::io;
 use std::ops::AddAssign;
 use std::os::fd::AsFd;
 
-use ironweir_wire::{Instant, LinkType};
+use ironweir_wire::Instant;
 
+mod bell;
+pub mod datagram;
+pub mod length_prefix;
 pub mod offloads;
 pub mod packet;
+mod socket_file;
+pub mod stream;
 
+pub use datagram::DatagramPort;
 pub use offloads::Offloads;
 pub use packet::PacketPort;
+pub use stream::StreamPort;
 
 /// Bytes that hold any frame with what may stand before it: the longest IP packet, an Ethernet header with tags, a header of
 /// [`Offloads`].
@@ -68,9 +75,10 @@ impl AddAssign for PortStatistics {
 /// Where frames come from and go to. Its descriptor can be read when there is something to do: a frame waits, or there is
 /// room again for what could not be sent.
 pub trait Port: AsFd + Debug + Send {
-    /// What stands before the network header of its frames.
-    fn link(&self) -> LinkType {
-        LinkType::Ethernet
+    /// Whether a frame needs its receiver's address, so that neighbours are asked for theirs. Every port's frames are
+    /// Ethernet; where the other side knows of no such header, the port puts one on and takes it off.
+    fn has_neighbours(&self) -> bool {
+        true
     }
 
     /// A turn begins, and this is its time.
@@ -104,4 +112,34 @@ pub trait Port: AsFd + Debug + Send {
 
     /// What came and went so far.
     fn statistics(&self) -> PortStatistics;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::os::fd::AsFd;
+    use std::path::PathBuf;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    /// Whether a wait would end.
+    pub(crate) fn readable(fd: &impl AsFd) -> bool {
+        let mut fds = [PollFd::new(fd, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() > 0
+    }
+
+    /// The next frame of a port, if one waits.
+    pub(crate) fn next(port: &mut dyn Port) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; MAX_FRAME];
+        port.receive(&mut buffer).unwrap().map(|(_, frame)| frame.to_vec())
+    }
+
+    /// An empty directory of a test's own.
+    pub(crate) fn directory(test: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("weir-port-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).unwrap();
+        path
+    }
 }
