@@ -37,8 +37,10 @@ fn turns(router: &mut Router, shared: &Shared, clock: &dyn Fn() -> Instant) -> i
             if engine.next_deadline().is_some_and(|deadline| deadline <= now) {
                 engine.collect(now);
             }
-            let deadline = engine.next_deadline().into_iter().chain(router.deadline()).min();
-            timeout = deadline.map_or(IDLE, |deadline| deadline.since(now).clamp(OFTEN, IDLE));
+            let until = |deadline: Instant| deadline.since(now);
+            // What expires in the engine can wait a little, so that it is gone through rarely; a port's frames cannot.
+            let expires = engine.next_deadline().map_or(IDLE, |deadline| until(deadline).max(OFTEN));
+            timeout = router.deadline().map_or(IDLE, until).min(expires).min(IDLE);
         }
         let events = engine.conntrack().has_events();
         drop(engine);

@@ -144,8 +144,9 @@ impl Router {
         let gateway =
             host.route(destination).filter(|route| route.interface == oif).and_then(|route| route.gateway);
         let hop = gateway.unwrap_or(destination);
+        let alone = self.ports.iter().any(|(index, port)| *index == oif && !port.has_neighbours());
         match host.neighbour(oif, hop) {
-            _ if group => self.put(oif, frame),
+            _ if group || alone => self.put(oif, frame),
             Some(mac) => {
                 let mut frame = frame.to_vec();
                 if let Some(to) = frame.get_mut(..6) {

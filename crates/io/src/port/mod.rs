@@ -136,10 +136,24 @@ pub(crate) mod tests {
     }
 
     /// An empty directory of a test's own.
-    pub(crate) fn directory(test: &str) -> PathBuf {
+    pub(crate) struct Directory(PathBuf);
+
+    pub(crate) fn directory(test: &str) -> Directory {
         let path = std::env::temp_dir().join(format!("weir-port-{test}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
-        path
+        Directory(path)
+    }
+
+    impl Directory {
+        pub(crate) fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
     }
 }

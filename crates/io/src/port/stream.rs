@@ -302,23 +302,25 @@ fn add(ready: &OwnedFd, fd: impl AsFd) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::tests::{directory, next, readable};
+    use crate::port::tests::{Directory, directory, next, readable};
     use std::io::{Read, Write};
     use std::os::unix::net::{UnixListener, UnixStream};
 
-    fn listening(test: &str) -> (StreamPort, UnixStream, PathBuf) {
-        let path = directory(test).join("s");
+    fn listening(test: &str) -> (StreamPort, UnixStream, Directory) {
+        let directory = directory(test);
+        let path = directory.join("s");
         let mut port = StreamPort::listen(&path, 0o600).unwrap();
         let guest = UnixStream::connect(&path).unwrap();
         assert!(readable(&port));
         port.turn(Instant::from_secs(1));
         assert!(port.is_connected());
-        (port, guest, path)
+        (port, guest, directory)
     }
 
     #[test]
     fn frames_go_both_ways_behind_their_length() {
-        let (mut port, mut guest, path) = listening("stream-both");
+        let (mut port, mut guest, directory) = listening("stream-both");
+        let path = directory.join("s");
         assert_eq!(
             std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777,
             0o600
@@ -347,7 +349,8 @@ mod tests {
 
     #[test]
     fn a_guest_that_goes_is_followed_by_the_next() {
-        let (mut port, mut guest, path) = listening("stream-next");
+        let (mut port, mut guest, directory) = listening("stream-next");
+        let path = directory.join("s");
         let mut second = UnixStream::connect(&path).unwrap();
         second.write_all(&[0, 0, 0, 1, 2]).unwrap();
         // In the middle of a frame.
@@ -367,7 +370,8 @@ mod tests {
 
     #[test]
     fn a_length_of_four_gigabytes_ends_the_connection_and_costs_nothing() {
-        let (mut port, mut guest, path) = listening("stream-long");
+        let (mut port, mut guest, directory) = listening("stream-long");
+        let path = directory.join("s");
         guest.write_all(&[0, 0, 0, 1, 5, 255, 255, 255, 255, 0, 0]).unwrap();
         assert_eq!(next(&mut port).unwrap(), [5]);
         assert_eq!(next(&mut port), None);
@@ -382,7 +386,7 @@ mod tests {
 
     #[test]
     fn who_does_not_read_loses_frames_and_nothing_else() {
-        let (mut port, mut guest, _) = listening("stream-deaf");
+        let (mut port, mut guest, _directory) = listening("stream-deaf");
         let frame = vec![1; 60_000];
         let mut lost = 0;
         for _ in 0..200 {
@@ -414,7 +418,8 @@ mod tests {
 
     #[test]
     fn one_that_connects_tries_again_each_second() {
-        let path = directory("stream-connect").join("s");
+        let directory = directory("stream-connect");
+        let path = directory.join("s");
         let mut port = StreamPort::connect(&path).unwrap();
         port.turn(Instant::from_secs(10));
         assert_eq!(port.deadline(), Some(Instant::from_secs(11)));
@@ -436,7 +441,8 @@ mod tests {
 
     #[test]
     fn a_file_left_behind_is_replaced_and_one_in_use_is_not() {
-        let path = directory("stream-file").join("s");
+        let directory = directory("stream-file");
+        let path = directory.join("s");
         drop(UnixListener::bind(&path).unwrap());
         let port = StreamPort::listen(&path, 0o660).unwrap();
         let taken = StreamPort::listen(&path, 0o660).unwrap_err();

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
+
+use super::port_config::{Entry, PortConfig, PortConfigError};
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +28,18 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
-    /// Interfaces without a host file.
-    #[error("{path}: interfaces need a host file that says their addresses and routes", path = path.display())]
+    /// A port cannot be as it is said.
+    #[error("{path}:{line}: {error}", path = path.display())]
+    Port {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        error: PortConfigError,
+    },
+    /// Ports without a host file.
+    #[error("{path}: ports need a host file that says their addresses and routes", path = path.display())]
     NoHost {
         /// The file.
         path: PathBuf,
@@ -42,7 +55,7 @@ pub enum ConfigError {
 }
 
 /// What a daemon does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where clients come in.
     pub socket: PathBuf,
@@ -52,8 +65,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// The host file.
     pub host: Option<PathBuf>,
-    /// Names of interfaces that are taken from the kernel.
-    pub interfaces: Vec<String>,
+    /// Where frames come from and go to.
+    pub ports: Vec<PortConfig>,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +79,9 @@ struct File {
     rules: Option<PathBuf>,
     host: Option<PathBuf>,
     #[serde(default)]
-    interfaces: Vec<String>,
+    interfaces: Vec<Spanned<String>>,
+    #[serde(default)]
+    port: Vec<Spanned<Entry>>,
 }
 
 fn default_socket() -> PathBuf {
@@ -90,26 +105,43 @@ impl Config {
 
     fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let file: File = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start).min(text.len());
-            let line = 1 + text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+            let line = line_of(text, error.span().map_or(0, |span| span.start));
             ConfigError::Syntax { path: path.to_owned(), line, message: error.message().to_owned() }
         })?;
         let mode = u32::from_str_radix(&file.mode, 8).ok().filter(|mode| *mode <= 0o777);
         let mode =
             mode.ok_or_else(|| ConfigError::Mode { path: path.to_owned(), mode: file.mode.clone() })?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let beside = |name: PathBuf| directory.join(name);
+        let mut ports: Vec<PortConfig> = Vec::new();
+        let interfaces =
+            file.interfaces.into_iter().map(|name| (name.span().start, Entry::interface(name.into_inner())));
+        let entries = file.port.into_iter().map(|entry| (entry.span().start, entry.into_inner()));
+        for (at, entry) in interfaces.chain(entries) {
+            let port = entry.check(directory).and_then(|port| {
+                let twice = ports.iter().any(|other| other.name == port.name);
+                if twice { Err(PortConfigError::Twice(port.name)) } else { Ok(port) }
+            });
+            let wrong = |error| ConfigError::Port { path: path.to_owned(), line: line_of(text, at), error };
+            ports.push(port.map_err(wrong)?);
+        }
         // A host that nobody described has no addresses to route between.
-        if !file.interfaces.is_empty() && file.host.is_none() {
+        if !ports.is_empty() && file.host.is_none() {
             return Err(ConfigError::NoHost { path: path.to_owned() });
         }
-        let beside = |name: PathBuf| path.parent().unwrap_or(Path::new("")).join(name);
         Ok(Config {
             socket: file.socket,
             mode,
             rules: file.rules.map(beside),
             host: file.host.map(beside),
-            interfaces: file.interfaces,
+            ports,
         })
     }
+}
+
+/// The line of a byte of the text, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
 #[cfg(test)]
@@ -135,5 +167,27 @@ mod tests {
         assert!(parse("\nsockets = 1").unwrap_err().starts_with("/etc/weir/weir.toml:2: unknown field"));
         assert!(parse("mode = \"rw\"").unwrap_err().contains("\"rw\" is not octal"));
         assert!(parse("mode = \"7777\"").is_err());
+    }
+
+    #[test]
+    fn interfaces_are_ports_and_no_name_is_there_twice() {
+        let config = parse(
+            "host = \"h\"\ninterfaces = [\"lan0\"]\n\n[[port]]\nname = \"vm0\"\ntype = \"stream\"\nlisten = \"s\"",
+        )
+        .unwrap();
+        assert_eq!(config.ports.iter().map(|port| &*port.name).collect::<Vec<_>>(), ["lan0", "vm0"]);
+        let error = |text: &str| parse(text).unwrap_err();
+        assert_eq!(
+            error("interfaces = [\"a\"]"),
+            "/etc/weir/weir.toml: ports need a host file that says their addresses and routes"
+        );
+        assert_eq!(
+            error("host = \"h\"\ninterfaces = [\"a\"]\n\n[[port]]\nname = \"a\""),
+            "/etc/weir/weir.toml:4: port a is there twice"
+        );
+        assert_eq!(
+            error("\n[[port]]\nname = \"a\"\n\n[[port]]\nname = \"b\"\ntype = \"x\"").split("; ").next(),
+            Some("/etc/weir/weir.toml:5: port b: \"x\" is no type of port")
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod notify;
+mod port_config;
 mod take;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ use crate::files::{self, DiskFiles};
 use crate::{host_file, machine};
 
 pub use config::{Config, ConfigError};
+pub use port_config::{End, PortConfig, PortConfigError, PortKind};
 
 const HELP: &str = "\
 Runs an engine that nft and conntrack drive over a socket: weir nft --engine SOCKET, weir conntrack --engine SOCKET.
@@ -39,6 +41,8 @@ CONFIG is a TOML file:
   rules = \"rules.nft\"              # loaded at the start; relative to CONFIG
   interfaces = [\"lan0\", \"wan0\"]   # taken from the kernel, which sees none of their packets any more
   host = \"host.toml\"               # interfaces, routes, conntrack; relative to CONFIG
+
+Virtual machines' sockets and other ways for frames to come: [[port]], in docs/weir-run.md.
 ";
 
 /// Why the daemon does not run.
@@ -89,7 +93,7 @@ fn run(path: &Path) -> Result<(), RunError> {
     if let Some(path) = &config.rules {
         load(&mut engine, path)?;
     }
-    let taken = take::take(engine.host(), &config.interfaces)?;
+    let taken = take::take(engine.host(), &config.ports)?;
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
     let listener = Listener::bind(&config.socket, config.mode).map_err(failed)?;
     let mut daemon = Daemon::new(listener);

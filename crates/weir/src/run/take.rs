@@ -1,4 +1,4 @@
-//! Interfaces that are taken from the kernel.
+//! Ports that are opened, and interfaces that are taken from the kernel.
 //!
 //! A packet socket hears what comes in before the kernel's own stack does, and cannot keep it from there. So a chain at
 //! the interfaces' ingress hook drops everything behind us: in a table that belongs to our netlink socket
@@ -7,24 +7,26 @@
 use ironweir_client::kernel::{CommitError, Kernel};
 use ironweir_engine::Host;
 use ironweir_io::NetlinkError;
-use ironweir_io::port::{PacketPort, Port};
+use ironweir_io::port::{DatagramPort, PacketPort, Port, StreamPort};
 use ironweir_ruleset::{
     BaseChain, Batch, Chain, ChainType, Change, Creation, Family, Hook, Policy, Priority, Table, TableFlags,
     TableId, Userdata,
 };
 use ironweir_wire::IfIndex;
 
+use super::port_config::{End, PortConfig, PortKind};
+
 /// Why an interface cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TakeError {
     /// The host file does not have it.
-    #[error("interface {0} is not in the host file")]
+    #[error("port {0} is no interface of the host file")]
     Unknown(String),
     /// The host file does not say its Ethernet address.
-    #[error("interface {0}: the host file must say its mac")]
+    #[error("port {0}: the host file must say its mac")]
     NoAddress(String),
-    /// No packet socket.
-    #[error("interface {name}: {error}")]
+    /// The system does not have it, or does not let us.
+    #[error("port {name}: {error}")]
     Open {
         /// Its name.
         name: String,
@@ -46,27 +48,39 @@ pub(super) struct Taken {
     pub(super) _kernel: Option<Kernel>,
 }
 
-/// Takes interfaces.
-pub(super) fn take(host: &Host, names: &[String]) -> Result<Taken, TakeError> {
+/// Opens ports, and takes their interfaces.
+pub(super) fn take(host: &Host, configured: &[PortConfig]) -> Result<Taken, TakeError> {
     let mut ports: Vec<(IfIndex, Box<dyn Port>)> = Vec::new();
-    for name in names {
+    for PortConfig { name, kind } in configured {
         let interface = host.interface_by_name(name).ok_or_else(|| TakeError::Unknown(name.clone()))?;
         if interface.mac == [0; 6] {
             return Err(TakeError::NoAddress(name.clone()));
         }
-        let port = PacketPort::open(name).map_err(|error| TakeError::Open { name: name.clone(), error })?;
-        ports.push((interface.index, Box::new(port)));
+        let port = open(kind).map_err(|error| TakeError::Open { name: name.clone(), error })?;
+        ports.push((interface.index, port));
     }
+    let names: Vec<&str> = configured.iter().filter_map(|port| port.kind.taken()).collect();
     if names.is_empty() {
         return Ok(Taken { ports, _kernel: None });
     }
     let mut kernel = Kernel::open()?;
-    kernel.commit(&closed(names))?;
+    kernel.commit(&closed(&names))?;
     Ok(Taken { ports, _kernel: Some(kernel) })
 }
 
+fn open(kind: &PortKind) -> std::io::Result<Box<dyn Port>> {
+    Ok(match kind {
+        PortKind::Packet { device } => Box::new(PacketPort::open(device)?),
+        PortKind::Stream { end: End::Listens(mode), path } => Box::new(StreamPort::listen(path, *mode)?),
+        PortKind::Stream { end: End::Connects, path } => Box::new(StreamPort::connect(path)?),
+        PortKind::Datagram { path, mode, peer } => {
+            Box::new(DatagramPort::open(path, *mode, peer.as_deref())?)
+        }
+    })
+}
+
 /// A chain that drops whatever comes in.
-fn closed(names: &[String]) -> Batch {
+fn closed(names: &[&str]) -> Batch {
     let id = TableId::new(Family::Netdev, format!("weir-{}", std::process::id()));
     let table = Table {
         id: id.clone(),
@@ -79,7 +93,7 @@ fn closed(names: &[String]) -> Batch {
         hook: Hook::Ingress,
         // Before all others: none of them shall see what the kernel does not get.
         priority: Priority(i32::MIN + 1),
-        devices: names.iter().map(|name| name.as_str().into()).collect(),
+        devices: names.iter().map(|name| (*name).into()).collect(),
         policy: Some(Policy::Drop),
         hw_offload: false,
     };

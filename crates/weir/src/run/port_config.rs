@@ -1,0 +1,256 @@
+//! Ports in the configuration: `[[port]]`, and `interfaces` for those that need no more than their name.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// A port as configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PortConfig {
+    /// The interface of the host file that it is.
+    pub name: String,
+    /// Where frames come from and go to.
+    pub kind: PortKind,
+}
+
+/// Where a port's frames come from and go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortKind {
+    /// An interface of this machine, through a packet socket.
+    Packet {
+        /// Its name here.
+        device: String,
+    },
+    /// A virtual machine over a stream socket.
+    Stream {
+        /// Who listens.
+        end: End,
+        /// The socket's file.
+        path: PathBuf,
+    },
+    /// A virtual machine over a datagram socket.
+    Datagram {
+        /// Our socket's file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+        /// The other's; who comes, without.
+        peer: Option<PathBuf>,
+    },
+}
+
+/// Which end of a stream socket is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Others come to us; the file has these permissions.
+    Listens(u32),
+    /// We go to others.
+    Connects,
+}
+
+impl PortKind {
+    /// The interface of this machine whose frames its own stack must not see.
+    pub fn taken(&self) -> Option<&str> {
+        match self {
+            PortKind::Packet { device } => Some(device),
+            PortKind::Stream { .. } | PortKind::Datagram { .. } => None,
+        }
+    }
+}
+
+/// What is wrong with a port.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortConfigError {
+    /// No such type.
+    #[error("port {name}: {kind:?} is no type of port; known are {}", KINDS.map(|(kind, ..)| kind).join(", "))]
+    Kind {
+        /// The port.
+        name: String,
+        /// What it says.
+        kind: String,
+    },
+    /// A setting of another type.
+    #[error("port {name}: {setting} is no setting of type {kind}")]
+    Setting {
+        /// The port.
+        name: String,
+        /// The setting.
+        setting: &'static str,
+        /// The port's type.
+        kind: &'static str,
+    },
+    /// Something is missing.
+    #[error("port {name}: type {kind} needs {settings}")]
+    Missing {
+        /// The port.
+        name: String,
+        /// The port's type.
+        kind: &'static str,
+        /// The setting, or which of them.
+        settings: &'static str,
+    },
+    /// Two settings of which one alone can be.
+    #[error("port {name}: {one} and {other} exclude each other")]
+    Both {
+        /// The port.
+        name: String,
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A setting's value cannot be.
+    #[error("port {name}: {setting}: {value} is not {wanted}")]
+    Value {
+        /// The port.
+        name: String,
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What it can be.
+        wanted: &'static str,
+    },
+    /// The same name again.
+    #[error("port {0} is there twice")]
+    Twice(String),
+}
+
+/// Types, and which settings each has besides those of all.
+const KINDS: [(&str, &[&str]); 3] = [
+    ("packet", &["device"]),
+    ("stream", &["listen", "connect", "mode"]),
+    ("dgram", &["listen", "peer", "mode"]),
+];
+
+/// One `[[port]]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    name: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    device: Option<String>,
+    listen: Option<PathBuf>,
+    connect: Option<PathBuf>,
+    peer: Option<PathBuf>,
+    mode: Option<String>,
+}
+
+impl Entry {
+    /// The short form: an interface of this machine by its name.
+    pub(super) fn interface(name: String) -> Entry {
+        Entry { name, ..Entry::default() }
+    }
+
+    /// Checks it; relative paths are beside the configuration.
+    pub(super) fn check(self, directory: &Path) -> Result<PortConfig, PortConfigError> {
+        let name = self.name.clone();
+        let said = self.kind.as_deref().unwrap_or("packet");
+        let Some((kind, settings)) = KINDS.into_iter().find(|(kind, _)| *kind == said) else {
+            return Err(PortConfigError::Kind { name, kind: said.to_owned() });
+        };
+        let strange = self.said().find(|setting| !settings.contains(setting));
+        if let Some(setting) = strange {
+            return Err(PortConfigError::Setting { name, setting, kind });
+        }
+        let missing = |settings| PortConfigError::Missing { name: name.clone(), kind, settings };
+        let mode = self.permissions()?;
+        let beside = |path: PathBuf| directory.join(path);
+        let kind = match kind {
+            "stream" => {
+                let (end, path) = match (self.listen, self.connect) {
+                    (Some(path), None) => (End::Listens(mode), path),
+                    (None, Some(path)) => (End::Connects, path),
+                    (None, None) => return Err(missing("listen or connect")),
+                    (Some(_), Some(_)) => {
+                        return Err(PortConfigError::Both { name, one: "listen", other: "connect" });
+                    }
+                };
+                PortKind::Stream { end, path: beside(path) }
+            }
+            "dgram" => {
+                let path = beside(self.listen.ok_or_else(|| missing("listen"))?);
+                PortKind::Datagram { path, mode, peer: self.peer.map(beside) }
+            }
+            _ => PortKind::Packet { device: self.device.unwrap_or_else(|| name.clone()) },
+        };
+        Ok(PortConfig { name, kind })
+    }
+
+    /// The settings that not all types have and that it says.
+    fn said(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("device", self.device.is_some()),
+            ("listen", self.listen.is_some()),
+            ("connect", self.connect.is_some()),
+            ("peer", self.peer.is_some()),
+            ("mode", self.mode.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(setting, said)| said.then_some(setting))
+    }
+
+    fn permissions(&self) -> Result<u32, PortConfigError> {
+        let Some(mode) = &self.mode else { return Ok(0o600) };
+        let number = u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o777);
+        number.ok_or_else(|| PortConfigError::Value {
+            name: self.name.clone(),
+            setting: "mode",
+            value: format!("{mode:?}"),
+            wanted: "octal permissions such as \"0600\"",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<PortConfig, String> {
+        let entry: Entry = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        entry.check(Path::new("/etc/weir")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_type_has_its_settings() {
+        let kind = |text: &str| check(text).unwrap().kind;
+        assert_eq!(kind("name = \"lan0\""), PortKind::Packet { device: "lan0".into() });
+        assert_eq!(kind("name = \"lan0\"\ndevice = \"eth1\""), PortKind::Packet { device: "eth1".into() });
+        assert_eq!(
+            kind("name = \"vm\"\ntype = \"stream\"\nlisten = \"vm.sock\"\nmode = \"0660\""),
+            PortKind::Stream { end: End::Listens(0o660), path: "/etc/weir/vm.sock".into() }
+        );
+        assert_eq!(
+            kind("name = \"up\"\ntype = \"stream\"\nconnect = \"/run/passt\""),
+            PortKind::Stream { end: End::Connects, path: "/run/passt".into() }
+        );
+        assert_eq!(
+            kind("name = \"vm\"\ntype = \"dgram\"\nlisten = \"/a\"\npeer = \"/b\""),
+            PortKind::Datagram { path: "/a".into(), mode: 0o600, peer: Some("/b".into()) }
+        );
+    }
+
+    #[test]
+    fn errors_name_the_port_and_the_setting() {
+        for (text, message) in [
+            ("name = \"a\"\ntype = \"tape\"", "port a: \"tape\" is no type of port; known are packet, "),
+            ("name = \"a\"\nlisten = \"x\"", "port a: listen is no setting of type packet"),
+            ("name = \"a\"\ntype = \"stream\"", "port a: type stream needs listen or connect"),
+            (
+                "name = \"a\"\ntype = \"stream\"\nlisten = \"x\"\nconnect = \"y\"",
+                "port a: listen and connect exclude each other",
+            ),
+            ("name = \"a\"\ntype = \"dgram\"\npeer = \"x\"", "port a: type dgram needs listen"),
+            (
+                "name = \"a\"\ntype = \"dgram\"\nlisten = \"x\"\nmode = \"rw\"",
+                "port a: mode: \"rw\" is not octal",
+            ),
+            ("type = \"stream\"", "missing field `name`"),
+            ("name = \"a\"\ncolour = 1", "unknown field `colour`"),
+        ] {
+            let error = check(text).unwrap_err();
+            assert!(error.starts_with(message), "{text:?}: {error}");
+        }
+    }
+}
