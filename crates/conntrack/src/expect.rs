@@ -55,9 +55,11 @@ pub enum Follow {
     /// It goes where the master's packets go (`nf_nat_follow_master`): in the direction of the expectation its source becomes
     /// what the master's is, its destination the master's peer at [`Expectation::saved_id`].
     Master,
-    /// As [`Follow::Master`], but the destination is [`Expectation::saved_addr`] (`nf_nat_sip_expected`).
+    /// Its destination is [`Expectation::saved_addr`] at [`Expectation::saved_id`]; of a stream of media the source becomes
+    /// the place where the stream in the other direction is expected (`nf_nat_sip_expected`).
     Saved,
-    /// As [`Follow::Master`], with the call ids of GRE kept (`pptp_nat_expected`).
+    /// As [`Follow::Master`], but [`Expectation::saved_id`] is the call id that its receiver sees in place of its own
+    /// (`pptp_nat_expected`).
     Gre,
 }
 
@@ -142,11 +144,9 @@ impl Expectation {
         self.covers(&other.tuple, mask, self.src_id_mask & other.src_id_mask)
     }
 
+    /// Whether the same packets fit both (`expect_matches`).
     fn is_same(&self, other: &Expectation) -> bool {
-        self.tuple == other.tuple
-            && (self.src_mask, self.src_id_mask, self.class)
-                == (other.src_mask, other.src_id_mask, other.class)
-            && self.flags == other.flags
+        self.tuple == other.tuple && (self.src_mask, self.src_id_mask) == (other.src_mask, other.src_id_mask)
     }
 }
 
@@ -156,6 +156,9 @@ pub enum ExpectError {
     /// Another expectation has packets in common with it (EBUSY).
     #[error("another expectation has packets in common with it")]
     Busy,
+    /// The same is expected already, of another class or by another connection (EALREADY).
+    #[error("it is expected already")]
+    Already,
     /// There are as many as there may be (EMFILE).
     #[error("as many connections are expected as may be")]
     Full,
@@ -233,6 +236,12 @@ impl Expectations {
         self.masters.range(range).map(|((.., id), place)| (*id, *place))
     }
 
+    /// All of a connection, by class and age.
+    fn masters_of(&self, master: CtRef) -> impl Iterator<Item = (ExpectId, Place)> {
+        let range = of_master(master, 0, ExpectId(0))..=of_master(master, u8::MAX, ExpectId(u64::MAX));
+        self.masters.range(range).map(|((.., id), place)| (*id, *place))
+    }
+
     fn insert(&mut self, expected: Expected) -> ExpectId {
         let id = ExpectId(self.next);
         self.next += 1;
@@ -264,9 +273,7 @@ impl Expectations {
         if self.masters.is_empty() {
             return;
         }
-        let range = of_master(master, 0, ExpectId(0))..=of_master(master, u8::MAX, ExpectId(u64::MAX));
-        let all: Vec<(ExpectId, Place)> =
-            self.masters.range(range).map(|((.., id), place)| (*id, *place)).collect();
+        let all: Vec<(ExpectId, Place)> = self.masters_of(master).collect();
         for (id, place) in all {
             self.remove(place, id);
         }
@@ -283,8 +290,21 @@ impl Conntrack {
         &mut self,
         now: Instant,
         master: CtRef,
+        expectation: Expectation,
+        policy: &Policy,
+    ) -> Result<ExpectId, ExpectError> {
+        self.expect_among(now, master, expectation, policy, false)
+    }
+
+    /// As [`Conntrack::expect`]. With `of_any`, one that another connection expects is no clash but
+    /// [`ExpectError::Already`] (`NF_CT_EXP_F_SKIP_MASTER`).
+    pub(crate) fn expect_among(
+        &mut self,
+        now: Instant,
+        master: CtRef,
         mut expectation: Expectation,
         policy: &Policy,
+        of_any: bool,
     ) -> Result<ExpectId, ExpectError> {
         let entry = self.entry(master).filter(|entry| !entry.status.contains(Status::DYING));
         let entry = entry.ok_or(ExpectError::Gone)?;
@@ -300,9 +320,14 @@ impl Conntrack {
         table.expire(now);
         let place = Place::of(&expected.expectation.tuple);
         let mut same = None;
-        for (id, other) in table.at(place) {
-            if other.master == master && other.expectation.is_same(&expected.expectation) {
+        for (id, other) in table.at(place).rev() {
+            let is_own = other.master == master;
+            if (is_own || of_any) && other.expectation.is_same(&expected.expectation) {
+                if !is_own || other.expectation.class != expected.expectation.class {
+                    return Err(ExpectError::Already);
+                }
                 same = Some(id);
+                break;
             } else if other.expectation.clashes(&expected.expectation) {
                 return Err(ExpectError::Busy);
             }
@@ -352,9 +377,54 @@ impl Conntrack {
         Err(ExpectError::Busy)
     }
 
-    /// Forgets an expectation.
-    pub fn unexpect(&mut self, tuple: &Tuple, id: ExpectId) {
-        self.expectations.remove(Place::of(tuple), id);
+    /// The newest that a tuple fits, its zone included (`nf_ct_expect_find_get`).
+    pub fn expectation_of(&self, tuple: &Tuple) -> Option<(ExpectId, &Expected)> {
+        self.expectations.at(Place::of(tuple)).rev().find(|(_, expected)| expected.expectation.fits(tuple))
+    }
+
+    /// One that waits, of a connection and class, for packets of a protocol to an address and port, waits from now on for
+    /// `timeout`, and packets may fit it (`refresh_signalling_expectation`). Whether there was one.
+    pub(crate) fn activate(
+        &mut self,
+        now: Instant,
+        master: CtRef,
+        class: u8,
+        (l4, dst, dst_id): (u8, Address, u16),
+        timeout: Duration,
+    ) -> bool {
+        let table = &mut self.expectations;
+        table.expire(now);
+        let wanted = (l4, dst.0, dst_id);
+        let found = table.of(master, class).find(|(_, place)| (place.l4, place.dst, place.dst_id) == wanted);
+        let Some(mut expected) = found.and_then(|(id, place)| table.remove(place, id)) else { return false };
+        expected.expectation.flags.remove(ExpectFlags::INACTIVE);
+        expected.deadline = now + timeout;
+        table.insert(expected);
+        true
+    }
+
+    /// Forgets those of a connection whose class is among some, at most `limit` of them, the newest first.
+    pub(crate) fn unexpect_some(&mut self, master: CtRef, class: impl Fn(u8) -> bool, limit: usize) {
+        let table = &mut self.expectations;
+        let range = of_master(master, 0, ExpectId(0))..=of_master(master, u8::MAX, ExpectId(u64::MAX));
+        let mut found: Vec<(ExpectId, Place)> = table
+            .masters
+            .range(range)
+            .filter(|((_, _, of, _), _)| class(*of))
+            .map(|((.., id), place)| (*id, *place))
+            .collect();
+        found.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
+        for (id, place) in found.into_iter().take(limit) {
+            table.remove(place, id);
+        }
+    }
+
+    /// Forgets an expectation of a connection.
+    pub fn unexpect(&mut self, master: CtRef, id: ExpectId) {
+        let found = self.expectations.masters_of(master).find(|(of, _)| *of == id);
+        if let Some((id, place)) = found {
+            self.expectations.remove(place, id);
+        }
     }
 
     /// Forgets all of one connection.
@@ -411,27 +481,61 @@ impl Conntrack {
         self.follow(ct, expected);
     }
 
-    fn follow(&mut self, ct: CtRef, Expected { expectation, master, .. }: &Expected) -> Option<NatVerdict> {
+    /// Chooses the address translation of an expected connection (`exp->expectfn`).
+    fn follow(&mut self, ct: CtRef, expected: &Expected) -> Option<NatVerdict> {
+        let Expected { expectation, master, .. } = expected;
         // Where the master's packets of this direction go: the tuple of the other direction says.
         let towards = self.entry(*master)?.tuple(expectation.direction.opposite());
         let saved = expectation.saved_id;
-        let (source, destination) = match expectation.follow {
-            Follow::Rules => return None,
+        let to = |address| NatRange::default().to_address(address);
+        match expectation.follow {
+            Follow::Rules => None,
             Follow::Master => {
-                let to = NatRange::default().to_address(towards.src).with_ports(saved, saved);
-                (NatRange::default().to_address(towards.dst), to)
+                self.nat_setup(ct, &to(towards.dst), Manip::Source);
+                Some(self.nat_setup(ct, &to(towards.src).with_ports(saved, saved), Manip::Destination))
             }
             Follow::Saved => {
-                let to = NatRange::default().to_address(expectation.saved_addr).with_ports(saved, saved);
-                (NatRange::default().to_address(towards.dst), to)
+                let range = to(expectation.saved_addr).with_ports(saved, saved);
+                let mut verdict = self.nat_setup(ct, &range, Manip::Destination);
+                if let Some(range) = self.saved_source(ct, expected) {
+                    verdict = self.nat_setup(ct, &range, Manip::Source);
+                }
+                Some(verdict)
             }
             Follow::Gre => {
-                let to = NatRange::default().to_address(towards.src).with_ports(saved, saved);
-                (NatRange::default().to_address(towards.dst), to)
+                // The call id that the receiver knows is put in where its sender knows another.
+                let (mut source, mut destination) = (to(towards.dst), to(towards.src));
+                match expectation.direction {
+                    Direction::Original => source = source.with_ports(saved, saved),
+                    Direction::Reply => destination = destination.with_ports(saved, saved),
+                }
+                self.nat_setup(ct, &source, Manip::Source);
+                Some(self.nat_setup(ct, &destination, Manip::Destination))
             }
-        };
-        self.nat_setup(ct, &source, Manip::Source);
-        Some(self.nat_setup(ct, &destination, Manip::Destination))
+        }
+    }
+
+    /// What the source of an expected media stream becomes: the place where the stream in the other direction is expected;
+    /// where none is, what the master's becomes, if it comes from the same address.
+    fn saved_source(&self, ct: CtRef, Expected { expectation, master, .. }: &Expected) -> Option<NatRange> {
+        let original = self.entry(ct)?.tuple(Direction::Original);
+        if expectation.class != 0 {
+            let table = &self.expectations;
+            let mut all: Vec<(ExpectId, Place)> = table.masters_of(*master).collect();
+            all.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
+            let pair = all.iter().filter_map(|(id, place)| table.places.get(&(*place, *id))).find(|other| {
+                let Expectation { tuple, saved_addr, saved_id, .. } = other.expectation;
+                (tuple.l3, tuple.l4) == (original.l3, original.l4)
+                    && (original.src, original.src_id) == (saved_addr, saved_id)
+            });
+            if let Some(Tuple { dst, dst_id, .. }) = pair.map(|pair| pair.expectation.tuple) {
+                return Some(NatRange::default().to_address(dst).with_ports(dst_id, dst_id));
+            }
+        }
+        let master = self.entry(*master)?;
+        let same = master.tuple(expectation.direction).src == original.src;
+        let seen_as = master.tuple(expectation.direction.opposite()).dst;
+        same.then(|| NatRange::default().to_address(seen_as))
     }
 }
 

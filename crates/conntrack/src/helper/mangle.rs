@@ -79,6 +79,21 @@ pub(super) fn replace(
     Some(change)
 }
 
+/// Changes the destination port of a TCP or UDP packet. A checksum that was right stays right.
+pub(super) fn destination_port(packet: &mut Packet<'_>, info: &PacketInfo, port: u16) -> Option<()> {
+    let headers = Headers::of(info)?;
+    let (at, checksum_at) = match headers.l4 {
+        ipproto::TCP => (headers.transport + 2, headers.transport + tcp::CHECKSUM_AT),
+        ipproto::UDP => (headers.transport + 2, headers.transport + udp::CHECKSUM_AT),
+        _ => return None,
+    };
+    let change = Delta::NONE.word(packet.be16(at)?, port);
+    let checksum = packet.be16(checksum_at)?;
+    let sum = if headers.l4 == ipproto::UDP { change.apply_udp(checksum) } else { change.apply(checksum) };
+    let stored = packet.store(at, &port.to_be_bytes()) && packet.store(checksum_at, &sum.to_be_bytes());
+    stored.then_some(())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::testing::{Bytes, v4, v6};

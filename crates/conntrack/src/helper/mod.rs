@@ -15,15 +15,16 @@ mod irc;
 mod mangle;
 mod number;
 mod sane;
+mod sip;
 mod tftp;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Instant, Packet, PacketInfo, Tuple, tcp, udp};
+use ironweir_wire::{Address, Instant, Packet, PacketInfo, Tuple, tcp, udp};
 
-use crate::entry::{CtInfo, CtRef, Direction, Entry, HelperMemory};
+use crate::entry::{CtInfo, CtRef, Direction, Entry, HelperMemory, HelperName};
 use crate::expect::{ExpectError, ExpectId, Expectation, Policy};
 use crate::status::Status;
 use crate::track::Conntrack;
@@ -65,12 +66,14 @@ pub struct Helpers {
 impl Helpers {
     /// Those of the kernel that are here.
     pub fn built_in() -> Helpers {
-        let all: [Arc<dyn Helper>; 5] = [
+        let all: [Arc<dyn Helper>; 7] = [
             Arc::new(ftp::Ftp),
             Arc::new(tftp::Tftp),
             Arc::new(irc::Irc),
             Arc::new(amanda::Amanda),
             Arc::new(sane::Sane),
+            Arc::new(sip::Sip::UDP),
+            Arc::new(sip::Sip::TCP),
         ];
         Helpers { all: all.into(), scratch: Vec::new() }
     }
@@ -163,6 +166,41 @@ impl Context<'_, '_> {
         self.conntrack.expect_at_free_port(self.now, self.ct, expectation, &policy)
     }
 
+    /// As [`Context::expect`], but the same one expected by another connection is [`ExpectError::Already`].
+    ///
+    /// # Errors
+    /// See [`Conntrack::expect`].
+    pub fn expect_among_all(&mut self, expectation: Expectation) -> Result<ExpectId, ExpectError> {
+        let policy = self.policy(&expectation)?;
+        self.conntrack.expect_among(self.now, self.ct, expectation, &policy, true)
+    }
+
+    /// Forgets an expectation of the connection.
+    pub fn unexpect(&mut self, id: ExpectId) {
+        self.conntrack.unexpect(self.ct, id);
+    }
+
+    /// Forgets those of some classes, at most `limit`, the newest first.
+    pub fn unexpect_some(&mut self, class: impl Fn(u8) -> bool, limit: usize) {
+        self.conntrack.unexpect_some(self.ct, class, limit);
+    }
+
+    /// One of a class that waits for packets of a protocol to an address and port waits for `timeout` from now on, and
+    /// packets may fit it. Whether there was one.
+    pub fn activate(&mut self, class: u8, place: (u8, Address, u16), timeout: Duration) -> bool {
+        self.conntrack.activate(self.now, self.ct, class, place, timeout)
+    }
+
+    /// Whether the connection itself was expected.
+    pub fn is_expected(&self) -> bool {
+        self.conntrack.entry(self.ct).is_some_and(|entry| entry.status().contains(Status::EXPECTED))
+    }
+
+    /// The connection's helper, for those that it expects.
+    pub fn helper(&self) -> Option<HelperName> {
+        self.conntrack.entry(self.ct)?.extras.as_ref()?.helper.clone()
+    }
+
     /// From now on the connection lives this long without packets (`nf_ct_refresh`).
     pub fn keep(&mut self, timeout: Duration) {
         self.conntrack.refresh(self.now, self.ct, timeout);
@@ -182,15 +220,30 @@ impl Context<'_, '_> {
     /// there is no room, and the packet should be dropped.
     #[must_use]
     pub fn mangle(&mut self, at: usize, len: usize, with: &[u8]) -> bool {
-        let seq = self.seq();
-        let Some(change) = mangle::replace(self.packet, self.info, self.data_at + at, len, with) else {
-            return false;
-        };
-        if let Some(seq) = seq {
+        let Some(change) = self.replace(at, len, with) else { return false };
+        self.move_numbers(change);
+        true
+    }
+
+    /// As [`Context::mangle`], but the numbers of TCP stay: of a packet with several changes they are moved once, by
+    /// [`Context::move_numbers`]. Returns by how many bytes the payload grew.
+    #[must_use]
+    pub fn replace(&mut self, at: usize, len: usize, with: &[u8]) -> Option<i32> {
+        mangle::replace(self.packet, self.info, self.data_at + at, len, with)
+    }
+
+    /// The payload became so many bytes longer: the numbers of TCP are moved from the next packet on.
+    pub fn move_numbers(&mut self, change: i32) {
+        if let Some(seq) = self.seq() {
             let direction = self.direction();
             self.conntrack.seqadj_set(self.ct, direction, seq, change);
         }
-        true
+    }
+
+    /// Sends the packet to another port than its connection says.
+    #[must_use]
+    pub fn redirect(&mut self, port: u16) -> bool {
+        mangle::destination_port(self.packet, self.info, port).is_some()
     }
 }
 

@@ -27,7 +27,7 @@ use ironweir_language::datatype::Names;
 use ironweir_language::files::NoFiles;
 use ironweir_language::session::{Backend, Session};
 use ironweir_language::source::Sources;
-use ironweir_netlink::ctnetlink::Flow;
+use ironweir_netlink::ctnetlink::{Expectation, Flow};
 use ironweir_ruleset::part::{What, Within};
 use ironweir_ruleset::{Part, Ruleset};
 use ironweir_wire::IfIndex;
@@ -461,6 +461,19 @@ impl Rig {
             ControlFlow::Continue(())
         })?;
         Ok(flows)
+    }
+
+    /// Every connection that is expected.
+    ///
+    /// # Errors
+    /// [`RigError::Read`].
+    pub fn expectations(&mut self) -> Result<Vec<Expectation>, RigError> {
+        let mut found = Vec::new();
+        self.conntrack.list_expectations(0, |_, expectation| {
+            found.push(expectation);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 
     /// Forgets every connection.

@@ -4,7 +4,7 @@ use ironweir_engine::Engine;
 use ironweir_language::datatype::Names;
 use ironweir_language::list::Lister;
 use ironweir_language::print::Options;
-use ironweir_netlink::ctnetlink::Flow;
+use ironweir_netlink::ctnetlink::{Expectation, Flow};
 use ironweir_ruleset::Ruleset;
 use ironweir_wire::Instant;
 
@@ -24,6 +24,8 @@ pub struct State {
     pub ruleset: Vec<String>,
     /// A connection each, as `conntrack -L -o extended` shows it, with the seconds it has left taken out.
     pub connections: Vec<(String, u64)>,
+    /// A connection that is expected each, as `conntrack -L expect` shows it, with the seconds it has left taken out.
+    pub expectations: Vec<(String, u64)>,
 }
 
 impl State {
@@ -37,7 +39,9 @@ impl State {
         let ruleset = ruleset(rig.ruleset()?, names, now);
         let mut connections: Vec<_> = flows.iter().map(connection).collect();
         connections.sort();
-        Ok(State { ruleset, connections })
+        let mut expectations: Vec<_> = rig.expectations()?.iter().map(expectation).collect();
+        expectations.sort();
+        Ok(State { ruleset, connections, expectations })
     }
 
     /// Of the engine.
@@ -47,7 +51,11 @@ impl State {
         let shown = shown.filter(|entry| entry.status().contains(ironweir_conntrack::Status::CONFIRMED));
         let mut connections: Vec<_> = shown.map(|entry| line(&entry.display(now).to_string())).collect();
         connections.sort();
-        State { ruleset: ruleset(engine.ruleset(), names, now), connections }
+        let expected = engine.conntrack().expectations(now);
+        let mut expectations: Vec<_> =
+            expected.map(|one| first_taken(&one.display(now).to_string())).collect();
+        expectations.sort();
+        State { ruleset: ruleset(engine.ruleset(), names, now), connections, expectations }
     }
 
     /// What is there and not in the other, each line with `<` of this and `>` of the other.
@@ -63,30 +71,36 @@ impl State {
             found.extend(a.iter().filter(|line| !b.contains(line)).map(|line| format!("< {line}")));
             found.extend(b.iter().filter(|line| !a.contains(line)).map(|line| format!("> {line}")));
         }
-        let (mut a, mut b) = (self.connections.iter().peekable(), other.connections.iter().peekable());
-        loop {
-            match (a.peek(), b.peek()) {
-                (None, None) => break,
-                (Some((x, left)), Some((y, other))) if x == y => {
-                    if left.abs_diff(*other) > SLACK {
-                        found.push(format!("< {x} (has {left} s left)"));
-                        found.push(format!("> {y} (has {other} s left)"));
-                    }
-                    a.next();
-                    b.next();
-                }
-                (Some(x), y) if y.is_none_or(|y| x.0 < y.0) => {
-                    found.push(format!("< {} ({} s left)", x.0, x.1));
-                    a.next();
-                }
-                (_, Some(y)) => {
-                    found.push(format!("> {} ({} s left)", y.0, y.1));
-                    b.next();
-                }
-                (Some(_), None) => break,
-            }
-        }
+        part(&self.connections, &other.connections, &mut found);
+        part(&self.expectations, &other.expectations, &mut found);
         found
+    }
+}
+
+/// Tells what of two sorted lists is not in both, and where times differ.
+fn part(a: &[(String, u64)], b: &[(String, u64)], found: &mut Vec<String>) {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    loop {
+        match (a.peek(), b.peek()) {
+            (None, None) => break,
+            (Some((x, left)), Some((y, other))) if x == y => {
+                if left.abs_diff(*other) > SLACK {
+                    found.push(format!("< {x} (has {left} s left)"));
+                    found.push(format!("> {y} (has {other} s left)"));
+                }
+                a.next();
+                b.next();
+            }
+            (Some(x), y) if y.is_none_or(|y| x.0 < y.0) => {
+                found.push(format!("< {} ({} s left)", x.0, x.1));
+                a.next();
+            }
+            (_, Some(y)) => {
+                found.push(format!("> {} ({} s left)", y.0, y.1));
+                b.next();
+            }
+            (Some(_), None) => break,
+        }
     }
 }
 
@@ -125,6 +139,18 @@ fn connection(flow: &Flow) -> (String, u64) {
     let (labels, clock) = (LabelMap::default(), Clock::system());
     text::flow(&mut text, output, if v6 { 10 } else { 2 }, flow, None, &labels, &clock);
     line(&text)
+}
+
+fn expectation(of: &Expectation) -> (String, u64) {
+    let mut text = String::new();
+    crate::conntrack::expectation::text(&mut text, of, None);
+    first_taken(&text)
+}
+
+/// Takes the time that is left out of a line, which is its first word.
+fn first_taken(text: &str) -> (String, u64) {
+    let (left, rest) = text.trim_start().split_once(' ').unwrap_or_default();
+    (rest.split_whitespace().collect::<Vec<_>>().join(" "), left.parse().unwrap_or(0))
 }
 
 /// Takes the time that is left out of a line, which is its fifth word, and the number of references, of which a program's
