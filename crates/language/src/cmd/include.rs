@@ -192,6 +192,11 @@ fn missing(name: &str, span: Span) -> Box<Diagnostic> {
 /// What a definition stands for: a value, a list, a set, nothing (`{ }`), or a negative number.
 fn initializer(p: &mut Parser<'_>) -> Parsed<Expr> {
     let start = p.peek().span;
+    if p.is(Sign::BraceOpen) && p.peek_at(1).is(Sign::BraceClose) {
+        p.next();
+        p.next();
+        return Ok(Expr::new(ExprKind::Set(SetLiteral::default()), start.to(p.last_span())));
+    }
     if p.is(Sign::BraceOpen) || p.is(Sign::At) {
         return Expr::parse_set_or_name(p);
     }

@@ -158,7 +158,8 @@ fn declaration(p: &mut Parser<'_>, creation: Creation) -> Parsed<CommandKind> {
             let name = Name::parse(p, "a chain's name")?;
             Declaration::Chain(ChainDecl::new(table, name).parse_block(p)?)
         }
-        "rule" => {
+        // There is no `create rule`: no rule is the same as another.
+        "rule" if creation == Creation::Add => {
             p.next();
             return rule(p, RuleVerb::Add);
         }
@@ -189,6 +190,10 @@ fn declaration(p: &mut Parser<'_>, creation: Creation) -> Parsed<CommandKind> {
                 let table = TableName::parse(p)?;
                 let name = Name::parse(p, "an object's name")?;
                 Declaration::Object(ObjectDecl::parse(p, kind, table, name)?)
+            }
+            None if creation == Creation::Create => {
+                let kinds = ["table", "chain", "set", "map", "element", "flowtable"];
+                return Err(p.unexpected_word("what is created", &kinds));
             }
             None => return misspelt_or_rule(p),
         },

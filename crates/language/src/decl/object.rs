@@ -68,12 +68,15 @@ impl ObjectDecl {
             ObjectType::Tunnel => tunnel::item,
             ObjectType::Connlimit => return Err(p.unexpected("an object")),
         };
+        let errors = p.error_count();
         if p.is(Sign::BraceOpen) {
             block(p, &mut body, item)?;
         } else if !p.peek().ends_statement() && !p.is(Sign::BraceClose) {
             item(p, &mut body)?;
         }
-        let kind = finish(kind, &mut body, name.span)?;
+        // What is missing may be what could not be read.
+        let kind =
+            finish(kind, &mut body, name.span).map_err(|error| p.last_error(errors).unwrap_or(error))?;
         let span = name.span.to(p.last_span());
         Ok(ObjectDecl { table, name, kind, comment: body.comment, span })
     }

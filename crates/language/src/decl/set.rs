@@ -135,14 +135,16 @@ fn item(p: &mut Parser<'_>, set: &mut SetDecl) -> Parsed<()> {
         "type" => {
             p.next();
             once(set.key.is_some(), start)?;
-            set.key = Some(types(p)?);
+            let key = types(p)?;
             set.data = parse_data(p, start, set.is_map, false)?;
+            set.key = Some(key);
         }
         "typeof" => {
             p.next();
             once(set.key.is_some(), start)?;
-            set.key = Some(KeySpec::Typeof(Expr::parse_lhs(p)?));
+            let key = KeySpec::Typeof(Expr::parse_lhs(p)?);
             set.data = parse_data(p, start, set.is_map, true)?;
+            set.key = Some(key);
         }
         "flags" => {
             p.next();

@@ -167,9 +167,15 @@ impl SetLiteral {
         mut elements: Vec<Element>,
         open: Span,
     ) -> Parsed<SetLiteral> {
+        let mut spliced = false;
         loop {
             p.newlines();
-            if p.eat(Sign::BraceClose) {
+            if p.is(Sign::BraceClose) {
+                // As in nft; a definition alone may have no elements.
+                if elements.is_empty() && !spliced {
+                    return Err(p.unexpected("an element"));
+                }
+                p.next();
                 return Ok(SetLiteral { elements });
             }
             let element = Element::parse(p)?;
@@ -179,6 +185,7 @@ impl SetLiteral {
                     key: Expr { kind: ExprKind::Set(inner), .. }, data: None, options: None, ..
                 } => {
                     elements.extend(inner.elements);
+                    spliced = true;
                 }
                 element => elements.push(element),
             }

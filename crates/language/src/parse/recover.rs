@@ -63,6 +63,12 @@ impl Parser<'_> {
         self.errors.len()
     }
 
+    /// The last error that was found after so many, which is not noted then: it is to be returned instead of one that
+    /// follows from it.
+    pub(crate) fn last_error(&mut self, count: usize) -> Option<Box<Diagnostic>> {
+        if self.errors.len() > count { self.errors.pop().map(Box::new) } else { None }
+    }
+
     /// Notes an error and goes to the end of the statement that began at `mark`: behind its newline or `;`, or before
     /// the `}` around it.
     ///

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use ironweir_ruleset::debug::{print_batch, print_ruleset};
 use ironweir_ruleset::netlink::Event;
-use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind, MAX_REFUSALS};
+use ironweir_ruleset::store::{Applied, ChangeError, ErrorKind, MAX_REFUSALS, Thing};
 use ironweir_ruleset::{Batch, Change, Family, Handle, Part, Ruleset, Selector, TableId};
 use ironweir_wire::Instant;
 
@@ -305,7 +305,7 @@ impl Session {
     }
 
     /// Looks for everything that is wrong with commands of which something is: errors of meaning, and what the backend
-    /// refuses of the rest, so that all are told at once. `lost` is what could not be read of their text.
+    /// would refuse of the rest, so that all are told at once. `lost` is what could not be read of their text.
     fn examine(
         &self,
         commands: &[Command],
@@ -331,7 +331,8 @@ impl Session {
         if !whole {
             last_note(&mut errors, NOT_READ);
         }
-        if whole && let Err(Rejection::Changes(refused)) = backend.check(&compiled.batch) {
+        let refused = if whole { would_be_refused(&compiled.batch, backend) } else { Vec::new() };
+        if !refused.is_empty() {
             self.refusals(commands, &compiled, refused, backend, sources, &mut errors);
         }
         // What is missing may be what could not be read or has no meaning.
@@ -564,6 +565,36 @@ fn show_all(
         outcome.remarks.clear();
     }
     whole
+}
+
+/// What a backend would refuse of a batch that will not be committed. A kernel is not asked: that would take handles,
+/// which count up whether or not a batch is committed. What was fetched of it tells of names.
+fn would_be_refused(batch: &Batch, backend: &mut dyn Backend) -> Vec<ChangeError> {
+    let elsewhere = backend.has_events();
+    let checked = match elsewhere {
+        true => backend.ruleset().clone().apply(batch, backend.now()).map_err(Rejection::Changes),
+        false => backend.check(batch),
+    };
+    let Err(Rejection::Changes(mut refused)) = checked else { return Vec::new() };
+    refused.retain(|error| !elsewhere || is_of_names(&error.kind));
+    refused
+}
+
+/// Whether a refusal is about names and declarations, all of which are fetched, rather than about rules and elements.
+fn is_of_names(kind: &ErrorKind) -> bool {
+    use ErrorKind::*;
+    match kind {
+        NoSuch { what, .. } | Exists { what, .. } | Differs { what, .. } => *what != Thing::Rule,
+        NoTable(_)
+        | TableExists(_)
+        | BadName { .. }
+        | NoSuchHook { .. }
+        | NatPriority
+        | NeedsDevice(_)
+        | NoDevicesHere
+        | JumpToBase { .. } => true,
+        _ => false,
+    }
 }
 
 /// Why commands were not committed.
