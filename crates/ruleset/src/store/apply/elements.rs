@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Origin, Transaction, Undo};
 use crate::set::SetData;
-use crate::store::elements::{Refusal, Removed};
+use crate::store::elements::{Elements, Refusal, Removed};
 use crate::store::error::{ErrorKind, Thing};
 use crate::store::references::verdict_chain;
 use crate::store::table::ObjectQuery;
@@ -248,14 +248,13 @@ impl Transaction<'_> {
         let mut removed = Vec::new();
         let result = match elements {
             None => {
-                let order = self.table(slot).sets.get(set_slot).map(|set| set.elements.order());
-                for element in order.unwrap_or_default() {
-                    self.remove_element(slot, set_slot, element, &mut removed);
-                }
-                if let Some(set) = self.table(slot).sets.get_mut(set_slot)
-                    && let Some(old) = set.elements.set_end_at_zero(None)
-                {
-                    self.undo.push(Undo::EndAtZero(slot, set_slot, Some(old)));
+                // All at once: what a flush costs is not to grow with the set.
+                self.table(slot).release_all(set_slot);
+                let seed = self.ruleset.seed;
+                if let Some(set) = self.table(slot).sets.get_mut(set_slot) {
+                    let none = Elements::new(&set.set, seed);
+                    let old = std::mem::replace(&mut set.elements, none);
+                    self.undo.push(Undo::FlushSet(slot, set_slot, Box::new(old)));
                 }
                 Ok(())
             }

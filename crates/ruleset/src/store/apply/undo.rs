@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Transaction;
 use super::rules::{put_rule, take_rule};
 use super::sets::numbered;
-use crate::store::elements::Removed;
+use crate::store::elements::{Elements, Removed};
 use crate::store::table::ObjectName;
 use crate::store::{ChainState, FlowtableState, ObjectState, RuleState, SetState, TableState};
 use crate::{Chain, Flowtable, Handle, ObjectKind, TableFlags, TableId, Value};
@@ -27,6 +27,7 @@ pub(super) enum Undo {
     TakeNumber(u32, Box<str>, u64),
     NewElements(u32, u32, Vec<u32>),
     DelElements(u32, u32, Vec<Removed>),
+    FlushSet(u32, u32, Box<Elements>),
     EndAtZero(u32, u32, Option<Value>),
     NewObject(u32, u32),
     DelObject(u32, Box<(Handle, ObjectName, ObjectState)>),
@@ -74,6 +75,7 @@ impl Transaction<'_> {
             | Undo::TakeNumber(slot, ..)
             | Undo::NewElements(slot, ..)
             | Undo::DelElements(slot, ..)
+            | Undo::FlushSet(slot, ..)
             | Undo::EndAtZero(slot, ..)
             | Undo::NewObject(slot, _)
             | Undo::DelObject(slot, _)
@@ -142,6 +144,13 @@ fn take_back_in(table: &mut TableState, step: Undo) {
                     set.elements.remove(element);
                 }
             }
+        }
+        Undo::FlushSet(_, slot, old) => {
+            table.release_all(slot);
+            if let Some(set) = table.sets.get_mut(slot) {
+                set.elements = *old;
+            }
+            table.retain_all(slot);
         }
         Undo::DelElements(_, set, removed) => {
             for element in removed.into_iter().rev() {
