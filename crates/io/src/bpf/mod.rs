@@ -5,16 +5,18 @@
 //! [`Link`] holds it.
 //!
 //! ```text
-//! Map::new ─► Instruction::map ─► Program::load ─► Link::attach
+//! Map::new ─► Assembler or Instruction::map ─► Program::load ─► Link::attach
 //! ```
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
+pub mod assemble;
 pub mod link;
 pub mod map;
 pub mod program;
 
+pub use assemble::Assembler;
 pub use link::{Link, Mode};
 pub use map::{Map, MapKind, Mapped};
 pub use program::{Instruction, LoadError, Program, TestRun};
@@ -66,6 +68,19 @@ fn object_name(name: &str) -> [u8; 16] {
         *to = if from.is_ascii_alphanumeric() || from == b'.' { from } else { b'_' };
     }
     bytes
+}
+
+/// Waits until every run of a program that was under way has ended: what programs can no longer find may be used anew
+/// afterwards. Takes some 16 ms (`membarrier(2)`, `MEMBARRIER_CMD_GLOBAL`, which is `synchronize_rcu`).
+///
+/// # Errors
+/// `EINVAL` where processors run without ticks (`nohz_full`), `ENOSYS` of a kernel without it.
+#[allow(unsafe_code)]
+pub fn wait_for_programs() -> io::Result<()> {
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: the call takes numbers alone.
+    let done = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Why tests of BPF cannot run here, if they cannot: privilege, or a kernel without.

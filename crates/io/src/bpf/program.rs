@@ -9,6 +9,10 @@ use super::{Map, bpf, bpf_open, command, object_name};
 const XDP: u32 = 6;
 /// `BPF_XDP` of `enum bpf_attach_type`.
 const ATTACH_XDP: u32 = 37;
+/// `BPF_F_XDP_HAS_FRAGS`.
+const HAS_FRAGS: u32 = 1 << 5;
+/// `BPF_F_TEST_XDP_LIVE_FRAMES`.
+const LIVE_FRAMES: u32 = 1 << 1;
 /// Bytes of the verifier's reasons that are kept.
 const LOG: usize = 1 << 20;
 /// Bytes that a program may make of a frame in [`Program::test_run`].
@@ -114,6 +118,21 @@ struct Test {
     context_len_out: u32,
     context_in: u64,
     context_out: u64,
+    flags: u32,
+    processor: u32,
+    batch: u32,
+    _pad: u32,
+}
+
+/// `struct xdp_md`.
+#[repr(C)]
+struct Context {
+    data: u32,
+    data_end: u32,
+    data_meta: u32,
+    interface: u32,
+    queue: u32,
+    egress_interface: u32,
 }
 
 /// What a program made of a frame.
@@ -132,8 +151,22 @@ impl Program {
     ///
     /// # Errors
     /// [`LoadError`]: `CAP_BPF` and `CAP_NET_ADMIN` are needed.
-    #[allow(unsafe_code)]
     pub fn load(name: &str, instructions: &[Instruction]) -> Result<Program, LoadError> {
+        Program::load_with(name, instructions, 0)
+    }
+
+    /// As [`Program::load`], of a program that may also be given frames of which only the beginning lies in one piece before
+    /// it (`BPF_F_XDP_HAS_FRAGS`): interfaces that gather segments, or whose frames are longer than a page, take no others,
+    /// or stop doing so.
+    ///
+    /// # Errors
+    /// As [`Program::load`].
+    pub fn load_for_parts(name: &str, instructions: &[Instruction]) -> Result<Program, LoadError> {
+        Program::load_with(name, instructions, HAS_FRAGS)
+    }
+
+    #[allow(unsafe_code)]
+    fn load_with(name: &str, instructions: &[Instruction], flags: u32) -> Result<Program, LoadError> {
         let bytes: Vec<u8> = instructions.iter().flat_map(|instruction| instruction.encode()).collect();
         let mut load = Load {
             kind: XDP,
@@ -145,7 +178,7 @@ impl Program {
             log_size: 0,
             log: 0,
             kernel_version: 0,
-            flags: 0,
+            flags,
             name: object_name(name),
             interface: 0,
             attach_type: ATTACH_XDP,
@@ -191,11 +224,48 @@ impl Program {
             context_len_out: 0,
             context_in: 0,
             context_out: 0,
+            flags: 0,
+            processor: 0,
+            batch: 0,
+            _pad: 0,
         };
         // SAFETY: both buffers are as long as is told, and outlive the call.
         unsafe { bpf(command::PROG_TEST_RUN, &mut test) }?;
         out.truncate(test.len_out as usize);
         Ok(TestRun { returned: test.returned, frame: out, nanos: test.duration })
+    }
+
+    /// Runs it on so many copies of a frame as if each came in by this interface, and does with them what it says
+    /// (`BPF_F_TEST_XDP_LIVE_FRAMES`): a source of packets. Each run may begin with what an earlier one made of its copy.
+    /// Returns when all were sent.
+    ///
+    /// # Errors
+    /// As [`Program::test_run`]; `ENODEV` for no such interface.
+    #[allow(unsafe_code)]
+    pub fn inject(&self, interface: u32, frame: &[u8], copies: u32) -> io::Result<()> {
+        let len = u32::try_from(frame.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let context =
+            Context { data: 0, data_end: len, data_meta: 0, interface, queue: 0, egress_interface: 0 };
+        let mut test = Test {
+            program: self.fd.as_raw_fd() as u32,
+            returned: 0,
+            len_in: len,
+            len_out: 0,
+            bytes_in: frame.as_ptr() as u64,
+            bytes_out: 0,
+            repeat: copies,
+            duration: 0,
+            context_len_in: size_of::<Context>() as u32,
+            context_len_out: 0,
+            context_in: (&raw const context) as u64,
+            context_out: 0,
+            flags: LIVE_FRAMES,
+            processor: 0,
+            batch: 0,
+            _pad: 0,
+        };
+        // SAFETY: frame and context are as long as is told, outlive the call, and are only read.
+        unsafe { bpf(command::PROG_TEST_RUN, &mut test) }.map(drop)
     }
 }
 
