@@ -40,6 +40,8 @@ pub struct Conntrack {
     wheel: Wheel,
     /// Taken out of the table, but perhaps still at work in a packet.
     dying: VecDeque<CtRef>,
+    /// Those that ended while a flowtable had them, until that is told.
+    offloads_ended: VecDeque<CtRef>,
     events: VecDeque<Event>,
     pub(crate) stats: Stats,
     pub(crate) random: u64,
@@ -151,6 +153,7 @@ impl Conntrack {
             config,
             wheel: Wheel::default(),
             dying: VecDeque::new(),
+            offloads_ended: VecDeque::new(),
             events: VecDeque::new(),
             stats: Stats::default(),
             random: seed ^ 0xa076_1d64_78bd_642f,
@@ -440,6 +443,12 @@ impl Conntrack {
         self.refresh(now, ct, timeout.saturating_sub(idle));
     }
 
+    /// The next connection that ended while a flowtable had it: who called [`Conntrack::offload_begin`] asks until there is
+    /// none.
+    pub fn take_offload_ended(&mut self) -> Option<CtRef> {
+        self.offloads_ended.pop_front()
+    }
+
     /// Counts packets that a flowtable carried (`nf_ct_acct_update`).
     pub fn account(&mut self, ct: CtRef, direction: Direction, packets: u64, bytes: u64) {
         if let Some(entry) = self.table.slab.get_mut(ct)
@@ -674,6 +683,7 @@ impl Conntrack {
             return;
         }
         let confirmed = entry.is_confirmed();
+        let offloaded = entry.status.contains(Status::OFFLOAD);
         entry.status |= Status::DYING;
         if timestamps {
             entry.extras_mut().stop = Some(now);
@@ -683,6 +693,9 @@ impl Conntrack {
         }
         if confirmed {
             self.wheel.cancel(ct.slot);
+        }
+        if offloaded {
+            self.offloads_ended.push_back(ct);
         }
         self.table.unlink(ct);
         self.expectations.forget(ct);

@@ -10,7 +10,7 @@ use ironweir_wire::{IfIndex, Instant, Packet};
 
 use crate::connections::Connections;
 use crate::flight::World;
-use crate::flowtable::{Flow, Flows, FlowtableStats};
+use crate::flowtable::{Carried, Flow, FlowChange, FlowId, Flows, FlowtableStats};
 use crate::generation::Generation;
 use crate::icmp_limit::IcmpLimits;
 use crate::{Disposition, Host, Observer, path};
@@ -132,6 +132,30 @@ impl Engine {
     /// What a flowtable did so far, by the slots of table and flowtable.
     pub fn flowtable_stats(&self, table: u32, flowtable: u32) -> FlowtableStats {
         self.world.flows.stats(table, flowtable)
+    }
+
+    /// One of them, if it is still there.
+    pub fn flow(&self, id: FlowId) -> Option<&Flow> {
+        self.world.flows.get(id)
+    }
+
+    /// What became of flowtables' entries since the last call; the first tells all that are there. Who has begun to ask
+    /// must go on, since what happens is kept until then.
+    pub fn take_flow_changes(&mut self) -> Vec<FlowChange> {
+        self.world.flows.take_changes()
+    }
+
+    /// Says that packets of a flowtable's entry were carried past the engine: they count as if it had carried them itself,
+    /// and the entry lives on.
+    pub fn count_carried(&mut self, carried: &Carried) {
+        let World { ruleset, flows, conntrack, now, .. } = &mut self.world;
+        flows.count(ruleset, conntrack, *now, carried);
+    }
+
+    /// Ends flowtables' entries whose packets would be sent another way now, as the next packet of each would.
+    pub fn end_rerouted_flows(&mut self) {
+        let World { host, flows, conntrack, now, .. } = &mut self.world;
+        flows.keep_routed(host, conntrack, *now);
     }
 
     /// The latest time the engine was told.

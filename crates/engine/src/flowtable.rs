@@ -57,6 +57,39 @@ impl Key {
     }
 }
 
+/// Names an entry: its place, and which of all that were ever there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowId {
+    slot: u32,
+    serial: u64,
+}
+
+/// What became of an entry, for one who carries its packets past the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowChange {
+    /// It is there.
+    Begun(FlowId),
+    /// It is gone.
+    Ended(FlowId),
+}
+
+/// Packets that were carried past the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Carried {
+    /// The entry; it may be gone.
+    pub id: FlowId,
+    /// Its connection, likewise.
+    pub connection: CtRef,
+    /// Slots of table and flowtable.
+    pub flowtable: (u32, u32),
+    /// Which way they went.
+    pub direction: Direction,
+    /// How many.
+    pub packets: u64,
+    /// Their bytes, from the network header on.
+    pub bytes: u64,
+}
+
 /// One direction of an entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Side {
@@ -68,16 +101,20 @@ pub struct Side {
     pub packets: u64,
     /// Their bytes, from the network header on.
     pub bytes: u64,
+    /// Whom its packets are sent to on that link.
+    pub nexthop: IpAddr,
+    /// The longest of its packets that may leave there, in bytes from the network header on.
+    pub mtu: usize,
     key: Key,
     lookup: Lookup,
-    nexthop: IpAddr,
     mac: Option<[u8; 6]>,
-    mtu: usize,
 }
 
 /// A connection that a flowtable carries.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    /// Its name.
+    pub id: FlowId,
     /// Slot of the table.
     pub table: u32,
     /// Slot of the flowtable in its table.
@@ -114,6 +151,11 @@ pub(crate) struct Flows {
     slots: Vec<Option<Flow>>,
     free: Vec<u32>,
     index: HashMap<Key, (u32, Direction), Seeded>,
+    by_connection: HashMap<CtRef, u32, Seeded>,
+    /// How many there ever were.
+    serial: u64,
+    /// What happened since that was last asked for, if it ever was.
+    changes: Option<Vec<FlowChange>>,
     deadlines: BinaryHeap<Reverse<(Instant, u32)>>,
     stats: HashMap<(u32, u32), FlowtableStats>,
 }
@@ -124,6 +166,9 @@ impl Flows {
             slots: Vec::new(),
             free: Vec::new(),
             index: HashMap::with_hasher(Seeded(seed)),
+            by_connection: HashMap::with_hasher(Seeded(seed)),
+            serial: 0,
+            changes: None,
             deadlines: BinaryHeap::new(),
             stats: HashMap::new(),
         }
@@ -141,7 +186,54 @@ impl Flows {
         self.deadlines.peek().map(|Reverse((at, _))| *at)
     }
 
-    fn insert(&mut self, flow: Flow) {
+    pub(crate) fn get(&self, id: FlowId) -> Option<&Flow> {
+        self.slots.get(id.slot as usize)?.as_ref().filter(|flow| flow.id == id)
+    }
+
+    /// From the first call on, what happened since the last.
+    pub(crate) fn take_changes(&mut self) -> Vec<FlowChange> {
+        match &mut self.changes {
+            Some(changes) => std::mem::take(changes),
+            None => {
+                self.changes = Some(Vec::new());
+                self.iter().map(|flow| FlowChange::Begun(flow.id)).collect()
+            }
+        }
+    }
+
+    /// Counts packets that were carried past the engine, and moves the end of their entry on.
+    pub(crate) fn count(
+        &mut self,
+        ruleset: &Ruleset,
+        conntrack: &mut Conntrack,
+        now: Instant,
+        carried: &Carried,
+    ) {
+        let (packets, bytes) = (carried.packets, carried.bytes);
+        let (table, flowtable) = carried.flowtable;
+        let counted = ruleset
+            .table_at(table)
+            .and_then(|table| table.flowtable_at(flowtable))
+            .is_some_and(|flowtable| flowtable.flowtable.counter);
+        if counted {
+            conntrack.account(carried.connection, carried.direction, packets, bytes);
+        }
+        let id = carried.id;
+        if let Some(Some(flow)) = self.slots.get_mut(id.slot as usize)
+            && flow.id == id
+        {
+            flow.deadline = now + TIMEOUT;
+            let side = &mut flow.sides[carried.direction as usize];
+            side.packets = side.packets.saturating_add(packets);
+            side.bytes = side.bytes.saturating_add(bytes);
+        }
+        if let Some(stats) = self.stats.get_mut(&carried.flowtable) {
+            stats.packets = stats.packets.saturating_add(packets);
+            stats.bytes = stats.bytes.saturating_add(bytes);
+        }
+    }
+
+    fn insert(&mut self, mut flow: Flow) {
         let (keys, deadline) = (flow.sides.map(|side| side.key), flow.deadline);
         let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
         stats.entries += 1;
@@ -157,6 +249,12 @@ impl Flows {
             self.index.insert(key, (slot, direction));
         }
         self.deadlines.push(Reverse((deadline, slot)));
+        self.serial += 1;
+        flow.id = FlowId { slot, serial: self.serial };
+        self.by_connection.insert(flow.connection, slot);
+        if let Some(changes) = &mut self.changes {
+            changes.push(FlowChange::Begun(flow.id));
+        }
         self.slots[slot as usize] = Some(flow);
     }
 
@@ -169,15 +267,28 @@ impl Flows {
             }
         }
         self.free.push(slot);
+        if self.by_connection.get(&flow.connection) == Some(&slot) {
+            self.by_connection.remove(&flow.connection);
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.push(FlowChange::Ended(flow.id));
+        }
         let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
         stats.entries = stats.entries.saturating_sub(1);
         *(if expired { &mut stats.expired } else { &mut stats.torn_down }) += 1;
-        conntrack.offload_end(now, flow.connection, TIMEOUT);
+        if conntrack.entry(flow.connection).is_some_and(|entry| !entry.status().contains(Status::DYING)) {
+            conntrack.offload_end(now, flow.connection, TIMEOUT);
+        }
     }
 
     /// Ends entries without packets, and those whose connection went away. Each ends when its time was over, however
     /// much later that is noticed: from then on its connection ages.
     pub(crate) fn expire(&mut self, conntrack: &mut Conntrack, now: Instant) {
+        while let Some(ct) = conntrack.take_offload_ended() {
+            if let Some(&slot) = self.by_connection.get(&ct) {
+                self.remove(slot, conntrack, now, false);
+            }
+        }
         while let Some(&Reverse((at, slot))) = self.deadlines.peek() {
             if at > now {
                 break;
@@ -187,6 +298,21 @@ impl Flows {
                 Some(later) if later > now => self.deadlines.push(Reverse((later, slot))),
                 Some(over) => self.remove(slot, conntrack, over, true),
                 None => {}
+            }
+        }
+    }
+
+    /// Ends entries whose packets would be sent another way now.
+    pub(crate) fn keep_routed(&mut self, host: &Host, conntrack: &mut Conntrack, now: Instant) {
+        let version = host.routes_version();
+        for slot in 0..self.slots.len() {
+            let Some(flow) = self.slots[slot].as_mut().filter(|flow| flow.routes != version) else {
+                continue;
+            };
+            if flow.sides.iter().all(|side| route_holds(host, side)) {
+                flow.routes = version;
+            } else {
+                self.remove(slot as u32, conntrack, now, false);
             }
         }
     }
@@ -290,6 +416,7 @@ fn flow_of(
         })
     };
     Some(Flow {
+        id: FlowId::default(),
         table,
         flowtable: flowtable.id,
         connection: ct,

@@ -386,7 +386,7 @@ impl Host {
     }
 
     /// A number that changes with every new route, interface or neighbour.
-    pub(crate) fn routes_version(&self) -> u64 {
+    pub fn routes_version(&self) -> u64 {
         self.routes_version
     }
 

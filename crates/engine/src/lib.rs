@@ -27,7 +27,7 @@ mod transmit;
 
 pub use disposition::{ChainId, Disposition, DropReason, Malformed, RuleId};
 pub use engine::{Engine, Output};
-pub use flowtable::{Flow, FlowtableStats};
+pub use flowtable::{Carried, Flow, FlowChange, FlowId, FlowtableStats};
 pub use host::{Host, Interface, Neighbour};
 pub use observer::{Observer, TraceEvent, TraceStep, TraceVerdict};
 pub use route::Route;

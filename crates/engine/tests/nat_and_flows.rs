@@ -2,7 +2,8 @@
 
 mod support;
 
-use ironweir_engine::Engine;
+use ironweir_conntrack::Direction;
+use ironweir_engine::{Carried, Engine, FlowChange};
 use ironweir_expr::env::NatKind;
 use ironweir_expr::flow_offload::FlowOffload;
 use ironweir_expr::masq::Masq;
@@ -239,4 +240,52 @@ fn fragments_are_tracked_as_one_datagram_and_leave_as_fragments() {
         (counts(&engine, "raw"), counts(&engine, "fwd"), engine.conntrack().len()),
         (vec![2], vec![1], 1)
     );
+}
+
+#[test]
+fn who_carries_an_entrys_packets_hears_of_it_and_tells_their_number() {
+    let mut engine = offloading();
+    assert_eq!(engine.take_flow_changes(), []);
+    handshake(&mut engine);
+    let changes = engine.take_flow_changes();
+    let [FlowChange::Begun(id)] = changes[..] else { panic!("{changes:?}") };
+    let flow = engine.flow(id).unwrap();
+    let carried = Carried {
+        id,
+        connection: flow.connection,
+        flowtable: (flow.table, flow.flowtable),
+        direction: Direction::Reply,
+        packets: 7,
+        bytes: 700,
+    };
+    let before = engine.flowtable_stats(0, 0).packets;
+    let at = |millis: u64| ironweir_wire::Instant::from_millis(1_000_000 + millis);
+    engine.advance(at(20_000));
+    engine.count_carried(&carried);
+    assert_eq!(engine.flowtable_stats(0, 0).packets, before + 7);
+    // The thirty seconds begin anew.
+    engine.advance(at(45_000));
+    assert_eq!(engine.flow(id).unwrap().sides[1].packets, 7);
+    // A route that matters to nobody.
+    engine.change_host(|host| host.remove_route("203.0.113.0".parse().unwrap(), 24));
+    engine.end_rerouted_flows();
+    // A connection that is deleted takes its entry along at once.
+    let left = engine.flows().count();
+    let now = engine.now();
+    engine.conntrack_mut().flush(now);
+    engine.advance(now);
+    assert_eq!((left, engine.flows().count()), (1, 0));
+    assert_eq!(engine.take_flow_changes(), [FlowChange::Ended(id)]);
+    // What is told late counts for the flowtable alone.
+    engine.count_carried(&carried);
+    assert_eq!(engine.flowtable_stats(0, 0).packets, before + 14);
+}
+
+#[test]
+fn another_route_ends_an_entry_without_a_packet() {
+    let mut engine = offloading();
+    handshake(&mut engine);
+    engine.change_host(|host| host.remove_route("0.0.0.0".parse().unwrap(), 0));
+    engine.end_rerouted_flows();
+    assert_eq!((engine.flows().count(), engine.conntrack().len()), (0, 1));
 }
