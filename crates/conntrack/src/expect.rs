@@ -503,6 +503,14 @@ impl Conntrack {
                 Some(verdict)
             }
             Follow::Gre => {
+                if !self.entry(*master)?.status.intersects(Status::NAT) {
+                    self.unexpect_answer(&expectation.tuple.inverted()?);
+                    return None;
+                }
+                if expectation.direction == Direction::Original {
+                    let answer = Tuple { src: towards.src, dst: towards.dst, ..expectation.tuple };
+                    self.unexpect_answer(&Tuple { src_id: answer.dst_id, dst_id: saved, ..answer });
+                }
                 // The call id that the receiver knows is put in where its sender knows another.
                 let (mut source, mut destination) = (to(towards.dst), to(towards.src));
                 match expectation.direction {
@@ -512,6 +520,13 @@ impl Conntrack {
                 self.nat_setup(ct, &source, Manip::Source);
                 Some(self.nat_setup(ct, &destination, Manip::Destination))
             }
+        }
+    }
+
+    /// The other direction of a tunnel that has begun is expected no more.
+    fn unexpect_answer(&mut self, tuple: &Tuple) {
+        if let Some((id, master)) = self.expectation_of(tuple).map(|(id, expected)| (id, expected.master)) {
+            self.unexpect(master, id);
         }
     }
 
@@ -568,11 +583,17 @@ impl fmt::Display for Line<'_> {
             master_tuple.dst.display(l3)
         )?;
         ports(f, master_tuple.l4, master_tuple.src_id, master_tuple.dst_id)?;
-        if expectation.flags.contains(ExpectFlags::PERMANENT) {
-            f.write_str("PERMANENT ")?;
+        let names = [
+            (ExpectFlags::PERMANENT, "PERMANENT"),
+            (ExpectFlags::INACTIVE, "INACTIVE"),
+            (ExpectFlags::USERSPACE, "USERSPACE"),
+        ];
+        let set = names.iter().filter(|(flag, _)| expectation.flags.contains(*flag));
+        for (place, (_, name)) in set.enumerate() {
+            write!(f, "{}{name}", if place == 0 { "" } else { "," })?;
         }
-        if expectation.flags.contains(ExpectFlags::INACTIVE) {
-            f.write_str("INACTIVE ")?;
+        if !expectation.flags.is_empty() {
+            f.write_str(" ")?;
         }
         write!(f, "class={} ", expectation.class)?;
         write!(f, "helper={}", helper.as_deref().unwrap_or("none"))

@@ -27,6 +27,7 @@ pub mod expect;
 pub mod helper;
 mod index;
 mod key;
+mod keymap;
 pub mod list;
 pub mod nat;
 mod proto;

@@ -7,6 +7,7 @@ use crate::chunks::Pool;
 use crate::entry::{CtRef, Direction, Entry};
 use crate::index::Index;
 use crate::key::{Probe, hash};
+use crate::keymap::Keymap;
 use crate::proto::sctp::Sctp;
 use crate::proto::tcp::Tcp;
 use crate::slab::Slab;
@@ -25,6 +26,7 @@ pub(crate) struct Table {
     /// What few protocols keep of a connection, at the place that its entry names.
     pub(crate) tcp: Pool<Tcp>,
     pub(crate) sctp: Pool<Sctp>,
+    pub(crate) keymap: Keymap,
 }
 
 impl Table {
@@ -38,6 +40,7 @@ impl Table {
             sources: Sources::new(max),
             tcp: Pool::default(),
             sctp: Pool::default(),
+            keymap: Keymap::default(),
         }
     }
 
@@ -100,6 +103,12 @@ impl Table {
         }
         let Some(entry) = self.slab.remove(ct) else { return };
         match entry.l4() {
+            // A tunnel of PPTP that is over (`destroy_gre_conntrack`).
+            ipproto::GRE => {
+                if let Some(master) = entry.master() {
+                    self.keymap.forget(master);
+                }
+            }
             ipproto::TCP => self.tcp.give_back(entry.kept as u32),
             ipproto::SCTP => self.sctp.give_back(entry.kept as u32),
             _ => {}
@@ -121,7 +130,14 @@ impl Table {
         zone: Zone,
         probe: &mut Probe,
     ) -> bool {
-        probe.read(packet, info, zone.id(Direction::Original), &self.key)
+        if !probe.read(packet, info, zone.id(Direction::Original), &self.key) {
+            return false;
+        }
+        if probe.l4 == ipproto::GRE {
+            let tuple = self.keymap.complete(packet, info.transport, probe.tuple());
+            *probe = Probe::of(&tuple, &self.key);
+        }
+        true
     }
 
     /// What a tuple is looked up by.

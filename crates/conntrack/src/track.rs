@@ -584,7 +584,10 @@ impl Conntrack {
         }
         let quoted = Headers::quoted(packet, headers.l3, headers.transport + icmp::HEADER_LEN, headers.end);
         let tracking = quoted
-            .and_then(|quoted| quoted.tuple(packet))
+            .and_then(|quoted| {
+                let tuple = quoted.tuple(packet)?;
+                Some(self.table.keymap.complete(packet, quoted.transport, tuple))
+            })
             .and_then(|quoted| quoted.inverted())
             .map(|answer| self.table.probe_of(&answer, zone))
             .and_then(|probe| self.find(now, &probe, zone))
@@ -675,13 +678,41 @@ impl Conntrack {
         }
     }
 
-    /// Takes a connection out of the table; it stays in its place until [`Conntrack::bury`].
+    /// Takes a connection out of the table, and what ends with it; it stays in its place until [`Conntrack::bury`].
     pub(crate) fn kill(&mut self, now: Instant, ct: CtRef) {
-        let timestamps = self.config.timestamps;
-        let Some(entry) = self.table.slab.get_mut(ct) else { return };
-        if entry.status.contains(Status::DYING) {
-            return;
+        let siblings = self.kill_one(now, ct);
+        self.end_siblings(now, ct, siblings);
+    }
+
+    /// Ends what tuples lead to in the zone of a connection, or else forgets that it is expected
+    /// (`destroy_sibling_or_exp`).
+    pub(crate) fn end_siblings(&mut self, now: Instant, ct: CtRef, tuples: [Option<Tuple>; 2]) {
+        for tuple in tuples.into_iter().flatten() {
+            let Some(zone) = self.entry(ct).map(Entry::zone) else { return };
+            if let Some((sibling, _)) = self.table.find(&tuple, zone) {
+                self.kill_one(now, sibling);
+                continue;
+            }
+            let found = self.expectation_of(&Tuple { zone: zone.id, ..tuple });
+            if let Some((id, master)) = found.map(|(id, expected)| (id, expected.master)) {
+                self.unexpect(master, id);
+            }
         }
+    }
+
+    /// As [`Conntrack::kill`]; gives the tuples of what is to end with it.
+    fn kill_one(&mut self, now: Instant, ct: CtRef) -> [Option<Tuple>; 2] {
+        let timestamps = self.config.timestamps;
+        let Some(entry) = self.table.slab.get_mut(ct) else { return [None; 2] };
+        if entry.status.contains(Status::DYING) {
+            return [None; 2];
+        }
+        let siblings = entry.extras.as_ref().and_then(|extras| {
+            let helper = self.helpers.find(extras.helper.as_deref()?, entry.l4())?;
+            let tuples = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply));
+            Some(helper.siblings(&extras.helper_memory, &tuples.0, &tuples.1))
+        });
+        self.table.keymap.forget(ct);
         let confirmed = entry.is_confirmed();
         let offloaded = entry.status.contains(Status::OFFLOAD);
         entry.status |= Status::DYING;
@@ -700,6 +731,7 @@ impl Conntrack {
         self.table.unlink(ct);
         self.expectations.forget(ct);
         self.dying.push_back(ct);
+        siblings.unwrap_or([None; 2])
     }
 
     /// Frees the places of connections taken out, at most `limit`: no packet is at work.

@@ -44,8 +44,7 @@ pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tu
         ipproto::SCTP => edit.sctp(headers, end, target)?,
         ipproto::ICMP if headers.l3 == L3::V4 => edit.icmp(headers, target, Delta::NONE, icmp::v4::has_id)?,
         ipproto::ICMPV6 if headers.l3 == L3::V6 => edit.icmp(headers, target, address, icmp::v6::has_id)?,
-        // Nothing of it is changed, but it must be there (`gre_manip_pkt`).
-        ipproto::GRE if edit.packet.len() < headers.transport + GRE_LEN => return None,
+        ipproto::GRE => edit.gre(headers, end, target)?,
         _ => {}
     }
     Some(edit.changed)
@@ -53,6 +52,10 @@ pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tu
 
 /// Bytes of a GRE header that NAT asks for, whatever its version.
 const GRE_LEN: usize = 8;
+/// Bits of the first word of a GRE header that say its version.
+const GRE_VERSION: u16 = 7;
+/// Offset of the receiver's call id in the GRE header of PPTP (RFC 2637 §4.1).
+const GRE_CALL_ID_AT: usize = 6;
 
 /// Applies a change of what an ICMP or ICMPv6 message quotes to the message's own checksum.
 #[must_use]
@@ -132,6 +135,25 @@ impl Edit<'_, '_> {
             (L3::V6, End::Source) => self.replace(headers.network + ipv6::SRC_AT, new.0),
             (L3::V6, End::Destination) => self.replace(headers.network + ipv6::DST_AT, new.0),
             (L3::Arp | L3::Other, _) => None,
+        }
+    }
+
+    /// Version 1 names its receiver's call, which belongs to the destination; version 0 nothing, and later ones are not known
+    /// (`gre_manip_pkt`).
+    fn gre(&mut self, headers: &Headers, end: End, target: &Tuple) -> Option<()> {
+        if self.packet.len() < headers.transport + GRE_LEN {
+            return None;
+        }
+        if end == End::Source {
+            return Some(());
+        }
+        match self.packet.be16(headers.transport)? & GRE_VERSION {
+            0 => Some(()),
+            1 => {
+                let id = target.dst_id.to_be_bytes();
+                self.replace(headers.transport + GRE_CALL_ID_AT, id).map(|_| ())
+            }
+            _ => None,
         }
     }
 

@@ -14,6 +14,7 @@ mod ftp;
 mod irc;
 mod mangle;
 mod number;
+mod pptp;
 mod sane;
 mod sip;
 mod tftp;
@@ -53,6 +54,12 @@ pub trait Helper: std::fmt::Debug + Send + Sync {
 
     /// Reads a packet's payload, which is not empty.
     fn packet(&self, payload: &[u8], context: &mut Context<'_, '_>) -> Judgement;
+
+    /// What ends together with a connection of which the helper remembers this: connections, or expectations where they
+    /// have not begun, named by the tuple of their first packets (`destroy` of `struct nf_conntrack_helper`).
+    fn siblings(&self, _memory: &HelperMemory, _original: &Tuple, _reply: &Tuple) -> [Option<Tuple>; 2] {
+        [None, None]
+    }
 }
 
 /// The helpers there are.
@@ -66,12 +73,13 @@ pub struct Helpers {
 impl Helpers {
     /// Those of the kernel that are here.
     pub fn built_in() -> Helpers {
-        let all: [Arc<dyn Helper>; 7] = [
+        let all: [Arc<dyn Helper>; 8] = [
             Arc::new(ftp::Ftp),
             Arc::new(tftp::Tftp),
             Arc::new(irc::Irc),
             Arc::new(amanda::Amanda),
             Arc::new(sane::Sane),
+            Arc::new(pptp::Pptp),
             Arc::new(sip::Sip::UDP),
             Arc::new(sip::Sip::TCP),
         ];
@@ -189,6 +197,23 @@ impl Context<'_, '_> {
     /// packets may fit it. Whether there was one.
     pub fn activate(&mut self, class: u8, place: (u8, Address, u16), timeout: Duration) -> bool {
         self.conntrack.activate(self.now, self.ct, class, place, timeout)
+    }
+
+    /// Learns the sender's call id of GRE packets of a tuple, for a direction of the connection. False: it has told another
+    /// one before (`nf_ct_gre_keymap_add`).
+    pub fn learn_key(&mut self, direction: Direction, tuple: &Tuple) -> bool {
+        self.conntrack.table.keymap.add(self.ct, direction, tuple)
+    }
+
+    /// Forgets the call ids that the connection has told (`nf_ct_gre_keymap_destroy`).
+    pub fn forget_keys(&mut self) {
+        self.conntrack.table.keymap.forget(self.ct);
+    }
+
+    /// Ends a tunnel of the connection: its keys, and for each tuple the connection or what is expected.
+    pub fn end_tunnel(&mut self, tuples: [Option<Tuple>; 2]) {
+        self.forget_keys();
+        self.conntrack.end_siblings(self.now, self.ct, tuples);
     }
 
     /// Whether the connection itself was expected.

@@ -98,13 +98,7 @@ pub fn run(options: &Options) -> Result<Report, DifftestError> {
         }
         let _ = writeln!(report.text, ": they part");
         tell(&mut report.text, &host, &found, frames.get(found.at));
-        let traces = traces(
-            &mut rig,
-            &host,
-            &names,
-            &rules,
-            &frames[..=found.at.min(frames.len().saturating_sub(1))],
-        )?;
+        let traces = traces(&mut rig, &host, &names, &rules, frames.get(..=found.at).unwrap_or(&frames))?;
         report.text.push_str(&traces);
     }
     Ok(report)
