@@ -4,7 +4,6 @@
 //! (`net/core/net-procfs.c`) shows the right ones, and `SIOCGIFINDEX` tells their numbers.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use rustix::ioctl::{Opcode, Updater};
 use rustix::net::{AddressFamily, SocketType, netdevice};
@@ -26,32 +25,56 @@ pub fn links() -> io::Result<Vec<Link>> {
         .collect())
 }
 
+/// The index of an interface of this thread's namespace.
+///
+/// # Errors
+/// `ENODEV` if there is no such.
+pub fn index(name: &str) -> io::Result<u32> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+    Ok(netdevice::name_to_index(&socket, name)?)
+}
+
 /// Makes an interface of this thread's namespace send packets with their checksums computed (`ethtool -K NAME tx off`).
 ///
 /// # Errors
 /// Those of `SIOCETHTOOL`: no such interface, no privilege.
 pub fn checksum_offload_off(name: &str) -> io::Result<()> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    let mut value = EthtoolValue { command: ETHTOOL_STXCSUM, data: 0 };
-    let mut request = Request { name: [0; 16], data: std::ptr::from_mut(&mut value).cast(), _rest: [0; 16] };
-    let room = request.name.get_mut(..name.len().min(15)).unwrap_or_default();
-    room.copy_from_slice(name.as_bytes().get(..room.len()).unwrap_or_default());
-    set_ethtool(&socket, &mut request)?;
-    Ok(())
+    // `struct ethtool_value`: command, 0.
+    ethtool(name, &mut [ETHTOOL_STXCSUM, 0])
 }
 
-/// `ETHTOOL_STXCSUM` (`linux/ethtool.h`).
+/// The name of an interface's driver (`ethtool -i NAME`).
+///
+/// # Errors
+/// As of [`checksum_offload_off`]; `EOPNOTSUPP` of a driver that does not say.
+pub fn driver(name: &str) -> io::Result<String> {
+    // `struct ethtool_drvinfo`: command, 32 bytes of the driver's name, more of others; 196 bytes.
+    let mut words = [0_u32; 49];
+    words[0] = ETHTOOL_GDRVINFO;
+    ethtool(name, &mut words)?;
+    let name = words[1..9].iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0);
+    Ok(String::from_utf8_lossy(&name.collect::<Vec<u8>>()).into_owned())
+}
+
+/// How many queues an interface receives by (`ethtool -l NAME`).
+///
+/// # Errors
+/// As of [`driver`].
+pub fn receive_queues(name: &str) -> io::Result<u32> {
+    // `struct ethtool_channels`: command, four maxima, counts of rx, tx, other, combined.
+    let mut words = [0_u32; 9];
+    words[0] = ETHTOOL_GCHANNELS;
+    ethtool(name, &mut words)?;
+    Ok(words[5].saturating_add(words[8]))
+}
+
+/// Commands of `linux/ethtool.h`.
+const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_STXCSUM: u32 = 0x17;
+const ETHTOOL_GCHANNELS: u32 = 0x3c;
 
 /// `SIOCETHTOOL` (`linux/sockios.h`).
 const SIOCETHTOOL: Opcode = 0x8946;
-
-/// `struct ethtool_value`.
-#[repr(C)]
-struct EthtoolValue {
-    command: u32,
-    data: u32,
-}
 
 /// `struct ifreq` with a pointer in its union.
 #[repr(C)]
@@ -61,11 +84,16 @@ struct Request {
     _rest: [u8; 16],
 }
 
+/// Does an ethtool command, which is the first word of its structure.
 #[allow(unsafe_code)]
-fn set_ethtool(socket: &OwnedFd, request: &mut Request) -> io::Result<()> {
-    // SAFETY: the request is as long as `struct ifreq` or longer, and its pointer is to an `ethtool_value` of the caller,
-    // which outlives the call and is all that this command reads.
-    Ok(unsafe { rustix::ioctl::ioctl(socket, Updater::<SIOCETHTOOL, Request>::new(request)) }?)
+fn ethtool<const N: usize>(name: &str, words: &mut [u32; N]) -> io::Result<()> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    let mut request = Request { name: [0; 16], data: words.as_mut_ptr().cast(), _rest: [0; 16] };
+    let room = request.name.get_mut(..name.len().min(15)).unwrap_or_default();
+    room.copy_from_slice(name.as_bytes().get(..room.len()).unwrap_or_default());
+    // SAFETY: the request is as long as `struct ifreq` or longer, and its pointer is to the structure of the command, which
+    // is as long as the kernel's, is nobody else's, and outlives the call.
+    Ok(unsafe { rustix::ioctl::ioctl(socket, Updater::<SIOCETHTOOL, Request>::new(&mut request)) }?)
 }
 
 /// Two lines of headings, then `  name: numbers`.

@@ -12,8 +12,8 @@ const XDP: u32 = 37;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Mode {
-    /// In the network stack, on any interface, after the kernel made its own packet of the frame
-    /// (`XDP_FLAGS_SKB_MODE`): checksums and segments that senders left undone are as for the stack.
+    /// In the network stack, on any interface, after the kernel made its own packet of the frame, perhaps of several
+    /// (`XDP_FLAGS_SKB_MODE`).
     Generic = 2,
     /// In the driver, before (`XDP_FLAGS_DRV_MODE`).
     Native = 4,

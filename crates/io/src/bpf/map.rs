@@ -206,6 +206,22 @@ impl Mapped {
         }
     }
 
+    /// Memory of this process's own, of whole pages, all zero.
+    #[allow(unsafe_code)]
+    pub(crate) fn anonymous(len: usize) -> io::Result<Mapped> {
+        // SAFETY: as in `new`.
+        let address = unsafe {
+            let access = libc::PROT_READ | libc::PROT_WRITE;
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+            libc::mmap(std::ptr::null_mut(), len, access, flags, -1, 0)
+        };
+        if address == libc::MAP_FAILED {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Mapped { address, len })
+        }
+    }
+
     /// Its bytes, in words of eight.
     #[allow(unsafe_code)]
     pub fn words(&self) -> &[AtomicU64] {
@@ -219,6 +235,10 @@ impl Mapped {
     pub fn half_words(&self) -> &[AtomicU32] {
         // SAFETY: as in `words`.
         unsafe { std::slice::from_raw_parts(self.address.cast(), self.len / size_of::<AtomicU32>()) }
+    }
+
+    pub(crate) fn address(&self) -> *mut u8 {
+        self.address.cast()
     }
 
     /// How many bytes.

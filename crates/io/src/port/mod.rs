@@ -22,11 +22,13 @@ pub mod offloads;
 pub mod packet;
 mod socket_file;
 pub mod stream;
+pub mod xdp;
 
 pub use datagram::DatagramPort;
 pub use offloads::Offloads;
 pub use packet::PacketPort;
 pub use stream::StreamPort;
+pub use xdp::{XdpError, XdpOptions, XdpPort};
 
 /// Bytes that hold any frame with what may stand before it: the longest IP packet, an Ethernet header with tags, a header of
 /// [`Offloads`].

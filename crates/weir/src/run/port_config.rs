@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use ironweir_io::bpf::Mode;
+use ironweir_io::port::XdpOptions;
+use ironweir_io::port::xdp::{Copying, Partial};
 use serde::Deserialize;
 
 /// A port as configured.
@@ -20,6 +23,13 @@ pub enum PortKind {
     Packet {
         /// Its name here.
         device: String,
+    },
+    /// An interface of this machine, through `AF_XDP`.
+    Xdp {
+        /// Its name here.
+        device: String,
+        /// What can be chosen.
+        options: XdpOptions,
     },
     /// A virtual machine over a stream socket.
     Stream {
@@ -52,7 +62,8 @@ impl PortKind {
     /// The interface of this machine whose frames its own stack must not see.
     pub fn taken(&self) -> Option<&str> {
         match self {
-            PortKind::Packet { device } => Some(device),
+            // What has no socket in XDP goes on to the kernel.
+            PortKind::Packet { device } | PortKind::Xdp { device, .. } => Some(device),
             PortKind::Stream { .. } | PortKind::Datagram { .. } => None,
         }
     }
@@ -117,8 +128,9 @@ pub enum PortConfigError {
 }
 
 /// Types, and which settings each has besides those of all.
-const KINDS: [(&str, &[&str]); 3] = [
+const KINDS: [(&str, &[&str]); 4] = [
     ("packet", &["device"]),
+    ("xdp", &["device", "xdp_mode", "copy", "partial_checksums"]),
     ("stream", &["listen", "connect", "mode"]),
     ("dgram", &["listen", "peer", "mode"]),
 ];
@@ -131,6 +143,9 @@ pub(super) struct Entry {
     #[serde(rename = "type")]
     kind: Option<String>,
     device: Option<String>,
+    xdp_mode: Option<String>,
+    copy: Option<String>,
+    partial_checksums: Option<bool>,
     listen: Option<PathBuf>,
     connect: Option<PathBuf>,
     peer: Option<PathBuf>,
@@ -156,6 +171,7 @@ impl Entry {
         }
         let missing = |settings| PortConfigError::Missing { name: name.clone(), kind, settings };
         let mode = self.permissions()?;
+        let options = self.xdp()?;
         let beside = |path: PathBuf| directory.join(path);
         let kind = match kind {
             "stream" => {
@@ -173,6 +189,7 @@ impl Entry {
                 let path = beside(self.listen.ok_or_else(|| missing("listen"))?);
                 PortKind::Datagram { path, mode, peer: self.peer.map(beside) }
             }
+            "xdp" => PortKind::Xdp { device: self.device.unwrap_or_else(|| name.clone()), options },
             _ => PortKind::Packet { device: self.device.unwrap_or_else(|| name.clone()) },
         };
         Ok(PortConfig { name, kind })
@@ -182,6 +199,9 @@ impl Entry {
     fn said(&self) -> impl Iterator<Item = &'static str> {
         [
             ("device", self.device.is_some()),
+            ("xdp_mode", self.xdp_mode.is_some()),
+            ("copy", self.copy.is_some()),
+            ("partial_checksums", self.partial_checksums.is_some()),
             ("listen", self.listen.is_some()),
             ("connect", self.connect.is_some()),
             ("peer", self.peer.is_some()),
@@ -189,6 +209,33 @@ impl Entry {
         ]
         .into_iter()
         .filter_map(|(setting, said)| said.then_some(setting))
+    }
+
+    fn xdp(&self) -> Result<XdpOptions, PortConfigError> {
+        let wrong = |setting, value: &str, wanted| PortConfigError::Value {
+            name: self.name.clone(),
+            setting,
+            value: format!("{value:?}"),
+            wanted,
+        };
+        let mode = match self.xdp_mode.as_deref() {
+            None | Some("auto") => None,
+            Some("native") => Some(Mode::Native),
+            Some("generic") => Some(Mode::Generic),
+            Some(other) => return Err(wrong("xdp_mode", other, "auto, native or generic")),
+        };
+        let copying = match self.copy.as_deref() {
+            None | Some("auto") => Copying::Automatic,
+            Some("always") => Copying::Copy,
+            Some("never") => Copying::ZeroCopy,
+            Some(other) => return Err(wrong("copy", other, "auto, always or never")),
+        };
+        let partial = match self.partial_checksums {
+            None => Partial::Automatic,
+            Some(true) => Partial::Yes,
+            Some(false) => Partial::No,
+        };
+        Ok(XdpOptions { mode, copying, partial })
     }
 
     fn permissions(&self) -> Result<u32, PortConfigError> {
@@ -217,6 +264,11 @@ mod tests {
         let kind = |text: &str| check(text).unwrap().kind;
         assert_eq!(kind("name = \"lan0\""), PortKind::Packet { device: "lan0".into() });
         assert_eq!(kind("name = \"lan0\"\ndevice = \"eth1\""), PortKind::Packet { device: "eth1".into() });
+        let native = XdpOptions { mode: Some(Mode::Native), ..XdpOptions::default() };
+        assert_eq!(
+            kind("name = \"eth0\"\ntype = \"xdp\"\nxdp_mode = \"native\""),
+            PortKind::Xdp { device: "eth0".into(), options: native }
+        );
         assert_eq!(
             kind("name = \"vm\"\ntype = \"stream\"\nlisten = \"vm.sock\"\nmode = \"0660\""),
             PortKind::Stream { end: End::Listens(0o660), path: "/etc/weir/vm.sock".into() }
@@ -245,6 +297,10 @@ mod tests {
             (
                 "name = \"a\"\ntype = \"dgram\"\nlisten = \"x\"\nmode = \"rw\"",
                 "port a: mode: \"rw\" is not octal",
+            ),
+            (
+                "name = \"a\"\ntype = \"xdp\"\ncopy = \"no\"",
+                "port a: copy: \"no\" is not auto, always or never",
             ),
             ("type = \"stream\"", "missing field `name`"),
             ("name = \"a\"\ncolour = 1", "unknown field `colour`"),

@@ -7,7 +7,7 @@
 use ironweir_client::kernel::{CommitError, Kernel};
 use ironweir_engine::Host;
 use ironweir_io::NetlinkError;
-use ironweir_io::port::{DatagramPort, PacketPort, Port, StreamPort};
+use ironweir_io::port::{DatagramPort, PacketPort, Port, StreamPort, XdpPort};
 use ironweir_ruleset::{
     BaseChain, Batch, Chain, ChainType, Change, Creation, Family, Hook, Policy, Priority, Table, TableFlags,
     TableId, Userdata,
@@ -71,6 +71,7 @@ pub(super) fn take(host: &Host, configured: &[PortConfig]) -> Result<Taken, Take
 fn open(kind: &PortKind) -> std::io::Result<Box<dyn Port>> {
     Ok(match kind {
         PortKind::Packet { device } => Box::new(PacketPort::open(device)?),
+        PortKind::Xdp { device, options } => Box::new(XdpPort::open(device, *options)?),
         PortKind::Stream { end: End::Listens(mode), path } => Box::new(StreamPort::listen(path, *mode)?),
         PortKind::Stream { end: End::Connects, path } => Box::new(StreamPort::connect(path)?),
         PortKind::Datagram { path, mode, peer } => {
