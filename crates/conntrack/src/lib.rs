@@ -18,7 +18,6 @@
 //! connection. A connection that ends while its packet is at work (a TCP reset as only answer) stays readable
 //! until the next call of [`Conntrack::packet_in`].
 
-mod chunks;
 pub mod config;
 pub mod defrag;
 pub mod entry;
@@ -42,7 +41,6 @@ mod table;
 mod testing;
 pub mod track;
 mod vector;
-mod wheel;
 pub mod zone;
 
 pub use config::{Config, Timeouts};

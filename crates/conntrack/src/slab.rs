@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use crate::chunks::Chunks;
 use crate::entry::{CtRef, Entry};
+use ironweir_wire::chunks::Chunks;
 
 /// The most entries: what a link of the timer wheel can name.
-const MOST: u32 = crate::wheel::NONE;
+const MOST: u32 = ironweir_wire::wheel::NONE;
 
 /// A growing array of entries with a list of free places.
 #[derive(Debug)]

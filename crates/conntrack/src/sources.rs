@@ -6,11 +6,11 @@
 
 use ironweir_wire::{SipKey, Tuple};
 
-use crate::chunks::Chunks;
 use crate::entry::{Direction, Entry};
 use crate::index::Index;
 use crate::key::source_hash;
 use crate::slab::Slab;
+use ironweir_wire::chunks::Chunks;
 
 const NONE: u32 = u32::MAX;
 /// In place of a neighbour: not in a list.

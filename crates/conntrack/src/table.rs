@@ -3,7 +3,6 @@
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Instant, Packet, PacketInfo, SipKey, Tuple};
 
-use crate::chunks::Pool;
 use crate::entry::{CtRef, Direction, Entry};
 use crate::index::Index;
 use crate::key::{Probe, hash};
@@ -14,6 +13,7 @@ use crate::slab::Slab;
 use crate::sources::Sources;
 use crate::status::Status;
 use crate::zone::{Zone, ZoneDirection};
+use ironweir_wire::chunks::Pool;
 
 /// Confirmed and new connections.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Table {
 impl Table {
     /// A table for `max` connections.
     pub(crate) fn new(seed: u64, max: usize) -> Table {
-        let max = max.min(crate::wheel::NONE as usize);
+        let max = max.min(ironweir_wire::wheel::NONE as usize);
         Table {
             slab: Slab::new(seed),
             key: SipKey::from_seed(seed),

@@ -9,7 +9,6 @@ use std::time::Duration;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Headers, Instant, L3, Packet, PacketInfo, Tuple, icmp};
 
-use crate::chunks::Pool;
 use crate::config::{Config, Timeouts};
 use crate::entry::{CtInfo, CtRef, Direction, Entry, Tracking};
 use crate::event::{Event, EventKind};
@@ -23,8 +22,9 @@ use crate::reason::InvalidReason;
 use crate::status::Status;
 use crate::synproxy::{Proxied, SynproxyStats};
 use crate::table::Table;
-use crate::wheel::Wheel;
 use crate::zone::Zone;
+use ironweir_wire::chunks::Pool;
+use ironweir_wire::wheel::Wheel;
 
 /// How many places early drop looks at for a connection to sacrifice.
 const EARLY_DROP_LOOKS: u32 = 64;

@@ -188,12 +188,15 @@ impl Engine {
         world.flows.expire(&mut world.conntrack, world.now);
     }
 
-    /// Gives back what expired connections and set elements occupy. Nothing that is asked depends on it; call it when no
-    /// packets come, at [`Engine::next_deadline`].
-    pub fn collect(&mut self, now: Instant) {
+    /// Gives back what expired connections and set elements occupy: a few thousand of each at most, so that
+    /// packets need not wait for a million. Nothing that is asked depends on it; call it when no packets come, at
+    /// [`Engine::next_deadline`]. Tells whether that was all.
+    pub fn collect(&mut self, now: Instant) -> bool {
+        /// Connections, and elements of each set.
+        const EXPIRED: usize = 4096;
         self.advance(now);
         let world = &mut self.world;
-        world.conntrack.expire(world.now);
+        let mut all = world.conntrack.expire_some(world.now, EXPIRED);
         world.defrag.expire(world.now);
         let tables: Vec<u32> = world.ruleset.table_slots().map(|(slot, _)| slot).collect();
         for table in tables {
@@ -203,9 +206,10 @@ impl Engine {
             };
             let sets: Vec<u32> = table.sets().filter(due).map(|set| set.id).collect();
             for set in sets {
-                table.expire_set(set, world.now);
+                all &= table.expire_set(set, world.now, EXPIRED);
             }
         }
+        all
     }
 
     /// When [`Engine::collect`] has something to do next.

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod arp;
 pub mod checksum;
+pub mod chunks;
 pub mod crc32c;
 pub mod dissect;
 pub mod ethernet;
@@ -24,6 +25,7 @@ pub mod tcp;
 pub mod time;
 pub mod tuple;
 pub mod udp;
+pub mod wheel;
 
 pub use address::{Address, L3};
 pub use dissect::{Malformed, PacketInfo, dissect, dissect_network, receive};

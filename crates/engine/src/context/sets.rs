@@ -15,6 +15,10 @@ use crate::Observer;
 use crate::connections::Connections;
 use crate::flight::{Flight, World};
 
+/// How many elements whose time is over a packet that changes a set gives back: more than it may add, and never so many
+/// that it is late.
+const EXPIRED: usize = 2;
+
 /// Evaluates the stateful expressions of an element (`nft_set_elem_update_expr`): whether the rule goes on.
 fn run(
     exprs: &[Expr],
@@ -55,7 +59,11 @@ pub(super) fn lookup<'w>(
     let World { ruleset, connections, conntrack, now, .. } = world;
     let set = set.id.and_then(|id| ruleset.table_at(table)?.set_at(id));
     let Some(set) = set else { return Found::No };
-    let Some((_, Entry { element, .. })) = set.lookup(key_of(set, key), *now) else { return Found::No };
+    let Some(slot) = set.find_live(key_of(set, key), *now) else { return Found::No };
+    if set.is_plain() {
+        return Found::Key;
+    }
+    let Some(Entry { element, .. }) = set.element_at(slot) else { return Found::No };
     let Some(more) = &element.more else { return Found::Key };
     if !more.exprs.is_empty() && !run(&more.exprs, connections, conntrack, flight, packet, *now) {
         return Found::Break;
@@ -80,7 +88,7 @@ pub(super) fn update<O: Observer>(
     let now = *now;
     let Some(set_slot) = dynset.set.id else { return Update::Full };
     let Some(table) = ruleset.table_at_mut(table_slot) else { return Update::Full };
-    table.expire_set(set_slot, now);
+    table.expire_set(set_slot, now, EXPIRED);
     let Some(set) = table.set_at_mut(set_slot) else { return Update::Full };
     let key = key_of(set, key);
     let found = set.lookup(key, now).filter(|(_, entry)| !entry.element.key.is_empty()).map(|(slot, _)| slot);
@@ -100,7 +108,7 @@ pub(super) fn update<O: Observer>(
         }
         None => {
             let element = new_element(set, dynset, key, data);
-            match set.add_from_packet(element, lifetime, now) {
+            match table.insert_element(set_slot, element, None, lifetime, now) {
                 Ok(slot) => {
                     context.observer.element_added(table_slot, set_slot);
                     slot
@@ -109,7 +117,8 @@ pub(super) fn update<O: Observer>(
             }
         }
     };
-    let exprs = set.element_at(slot).map_or(&[][..], |entry| entry.element.exprs());
+    let element = table.set_at(set_slot).and_then(|set| set.element_at(slot));
+    let exprs = element.map_or(&[][..], |entry| entry.element.exprs());
     if run(exprs, connections, conntrack, context.flight, packet, now) { Update::Done } else { Update::Break }
 }
 

@@ -38,5 +38,5 @@ impl Added {
 
 fn keys(set: &SetState) -> impl Iterator<Item = Key> {
     let starts = set.elements().filter(|element| !element.flags.contains(ElementFlags::INTERVAL_END));
-    starts.map(|Listed { key, more, .. }| (key.clone(), more.and_then(|more| more.key_end.clone())))
+    starts.map(|Listed { key, more, .. }| (key.into_owned(), more.and_then(|more| more.key_end.clone())))
 }

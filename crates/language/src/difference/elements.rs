@@ -1,5 +1,6 @@
 //! Elements of one set: which come, which go, which stay.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
@@ -168,16 +169,17 @@ impl Comparison<'_> {
     }
 
     fn keyed(&self, plan: &mut ElementPlan) {
-        let mut old: HashMap<(&Value, Option<&Value>), _> = HashMap::with_capacity(self.old.element_count());
+        let mut old: HashMap<(Cow<'_, Value>, Option<&Value>), _> =
+            HashMap::with_capacity(self.old.element_count());
         for element in self.old.elements().filter(|element| element.expires.is_none_or(|at| at > self.now)) {
-            old.insert((element.key, end_of(element.key, element.more)), element);
+            old.insert((element.key.clone(), end_of(&element.key, element.more)), element);
         }
         for new in self.new.elements() {
-            let Some(known) = old.remove(&(new.key, end_of(new.key, new.more))) else {
+            let Some(known) = old.remove(&(new.key.clone(), end_of(&new.key, new.more))) else {
                 plan.new.push(by_name(new.to_element(self.now)));
                 continue;
             };
-            match self.judge(known.key, known.more, Some(new.more)) {
+            match self.judge(&known.key, known.more, Some(new.more)) {
                 Judged::Gone => {
                     plan.gone.push(by_name(known.to_element(self.now)));
                     plan.new.push(by_name(new.to_element(self.now)));

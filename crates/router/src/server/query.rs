@@ -3,7 +3,7 @@
 use ironweir_engine::Engine;
 use ironweir_netlink::{Done, EncodeError, Flags, GenMsg, Header, Message, Writer};
 use ironweir_ruleset::netlink::{ElementsMessage, Generation, Query, Told};
-use ironweir_ruleset::store::{Entry, Errno, Listed, SetState, TableState, reset_exprs, reset_object};
+use ironweir_ruleset::store::{Errno, Listed, SetState, TableState, reset_exprs, reset_object};
 use ironweir_ruleset::{Element, ElementFlags, Expr, SetFlags, TableId};
 
 use super::dump::{Place, What};
@@ -222,17 +222,14 @@ fn element<'e>(engine: &Engine, set: &'e SetState, key: &Element) -> Option<(Ele
         let (_, entry) = set.lookup(&key.key, now)?;
         let exact = key.key_end().is_none_or(|end| entry.element.key_end() == Some(end));
         let caught = entry.element.flags.contains(ElementFlags::CATCHALL);
-        let Entry { element, expires } = entry;
-        let more = element.more.as_deref();
-        let listed = Listed { key: &element.key, flags: element.flags, more, expires: *expires };
-        return (exact && !caught).then(|| (listed.to_element(now), Some(element.exprs())));
+        return (exact && !caught).then(|| (entry.listed().to_element(now), Some(entry.element.exprs())));
     }
     // Beginnings and ends in order of their keys.
     let mut listed: Vec<_> = set
         .elements()
         .filter(|one| !one.flags.contains(ElementFlags::CATCHALL) && one.expires.is_none_or(|at| at > now))
         .collect();
-    listed.sort_by(|a, b| a.key.cmp(b.key).then(end_first(a.flags).cmp(&end_first(b.flags))));
+    listed.sort_by(|a, b| a.key.cmp(&b.key).then(end_first(a.flags).cmp(&end_first(b.flags))));
     for one in listed {
         let is_end = one.flags.contains(ElementFlags::INTERVAL_END);
         if end {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use ironweir_wire::Instant;
 
-use super::elements::{Elements, Entry, Listed, Position, Refusal};
+use super::elements::{Elements, Entry, Listed, Position};
 use crate::{Element, Handle, Set, SetFlags};
 
 /// A committed set or map.
@@ -72,6 +72,23 @@ impl SetState {
         self.elements.lookup(key, now)
     }
 
+    /// The slot of the element that holds `key` at `now`: see [`Elements::find_live`].
+    #[inline]
+    pub fn find_live(&self, key: &[u8], now: Instant) -> Option<u32> {
+        self.elements.find_live(key, now)
+    }
+
+    /// For each of several keys what [`SetState::find_live`] tells, faster: see [`Elements::find_each`].
+    pub fn find_each(&self, keys: &[&[u8]], now: Instant, found: &mut [Option<u32>]) {
+        self.elements.find_each(keys, now, found);
+    }
+
+    /// Whether none of its elements has data or expressions.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.elements.are_plain()
+    }
+
     /// What a slot of its elements holds.
     pub fn element_at(&self, slot: u32) -> Option<&Entry> {
         self.elements.get(slot)
@@ -85,16 +102,6 @@ impl SetState {
     /// Whether it goes with the rule that uses it.
     pub fn is_anonymous(&self) -> bool {
         self.set.flags.contains(SetFlags::ANONYMOUS)
-    }
-
-    /// Adds an element from the packet path. Let expired ones go before ([`super::TableState::expire_set`]): they count.
-    pub fn add_from_packet(
-        &mut self,
-        element: Element,
-        lifetime: Option<Duration>,
-        now: Instant,
-    ) -> Result<u32, Refusal> {
-        self.elements.insert(element, None, lifetime, now)
     }
 
     /// Begins an element's time anew, from the packet path.

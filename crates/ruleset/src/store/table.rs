@@ -1,17 +1,18 @@
 //! A committed table with all it holds.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use hashbrown::{Equivalent, HashMap};
 use ironweir_expr::objref::ObjectType;
 use ironweir_wire::Instant;
 
-use super::elements::Entry;
+use super::elements::{Entry, Refusal, Removed};
 use super::references::verdict_chain;
 use super::registry::Registry;
 use super::{ChainState, SetState};
 use crate::set::SetData;
-use crate::{Data, ElementData, Flowtable, Handle, Object, Table};
+use crate::{Data, Element, ElementData, Flowtable, Handle, Object, Table, Value};
 
 /// A committed object.
 #[derive(Clone, Debug)]
@@ -215,18 +216,52 @@ impl TableState {
         self.flowtables.get(slot)
     }
 
-    /// Gives back the memory of a set's elements whose time is over.
-    pub fn expire_set(&mut self, slot: u32, now: Instant) {
-        let Some(set) = self.sets.get_mut(slot) else { return };
+    /// Gives back the memory of a set's elements whose time is over, `most` of them at once. Whether that was all.
+    pub fn expire_set(&mut self, slot: u32, now: Instant, most: usize) -> bool {
+        let Some(set) = self.sets.get_mut(slot) else { return true };
         let mut gone = Vec::new();
-        set.elements.expire(now, |entry| {
-            if let Some(referred) = Referred::by(&entry) {
-                gone.push(referred);
-            }
-        });
+        let all = set.elements.expire(now, most, |entry| gone.extend(Referred::by(&entry)));
         for referred in gone {
             self.count_use(slot, referred, -1);
         }
+        all
+    }
+
+    /// Puts an element into a set: see [`Elements::insert`](super::Elements::insert). What is over is not in its way.
+    pub fn insert_element(
+        &mut self,
+        slot: u32,
+        element: Element,
+        end: Option<Value>,
+        lifetime: Option<Duration>,
+        now: Instant,
+    ) -> Result<u32, Refusal> {
+        /// How many may be given back to make room for one.
+        const MOST: usize = 64;
+        let mut cleared = false;
+        let result = loop {
+            let Some(set) = self.sets.get(slot) else { return Err(Refusal::Full) };
+            match set.elements.check(&element, end.as_ref()) {
+                Err(Refusal::Full) if !cleared => {
+                    self.expire_set(slot, now, MOST);
+                    cleared = true;
+                }
+                Err(Refusal::Exists(other) | Refusal::Overlaps(other))
+                    if set.elements.get(other).is_some_and(|entry| entry.is_expired(now)) =>
+                {
+                    self.delete_element(slot, other);
+                }
+                result => break result,
+            }
+        };
+        result?;
+        let Some(set) = self.sets.get_mut(slot) else { return Err(Refusal::Full) };
+        let expires = lifetime.map(|lifetime| now + lifetime);
+        let new = set.elements.put(Removed { entry: Entry { element, expires }, end });
+        if set.set.data.is_some() {
+            self.retain_slot(slot, new);
+        }
+        Ok(new)
     }
 
     /// Removes an element from the packet path.

@@ -46,7 +46,7 @@ impl State {
 
     /// Of the engine.
     pub fn of_engine(engine: &mut Engine, names: &Names, now: Instant) -> State {
-        engine.collect(now);
+        while !engine.collect(now) {}
         let shown = engine.conntrack().iter().map(|(_, entry)| entry);
         let shown = shown.filter(|entry| entry.status().contains(ironweir_conntrack::Status::CONFIRMED));
         let mut connections: Vec<_> = shown.map(|entry| line(&entry.display(now).to_string())).collect();

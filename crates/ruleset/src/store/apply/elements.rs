@@ -59,6 +59,9 @@ fn check_element(set: &Set, element: &Element) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// How many elements whose time is over a change gives back: it is not to wait for a million.
+const EXPIRED: usize = 1024;
+
 /// How long an element lives from now on.
 fn lifetime(set: &Set, element: &Element) -> Option<Duration> {
     if !set.flags.contains(SetFlags::TIMEOUT) {
@@ -90,7 +93,7 @@ impl Transaction<'_> {
         let set_slot = self.find_element_set(slot, set)?;
         self.check_changeable(slot, set_slot)?;
         let now = self.now;
-        self.table(slot).expire_set(set_slot, now);
+        self.table(slot).expire_set(set_slot, now, EXPIRED);
         let mut added = Vec::with_capacity(elements.len());
         if let Some(set) = self.table(slot).sets.get_mut(set_slot) {
             set.elements.reserve(elements.len());
@@ -163,17 +166,12 @@ impl Transaction<'_> {
                 self.resolve_data(table, set_slot, &mut element)?;
             }
             let now = self.now;
-            let state = self.table(table);
-            let Some(set) = state.sets.get_mut(set_slot) else { return Ok(()) };
-            let is_map = set.set.data.is_some();
             let data = element.data().cloned();
-            match set.elements.insert(element, end, lifetime, now) {
-                Ok(slot) => {
-                    added.push(slot);
-                    if is_map {
-                        state.retain_slot(set_slot, slot);
-                    }
-                }
+            let state = self.table(table);
+            let inserted = state.insert_element(set_slot, element, end, lifetime, now);
+            let Some(set) = state.sets.get(set_slot) else { return Ok(()) };
+            match inserted {
+                Ok(slot) => added.push(slot),
                 Err(Refusal::Full) => {
                     let size = set.set.size.unwrap_or(u32::MAX);
                     return Err(ErrorKind::SetFull { table: id, set: set.set.name.clone(), size });
@@ -244,7 +242,7 @@ impl Transaction<'_> {
         };
         self.check_changeable(slot, set_slot)?;
         let now = self.now;
-        self.table(slot).expire_set(set_slot, now);
+        self.table(slot).expire_set(set_slot, now, EXPIRED);
         let mut removed = Vec::new();
         let result = match elements {
             None => {
@@ -274,6 +272,7 @@ impl Transaction<'_> {
         missing_ok: bool,
         removed: &mut Vec<Removed>,
     ) -> Result<(), ErrorKind> {
+        let now = self.now;
         let mut elements = elements.iter().enumerate().peekable();
         while let Some((index, element)) = elements.next() {
             let state = self.table(table);
@@ -289,7 +288,8 @@ impl Transaction<'_> {
                     .map(|(_, next)| &next.key);
             }
             let right_length = catchall || element.key.len() == set.set.key_len as usize;
-            match set.elements.find(element, end).filter(|_| right_length) {
+            let live = |slot: &u32| set.elements.get(*slot).is_some_and(|entry| !entry.is_expired(now));
+            match set.elements.find(element, end).filter(|_| right_length).filter(live) {
                 Some(slot) => self.remove_element(table, set_slot, slot, removed),
                 None if missing_ok => {}
                 None => {

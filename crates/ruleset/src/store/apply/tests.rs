@@ -303,6 +303,33 @@ fn intervals_may_not_overlap() {
     assert_eq!(held, (20..30).collect::<Vec<_>>());
 }
 
+/// More of them than one change gives back, so that some are still there when their keys come again.
+#[test]
+fn elements_whose_time_is_over_are_not_in_the_way_of_new_ones() {
+    let count = 3000;
+    for flags in [SetFlags::TIMEOUT, SetFlags::TIMEOUT | SetFlags::INTERVAL] {
+        let intervals = flags.contains(SetFlags::INTERVAL);
+        let mut change = set("m", 1, flags | SetFlags::MAP, Some(SetData::Verdict));
+        if let Change::NewSet { set, .. } = &mut change {
+            (set.size, set.timeout) = (Some(count), Some(10_000));
+        }
+        let all = |width: u32| {
+            let ends = |n: u32| intervals.then(|| Element::interval_end(key(n * 10 + width)));
+            let pairs = (0..count).flat_map(|n| [Some(verdict_element(n * 10, "to")), ends(n)]);
+            elements("m", pairs.flatten().collect())
+        };
+        let mut ruleset = Ruleset::default();
+        commit(&mut ruleset, vec![table(), chain("to", None), change, all(5)]).expect("the first");
+        let at = Instant::from_secs(10);
+        let uses = |ruleset: &Ruleset| ruleset.table(&id()).and_then(|t| t.chain("to")).map(|c| c.uses());
+        assert_eq!(uses(&ruleset), Some(count));
+        ruleset.apply(&Batch { changes: vec![all(7)] }, at).expect("their like, once they are over");
+        assert_eq!(uses(&ruleset), Some(count), "what is gone uses nothing");
+        let set = ruleset.table(&id()).and_then(|table| table.set("m")).expect("set");
+        assert_eq!((set.dump(at).filter(|e| e.data().is_some()).count(), set.element_count()), (3000, 3000));
+    }
+}
+
 #[test]
 fn a_set_takes_no_more_than_its_size() {
     let mut ruleset = Ruleset::default();

@@ -1,60 +1,177 @@
 //! Concatenations of intervals.
 //!
-//! The kernel keeps them in a pile of bit vectors (`nft_set_pipapo.c`). Here each element is taken apart into prefixes,
-//! field by field, and each combination of prefix lengths that occurs (a tuple) has a hash table of masked keys. A lookup
-//! masks the key once for each tuple. Real sets use few tuples, so it costs a few hash lookups however many elements
-//! there are; inserting and removing cost what the one element costs. Elements that would fall into more than
-//! [`MOST_PARTS`] combinations are kept in a list and compared one by one.
+//! The kernel keeps them in a pile of bit vectors (`nft_set_pipapo.c`), made anew by every transaction. Here an element
+//! is found by that of its fields that tells it apart from others ([`segments`](super::segments)), or, where none does,
+//! by its prefixes ([`tuples`](super::tuples)). Inserting and removing cost what the one element costs. A look-up searches
+//! each field that any element is found by, once, and compares the bounds of the few elements that it finds there.
 //!
 //! Of several elements that match (overlaps that the kernel's check does not see either), the one in the lowest slot
 //! wins.
 
-use hashbrown::{HashMap, HashTable};
-
-use super::hash::keyed_hash;
+use super::segments::Segments;
+use super::tuples::Tuples;
 use super::{Entry, Refusal};
 use crate::Value;
 
-/// Into how many combinations of prefixes an element may fall before it is kept in the list.
-const MOST_PARTS: usize = 1024;
+/// 32-bit words of the longest key.
+const WORDS: usize = 16;
+/// Slots of a chunk of bounds.
+const CHUNK: usize = 1024;
+/// In place of a field: the element is found by its prefixes.
+const BY_PREFIXES: u32 = u32::MAX;
+
+/// A key's words, each big-endian, so that they are ordered as its bytes are.
+type Key = [u32; WORDS];
 
 #[derive(Clone, Debug)]
 pub(super) struct ConcatIndex {
-    /// Where each field lies in the key: offset and length without padding.
-    fields: Vec<(usize, usize)>,
+    /// Words of a key.
+    words: usize,
     key_len: usize,
-    seed: u64,
-    tuples: Vec<Tuple>,
-    by_mask: HashMap<Box<[u8]>, usize>,
-    list: Vec<(u32, Value, Value)>,
+    fields: Vec<Field>,
+    /// Which bits of each word are of a field: others are padding.
+    mask: Key,
+    /// Whether every field has one word.
+    simple: bool,
+    bounds: Bounds,
+    tuples: Tuples,
+}
+
+/// A field, and what is found by it.
+#[derive(Clone, Debug)]
+struct Field {
+    /// First word, and how many.
+    at: usize,
+    words: usize,
+    /// Bits of it.
+    bits: u32,
+    segments: BySize,
 }
 
 #[derive(Clone, Debug)]
-struct Tuple {
-    mask: Box<[u8]>,
-    keys: HashTable<(Value, u32)>,
+enum BySize {
+    Word(Segments<u32>),
+    Words(Segments<u128>),
+    /// Too long: nothing is found by it.
+    Longer,
+}
+
+/// First and last key of each element, word by word and side by side, and the field that it is found by.
+#[derive(Clone, Debug)]
+struct Bounds {
+    stride: usize,
+    chunks: Vec<Vec<u32>>,
+}
+
+impl Bounds {
+    #[inline]
+    fn of(&self, slot: u32) -> Option<&[u32]> {
+        let begin = slot as usize % CHUNK * self.stride;
+        self.chunks.get(slot as usize / CHUNK)?.get(begin..begin + self.stride)
+    }
+
+    fn set(&mut self, slot: u32, from: &[u32], to: &[u32], field: u32) {
+        let (chunk, begin) = (slot as usize / CHUNK, slot as usize % CHUNK * self.stride);
+        if self.chunks.len() <= chunk {
+            self.chunks.resize_with(chunk + 1, Vec::new);
+        }
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        if chunk.len() < begin + self.stride {
+            chunk.resize(begin + self.stride, 0);
+        }
+        let words = from.iter().chain(to).chain([&field]);
+        chunk[begin..].iter_mut().zip(words).for_each(|(place, word)| *place = *word);
+    }
 }
 
 impl ConcatIndex {
     pub(super) fn new(lengths: &[u32], key_len: u32, seed: u64) -> ConcatIndex {
+        let key_len = key_len as usize;
         let mut at = 0;
-        let mut fields: Vec<(usize, usize)> = Vec::new();
+        let mut places: Vec<(usize, usize)> = Vec::new();
         for len in lengths.iter().map(|len| *len as usize) {
-            fields.push((at, len));
+            places.push((at, len));
             at += len.next_multiple_of(4);
         }
-        let key_len = key_len as usize;
-        fields.retain(|(at, len)| at + len <= key_len);
-        if fields.is_empty() {
-            fields.push((0, key_len));
+        places.retain(|(at, len)| at + len <= key_len && *len > 0);
+        if places.is_empty() {
+            places.push((0, key_len));
         }
-        ConcatIndex { fields, key_len, seed, tuples: Vec::new(), by_mask: HashMap::new(), list: Vec::new() }
+        let words = key_len.div_ceil(4).min(WORDS);
+        let mut mask = [0; WORDS];
+        let mut fields = Vec::new();
+        for &(at, len) in &places {
+            let (first, count) = (at / 4, len.div_ceil(4));
+            for (word, place) in mask.iter_mut().skip(first).take(count).enumerate() {
+                let bits = (len - word * 4).min(4) as u32 * 8;
+                *place = u32::MAX << (32 - bits);
+            }
+            let segments = match count {
+                1 => BySize::Word(Segments::default()),
+                2..=4 => BySize::Words(Segments::default()),
+                _ => BySize::Longer,
+            };
+            fields.push(Field { at: first, words: count, bits: len as u32 * 8, segments });
+        }
+        ConcatIndex {
+            words,
+            key_len,
+            simple: fields.iter().all(|field| field.words == 1) && fields.len() == words,
+            fields,
+            mask,
+            bounds: Bounds { stride: 2 * words + 1, chunks: Vec::new() },
+            tuples: Tuples::new(places, key_len, seed),
+        }
+    }
+
+    #[inline]
+    fn key(&self, bytes: &[u8]) -> Option<Key> {
+        if bytes.len() != self.key_len || bytes.len() > WORDS * 4 {
+            return None;
+        }
+        let mut key = [0; WORDS];
+        let (whole, rest) = bytes.as_chunks::<4>();
+        for ((word, bytes), mask) in key.iter_mut().zip(whole).zip(&self.mask) {
+            *word = u32::from_be_bytes(*bytes) & mask;
+        }
+        if !rest.is_empty()
+            && let Some(word) = key.get_mut(whole.len())
+        {
+            let mut last = [0; 4];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            *word = u32::from_be_bytes(last) & self.mask[whole.len()];
+        }
+        Some(key)
+    }
+
+    /// Whether a key lies in the element of a slot.
+    #[inline]
+    fn holds(&self, slot: u32, key: &Key) -> bool {
+        let Some(bounds) = self.bounds.of(slot) else { return false };
+        let (from, rest) = bounds.split_at(self.words);
+        let to = &rest[..self.words];
+        let key = &key[..self.words];
+        if self.simple {
+            return key
+                .iter()
+                .zip(from)
+                .zip(to)
+                .fold(true, |all, ((key, from), to)| all & (from <= key) & (key <= to));
+        }
+        self.fields.iter().all(|field| {
+            let field = field.at..field.at + field.words;
+            match (key.get(field.clone()), from.get(field.clone()), to.get(field)) {
+                (Some(key), Some(from), Some(to)) => from <= key && key <= to,
+                _ => false,
+            }
+        })
     }
 
     /// The lowest slot that matches and is alive.
-    pub(super) fn find(&self, key: &[u8], alive: impl Fn(u32) -> bool) -> Option<u32> {
+    #[inline]
+    pub(super) fn find(&self, bytes: &[u8], alive: impl Fn(u32) -> bool) -> Option<u32> {
         let mut best = None;
-        self.matches(key, |slot| {
+        self.matches(bytes, |slot| {
             if best.is_none_or(|best| slot < best) && alive(slot) {
                 best = Some(slot);
             }
@@ -62,31 +179,23 @@ impl ConcatIndex {
         best
     }
 
-    fn matches(&self, key: &[u8], mut each: impl FnMut(u32)) {
-        if key.len() != self.key_len || key.len() > 64 {
-            return;
-        }
-        let mut masked = [0; 64];
-        for tuple in self.tuples.iter().filter(|tuple| !tuple.keys.is_empty()) {
-            for ((out, key), mask) in masked.iter_mut().zip(key).zip(&tuple.mask) {
-                *out = key & mask;
+    #[inline]
+    fn matches(&self, bytes: &[u8], mut each: impl FnMut(u32)) {
+        let Some(key) = self.key(bytes) else { return };
+        for field in &self.fields {
+            match &field.segments {
+                BySize::Word(segments) if !segments.is_empty() => {
+                    segments.at(key[field.at]).filter(|slot| self.holds(*slot, &key)).for_each(&mut each);
+                }
+                BySize::Words(segments) if !segments.is_empty() => {
+                    let number = field.number(&key);
+                    segments.at(number).filter(|slot| self.holds(*slot, &key)).for_each(&mut each);
+                }
+                _ => {}
             }
-            let masked = &masked[..key.len()];
-            let hash = keyed_hash(self.seed, masked);
-            tuple
-                .keys
-                .iter_hash(hash)
-                .filter(|(key, _)| key.as_slice() == masked)
-                .for_each(|(_, slot)| each(*slot));
         }
-        for (slot, from, to) in &self.list {
-            let inside = self.fields.iter().all(|&(at, len)| {
-                let field = at..at + len;
-                from[field.clone()] <= key[field.clone()] && key[field.clone()] <= to[field]
-            });
-            if inside {
-                each(*slot);
-            }
+        if !self.tuples.is_empty() {
+            self.tuples.matches(bytes, each);
         }
     }
 
@@ -124,100 +233,65 @@ impl ConcatIndex {
     }
 
     pub(super) fn insert(&mut self, from: &Value, to: &Value, slot: u32) {
-        let Some(parts) = self.parts(from, to) else {
-            self.list.push((slot, from.clone(), to.clone()));
-            return;
-        };
-        let seed = self.seed;
-        for (key, mask) in parts {
-            let tuple = match self.by_mask.get(&mask[..]) {
-                Some(tuple) => *tuple,
-                None => {
-                    self.tuples.push(Tuple { mask: mask.clone(), keys: HashTable::new() });
-                    self.by_mask.insert(mask, self.tuples.len() - 1);
-                    self.tuples.len() - 1
-                }
-            };
-            let hash = keyed_hash(seed, &key);
-            self.tuples[tuple].keys.insert_unique(hash, (key, slot), |(key, _)| keyed_hash(seed, key));
+        let (Some(first), Some(last)) = (self.key(from), self.key(to)) else { return };
+        // The field that says most is tried first.
+        let mut order: Vec<(u32, usize)> =
+            self.fields.iter().enumerate().map(|(at, field)| (field.fixed(&first, &last), at)).collect();
+        order.sort_unstable_by_key(|(fixed, at)| (std::cmp::Reverse(*fixed), *at));
+        let found_by = order.into_iter().find_map(|(fixed, at)| {
+            let field = self.fields.get_mut(at).filter(|_| fixed > 0)?;
+            field.insert(&first, &last, slot).then_some(at as u32)
+        });
+        if found_by.is_none() {
+            self.tuples.insert(from, to, slot);
         }
+        let words = self.words;
+        self.bounds.set(slot, &first[..words], &last[..words], found_by.unwrap_or(BY_PREFIXES));
     }
 
     pub(super) fn remove(&mut self, from: &Value, to: &Value, slot: u32) {
-        let Some(parts) = self.parts(from, to) else {
-            self.list.retain(|(other, _, _)| *other != slot);
-            return;
-        };
-        for (key, mask) in parts {
-            let Some(tuple) = self.by_mask.get(&mask[..]) else { continue };
-            let hash = keyed_hash(self.seed, &key);
-            if let Ok(found) =
-                self.tuples[*tuple].keys.find_entry(hash, |(k, other)| *other == slot && *k == key)
-            {
-                found.remove();
-            }
+        let (Some(first), Some(last)) = (self.key(from), self.key(to)) else { return };
+        let Some(&field) = self.bounds.of(slot).and_then(<[u32]>::last) else { return };
+        match self.fields.get_mut(field as usize) {
+            Some(field) => field.remove(&first, &last, slot),
+            None => self.tuples.remove(from, to, slot),
         }
-    }
-
-    /// All combinations of the fields' prefixes as masked key and mask; `None` when there are too many.
-    fn parts(&self, from: &Value, to: &Value) -> Option<Vec<(Value, Box<[u8]>)>> {
-        if from.len() != self.key_len || to.len() != self.key_len {
-            return Some(Vec::new());
-        }
-        let mut parts = vec![(Value::zeroed(self.key_len), vec![0u8; self.key_len])];
-        for &(at, len) in &self.fields {
-            let prefixes = prefixes(&from[at..at + len], &to[at..at + len])?;
-            if parts.len() * prefixes.len() > MOST_PARTS {
-                return None;
-            }
-            let mut next = Vec::with_capacity(parts.len() * prefixes.len());
-            for (key, mask) in &parts {
-                for (bytes, bits) in &prefixes {
-                    let (mut key, mut mask) = (key.clone(), mask.clone());
-                    key.as_mut_slice()[at..at + len].copy_from_slice(bytes);
-                    for (byte, index) in mask[at..at + len].iter_mut().zip(0..) {
-                        *byte = match bits.saturating_sub(8 * index) {
-                            0 => 0,
-                            bits @ 1..8 => 0xff << (8 - bits),
-                            _ => 0xff,
-                        };
-                    }
-                    next.push((key, mask));
-                }
-            }
-            parts = next;
-        }
-        Some(parts.into_iter().map(|(key, mask)| (key, mask.into())).collect())
     }
 }
 
-/// The prefixes (first key and number of bits) that make up a range; `None` for ranges of fields over 16 bytes that
-/// are neither one value nor everything.
-fn prefixes(from: &[u8], to: &[u8]) -> Option<Vec<(Vec<u8>, u32)>> {
-    let bits = 8 * from.len() as u32;
-    if from == to {
-        return Some(vec![(from.to_vec(), bits)]);
+impl Field {
+    /// The field's words as one number.
+    #[inline]
+    fn number(&self, key: &Key) -> u128 {
+        let words = key.iter().skip(self.at).take(self.words.min(4));
+        words.fold(0, |sum, word| sum << 32 | u128::from(*word))
     }
-    if from.iter().all(|byte| *byte == 0) && to.iter().all(|byte| *byte == 0xff) {
-        return Some(vec![(from.to_vec(), 0)]);
-    }
-    if from.len() > 16 {
-        return None;
-    }
-    let number = |bytes: &[u8]| bytes.iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
-    let (mut at, last) = (number(from), number(to));
-    let mut out = Vec::new();
-    while at <= last {
-        // The largest block that begins here and does not reach beyond the last key.
-        let mut host = at.trailing_zeros().min(bits);
-        while host > 0 && (host >= 128 || (1u128 << host) - 1 > last - at) {
-            host -= 1;
-        }
-        out.push((at.to_be_bytes()[16 - from.len()..].to_vec(), bits - host));
-        match at.checked_add(1 << host) {
-            Some(next) => at = next,
-            None => break,
+
+    /// How many of its upper bits an interval fixes; none where its ends are the wrong way round.
+    fn fixed(&self, from: &Key, to: &Key) -> u32 {
+        let (from, to) = (self.number(from), self.number(to));
+        let padding = self.words.min(4) as u32 * 32 - self.bits.min(128);
+        match (to >> padding).checked_sub(from >> padding) {
+            Some(span) => (self.bits.min(128)).saturating_sub(128 - span.leading_zeros()),
+            None => 0,
         }
     }
-    Some(out)
+
+    fn insert(&mut self, from: &Key, to: &Key, slot: u32) -> bool {
+        let (first, last) = (self.number(from), self.number(to));
+        match &mut self.segments {
+            BySize::Word(segments) => segments.insert(first as u32, last as u32, slot),
+            BySize::Words(segments) => segments.insert(first, last, slot),
+            BySize::Longer => false,
+        }
+    }
+
+    fn remove(&mut self, from: &Key, to: &Key, slot: u32) {
+        let (first, last) = (self.number(from), self.number(to));
+        match &mut self.segments {
+            BySize::Word(segments) => segments.remove(first as u32, last as u32, slot),
+            BySize::Words(segments) => segments.remove(first, last, slot),
+            BySize::Longer => {}
+        }
+    }
 }

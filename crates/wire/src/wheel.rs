@@ -12,8 +12,7 @@
 //! The wheel's own time never goes back. When the caller's does by more than a second, the difference is kept and added
 //! from then on: what was to be looked at after a minute still is.
 
-use ironweir_wire::Instant;
-
+use crate::Instant;
 use crate::chunks::Chunks;
 
 /// Nanoseconds of a tick.
@@ -27,7 +26,7 @@ const LEVELS: usize = 8;
 /// How far time may go back before the wheel takes it for a jump.
 const TOLERANCE: u64 = 1_000_000_000;
 /// No place. Places are below: a link keeps 26 bits.
-pub(crate) const NONE: u32 = (1 << 26) - 1;
+pub const NONE: u32 = (1 << 26) - 1;
 /// In place of a level: not in the wheel.
 const OUT: u32 = 63;
 
@@ -66,8 +65,8 @@ impl Link {
 }
 
 /// Places to be looked at, by time.
-#[derive(Debug)]
-pub(crate) struct Wheel {
+#[derive(Clone, Debug)]
+pub struct Wheel {
     links: Chunks<Link>,
     heads: [[u32; BUCKETS]; LEVELS],
     occupied: [u64; LEVELS],
@@ -97,7 +96,7 @@ impl Default for Wheel {
 
 impl Wheel {
     /// Has a place looked at no later than `at`, up to a tick.
-    pub(crate) fn schedule(&mut self, place: u32, at: Instant) {
+    pub fn schedule(&mut self, place: u32, at: Instant) {
         if place >= NONE {
             return;
         }
@@ -121,7 +120,7 @@ impl Wheel {
     }
 
     /// The place's deadline moved to `at`, earlier than it was.
-    pub(crate) fn hasten(&mut self, place: u32, at: Instant) {
+    pub fn hasten(&mut self, place: u32, at: Instant) {
         let bucket = self.links.get(place).and_then(|link| link.bucket());
         if let Some((level, digit)) = bucket
             && self.start(level, digit) > self.tick_at_or_after(at)
@@ -131,7 +130,7 @@ impl Wheel {
     }
 
     /// Forgets a place.
-    pub(crate) fn cancel(&mut self, place: u32) {
+    pub fn cancel(&mut self, place: u32) {
         let Some(link) = self.links.get_mut(place) else { return };
         let Some((level, digit)) = link.bucket() else { return };
         let (before, after) = (link.before(), link.after());
@@ -152,7 +151,7 @@ impl Wheel {
 
     /// The next place to be looked at by `now`; it is no longer in the wheel.
     #[inline]
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<u32> {
+    pub fn pop(&mut self, now: Instant) -> Option<u32> {
         let now = self.observe(now);
         if now < self.due { None } else { self.pop_due(now / TICK) }
     }
@@ -174,7 +173,7 @@ impl Wheel {
     }
 
     /// When [`Wheel::pop`] has something to give at the earliest.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    pub fn next(&self) -> Option<Instant> {
         let (start, ..) = self.first()?;
         Some(Instant::from_nanos(start.saturating_mul(TICK).saturating_sub(self.ahead)))
     }

@@ -1,14 +1,15 @@
-//! An array that grows without moving: what a table keeps for each connection.
+//! An array that grows without moving: what a table keeps for each connection, a set for each element.
 //!
 //! A `Vec` of a million connections that doubles copies a hundred megabytes while packets wait. Here a chunk is added
-//! instead, so that the longest wait is that for one chunk, and no more than a chunk is allocated in vain.
+//! instead, so that the longest wait is that for one chunk, and no more than a chunk is allocated in vain. The first chunk
+//! alone grows as a `Vec` does: most sets hold a few elements.
 
 /// Items of a chunk.
 const CHUNK: usize = 1024;
 
 /// A growing array, reached by index.
-#[derive(Debug)]
-pub(crate) struct Chunks<T> {
+#[derive(Clone, Debug)]
+pub struct Chunks<T> {
     chunks: Vec<Vec<T>>,
     len: u32,
 }
@@ -21,10 +22,10 @@ impl<T> Default for Chunks<T> {
 
 impl<T> Chunks<T> {
     /// Adds an item and tells its index. The caller bounds how many there are.
-    pub(crate) fn push(&mut self, item: T) -> u32 {
+    pub fn push(&mut self, item: T) -> u32 {
         let index = self.len;
         if (index as usize).is_multiple_of(CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            self.chunks.push(Vec::with_capacity(if index == 0 { 0 } else { CHUNK }));
         }
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.push(item);
@@ -33,28 +34,37 @@ impl<T> Chunks<T> {
         index
     }
 
+    /// An item.
     #[inline]
-    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+    pub fn get(&self, index: u32) -> Option<&T> {
         self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
     }
 
+    /// An item, to change.
     #[inline]
-    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    /// Every item in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }
 
-    pub(crate) fn len(&self) -> u32 {
+    /// How many items there are.
+    pub fn len(&self) -> u32 {
         self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 }
 
 /// An array whose places are given out and taken back.
-#[derive(Debug)]
-pub(crate) struct Pool<T> {
+#[derive(Clone, Debug)]
+pub struct Pool<T> {
     items: Chunks<T>,
     free: Vec<u32>,
 }
@@ -67,7 +77,7 @@ impl<T> Default for Pool<T> {
 
 impl<T: Default> Pool<T> {
     /// A place with a fresh item.
-    pub(crate) fn take(&mut self) -> u32 {
+    pub fn take(&mut self) -> u32 {
         match self.free.pop() {
             Some(index) => {
                 if let Some(item) = self.items.get_mut(index) {
@@ -80,17 +90,19 @@ impl<T: Default> Pool<T> {
     }
 
     /// Gives a place back; it must have been taken.
-    pub(crate) fn give_back(&mut self, index: u32) {
+    pub fn give_back(&mut self, index: u32) {
         self.free.push(index);
     }
 
+    /// What a place holds.
     #[inline]
-    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+    pub fn get(&self, index: u32) -> Option<&T> {
         self.items.get(index)
     }
 
+    /// What a place holds, to change.
     #[inline]
-    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         self.items.get_mut(index)
     }
 }
