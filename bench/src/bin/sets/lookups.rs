@@ -26,7 +26,7 @@ pub(crate) fn measure(shape: Shape, count: u32) -> [f64; 2] {
     let elements = filled(shape, count);
     let asked = count.clamp(16_384, 262_144);
     let keys: Vec<Vec<u8>> =
-        (0..asked).map(|at| shape.key(scattered(at) % count, scattered(!at) % 2 == 0)).collect();
+        (0..asked).map(|at| shape.key(scattered(at) % count, scattered(!at).is_multiple_of(2))).collect();
     let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
     let mut found = [None; VECTOR];
     let mut hits = 0;
