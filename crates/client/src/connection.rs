@@ -3,7 +3,7 @@
 //! Each question has a sequence number; what carries another one is left over from an earlier question that failed, and
 //! is passed over. All questions end: a dump by `NLMSG_DONE`, others by an answer, an acknowledgement or an error.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ironweir_io::{Endpoint, NetlinkError, NetlinkSocket};
 use ironweir_netlink::ack::{Ack, Done, Extended};
@@ -138,11 +138,12 @@ impl Connection {
         let sent = write(&mut request, seq).map_err(AskError::from).and_then(|()| Ok(self.send(&request)?));
         self.request = request;
         sent?;
+        let asked = Instant::now();
         let (mut interrupted, mut failed) = (false, None);
         loop {
-            let Some(datagram) = self.socket.receive_within(Some(PATIENCE))? else {
-                return Err(AskError::Silent);
-            };
+            let left = PATIENCE.checked_sub(asked.elapsed()).ok_or(AskError::Silent)?;
+            // Nothing where a signal came instead.
+            let Some(datagram) = self.socket.receive_within(Some(left))? else { continue };
             for message in Messages::new(datagram) {
                 let message = message?;
                 if message.header.seq != seq {

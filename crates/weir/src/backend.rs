@@ -94,7 +94,10 @@ impl Backend for InKernel {
         keys: &[Element],
         reset: bool,
     ) -> Result<(), BackendError> {
-        self.kernel.fetch_elements(table, set, keys, reset).map_err(fetch_failed)
+        self.kernel.fetch_elements(table, set, keys, reset).map_err(|error| match error {
+            FetchError::Ask(error) => ask_failed(error),
+            error => fetch_failed(error),
+        })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
@@ -125,6 +128,8 @@ impl Backend for InKernel {
 
 fn fetch_failed(error: FetchError) -> BackendError {
     match error {
+        // Every kernel with nf_tables answers the first question, for the generation.
+        FetchError::Ask(AskError::Answer(Refusal { errno: Errno::EINVAL, .. })) => BackendError::NoNfTables,
         FetchError::Ask(error) => ask_failed(error),
         FetchError::Restless => BackendError::Restless,
     }

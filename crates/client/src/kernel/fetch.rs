@@ -1,6 +1,7 @@
 //! Reading parts of the kernel's ruleset.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use ironweir_expr::dynset::Dynset;
 use ironweir_expr::immediate::Immediate;
@@ -18,8 +19,10 @@ use super::{FetchError, Kernel};
 use crate::connection::{AskError, Connection};
 use ironweir_io::netlink::program_of_port;
 
-/// How often reading is tried while others change the ruleset.
-const MAX_ATTEMPTS: usize = 64;
+/// How often reading is tried at least while others change the ruleset, and how long.
+const ATTEMPTS: usize = 64;
+/// See [`ATTEMPTS`].
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Kernel {
     /// Reads these parts anew. Afterwards [`Kernel::ruleset`] holds them as they are in one generation, with the tables
@@ -33,7 +36,11 @@ impl Kernel {
             self.mirror = Mirror::default();
             return Ok(());
         }
-        for _ in 0..MAX_ATTEMPTS {
+        let begun = std::time::Instant::now();
+        for attempt in 0.. {
+            if attempt >= ATTEMPTS && begun.elapsed() > PATIENCE {
+                break;
+            }
             let before = self.ask_generation()?;
             let mut reading =
                 Reading { connection: &mut self.connection, mirror: Mirror::new(0), parts, now };

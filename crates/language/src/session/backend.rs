@@ -112,6 +112,9 @@ pub enum BackendError {
     /// The user may not change or read rulesets.
     #[error("Operation not permitted (you must be root)")]
     NotPermitted,
+    /// It does not know what is asked at all (`nfnetlink_rcv_msg` without the subsystem).
+    #[error("this kernel has no nf_tables: it was built without CONFIG_NF_TABLES, or the module is missing")]
+    NoNfTables,
     /// It answers with an error number to the question itself.
     #[error("cache initialization failed: {}", .0.text())]
     Answer(Errno),

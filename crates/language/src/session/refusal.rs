@@ -2,7 +2,7 @@
 
 use ironweir_ruleset::netlink::FaultPart;
 use ironweir_ruleset::store::{ChangeError, Errno, ErrorKind, Thing};
-use ironweir_ruleset::{Change, Element, Family, Ruleset, TableId};
+use ironweir_ruleset::{Change, Element, Family, ObjectKind, Ruleset, TableId};
 
 use super::kernel_option;
 use crate::cmd::{Command, CommandKind};
@@ -140,6 +140,11 @@ impl Refusals<'_> {
         let Some(change) = self.compiled.batch.changes.get(refused.change) else { return error };
         if let Some(option) = kernel_option::missing(change, &refused.kind) {
             return error.help(format!("this kernel may be built without {option}"));
+        }
+        if let (Errno::ENOENT, Change::NewObject { object, .. }) = (errno, change)
+            && let ObjectKind::CtHelper(helper) = &object.kind
+        {
+            return error.note(format!("the kernel has no connection tracking helper \"{}\"", helper.helper));
         }
         match (errno, change.table()) {
             (Errno::EPERM, Some(table)) => error.note(format!(
