@@ -9,8 +9,8 @@ use crate::store::error::{ErrorKind, Thing};
 use crate::store::references::verdict_chain;
 use crate::store::table::ObjectQuery;
 use crate::{
-    Creation, Data, Element, ElementData, ElementFlags, Handle, Selector, Set, SetFlags, SetRef, TableId,
-    Value,
+    Batch, Change, Creation, Data, Element, ElementData, ElementFlags, Handle, Selector, Set, SetFlags,
+    SetRef, TableId, Value,
 };
 
 /// What an element must be like to be in a set (`nft_add_set_elem`); the reason why it may not.
@@ -72,7 +72,44 @@ fn lifetime(set: &Set, element: &Element) -> Option<Duration> {
     (millis > 0).then(|| Duration::from_millis(millis))
 }
 
-impl Transaction<'_> {
+/// Where elements go to or are taken from, and which.
+fn elements_of(change: &Change) -> Option<(bool, &TableId, &str, &[Element])> {
+    match change {
+        Change::NewElements { table, set, elements, .. } => Some((true, table, &set.name, elements)),
+        Change::DelElements { table, set, elements: Some(elements), .. } => {
+            Some((false, table, set, elements))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an interval begins at the end of a change and ends with the first element of the next one: a message holds no
+/// more than 64 KiB, and clients cut anywhere.
+fn is_cut(change: Option<&Change>, next: Option<&Change>) -> bool {
+    let (Some(one), Some(two)) = (change.and_then(elements_of), next.and_then(elements_of)) else {
+        return false;
+    };
+    let is_end = |element: &Element| element.flags.contains(ElementFlags::INTERVAL_END);
+    (one.0, one.1, one.2) == (two.0, two.1, two.2)
+        && one.3.last().is_some_and(|last| !is_end(last) && !last.flags.contains(ElementFlags::CATCHALL))
+        && two.3.first().is_some_and(is_end)
+}
+
+impl<'r> Transaction<'r> {
+    /// The end of the interval that this change begins and the next one ends.
+    fn cut_end(&self) -> Option<&'r Element> {
+        let batch: &'r Batch = self.batch;
+        let next = batch.changes.get(self.change + 1);
+        let cut = is_cut(batch.changes.get(self.change), next);
+        elements_of(next.filter(|_| cut)?).and_then(|(.., elements)| elements.first())
+    }
+
+    /// Whether the first element of this change ends what the change before began.
+    fn continues(&self) -> bool {
+        let before = self.change.checked_sub(1).and_then(|before| self.batch.changes.get(before));
+        is_cut(before, self.batch.changes.get(self.change))
+    }
+
     /// The set that elements go to: by name, or by its number when it is of this batch.
     fn find_element_set(&mut self, table: u32, set: &SetRef) -> Result<u32, ErrorKind> {
         let by_id = set.id.and_then(|id| self.set_ids.get(&(table, id)).copied());
@@ -127,7 +164,9 @@ impl Transaction<'_> {
         added: &mut Vec<u32>,
     ) -> Result<(), ErrorKind> {
         let id = self.table(table).table.id.clone();
-        let mut elements = elements.iter().enumerate().peekable();
+        let cut = self.cut_end().map(|end| (elements.len(), end));
+        let elements = elements.iter().enumerate().skip(usize::from(self.continues()));
+        let mut elements = elements.chain(cut).peekable();
         while let Some((index, element)) = elements.next() {
             let state = self.table(table);
             let Some(set) = state.sets.get_mut(set_slot) else { return Ok(()) };
@@ -273,7 +312,9 @@ impl Transaction<'_> {
         removed: &mut Vec<Removed>,
     ) -> Result<(), ErrorKind> {
         let now = self.now;
-        let mut elements = elements.iter().enumerate().peekable();
+        let cut = self.cut_end().map(|end| (elements.len(), end));
+        let elements = elements.iter().enumerate().skip(usize::from(self.continues()));
+        let mut elements = elements.chain(cut).peekable();
         while let Some((index, element)) = elements.next() {
             let state = self.table(table);
             let Some(set) = state.sets.get(set_slot) else { return Ok(()) };

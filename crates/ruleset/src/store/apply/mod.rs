@@ -40,7 +40,7 @@ impl Ruleset {
         let mut errors = Vec::new();
         let next_table_handle = self.next_table_handle;
         let next_anonymous_chain = self.next_anonymous_chain;
-        let mut transaction = Transaction::new(self, now);
+        let mut transaction = Transaction::new(self, batch, now);
         for (index, change) in batch.changes.iter().enumerate() {
             transaction.change = index;
             match transaction.make(change) {
@@ -73,7 +73,7 @@ impl Ruleset {
     /// Makes what can be made of a batch, and passes over the rest: how a ruleset elsewhere may look when its owner has
     /// committed the batch. Not for rulesets that are committed to: nothing can be undone, and jumps are not looked at.
     pub fn foresee(&mut self, batch: &Batch, now: Instant) {
-        let mut transaction = Transaction::new(self, now);
+        let mut transaction = Transaction::new(self, batch, now);
         for (index, change) in batch.changes.iter().enumerate() {
             transaction.change = index;
             let handle = transaction.make(change).ok().flatten();
@@ -92,6 +92,7 @@ enum Origin {
 /// A batch on its way.
 struct Transaction<'r> {
     ruleset: &'r mut Ruleset,
+    batch: &'r Batch,
     now: Instant,
     /// Which change is being made.
     change: usize,
@@ -116,9 +117,10 @@ struct Transaction<'r> {
 }
 
 impl<'r> Transaction<'r> {
-    fn new(ruleset: &'r mut Ruleset, now: Instant) -> Transaction<'r> {
+    fn new(ruleset: &'r mut Ruleset, batch: &'r Batch, now: Instant) -> Transaction<'r> {
         Transaction {
             ruleset,
+            batch,
             now,
             change: 0,
             undo: Vec::new(),

@@ -482,3 +482,35 @@ fn large_batches_in_figures() {
     timed("one more jump", &mut ruleset, vec![rule("c1", vec![jump("c2")])]);
     timed("flush", &mut ruleset, vec![Change::FlushRuleset { family: None }]);
 }
+
+#[test]
+fn an_interval_may_begin_in_one_message_and_end_in_the_next() {
+    let begin = |number| Element { key: key(number), flags: ElementFlags::empty(), more: None };
+    let end = |number| Element { flags: ElementFlags::INTERVAL_END, ..begin(number) };
+    let add = |elements| Change::NewElements {
+        table: id(),
+        set: SetRef::new("s"),
+        elements,
+        creation: Creation::Create,
+    };
+    let mut ruleset = Ruleset::new(1);
+    let changes = vec![table(), set("s", 1, SetFlags::INTERVAL, None), add(vec![begin(100), end(200)])];
+    ruleset.apply(&Batch { changes }, Instant::ZERO).unwrap();
+    // Cut before the end; what lies beyond was there already.
+    let changes = vec![add(vec![begin(1), end(5), begin(10)]), add(vec![end(20), begin(30), end(40)])];
+    ruleset.apply(&Batch { changes }, Instant::ZERO).unwrap();
+    let state = |ruleset: &Ruleset| {
+        let keys = ruleset.table(&id()).unwrap().set("s").unwrap().elements();
+        keys.map(|one| u32::from_be_bytes(one.key[..].try_into().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(state(&ruleset), [1, 5, 10, 20, 30, 40, 100, 200]);
+    let del = |elements| Change::DelElements {
+        table: id(),
+        set: "s".into(),
+        elements: Some(elements),
+        missing_ok: false,
+    };
+    let changes = vec![del(vec![begin(1), end(5), begin(10)]), del(vec![end(20)])];
+    ruleset.apply(&Batch { changes }, Instant::ZERO).unwrap();
+    assert_eq!(state(&ruleset), [30, 40, 100, 200]);
+}
