@@ -96,6 +96,11 @@ impl<W: Write> CaptureWriter<W> {
         block(&mut self.out, 6, body)
     }
 
+    /// Writes on what is held back, if anything is, so that others can read it.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// Ends the file and gives back what it was written to.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;

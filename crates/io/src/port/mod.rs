@@ -10,24 +10,34 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Range};
 use std::os::fd::AsFd;
 
 use ironweir_wire::Instant;
 
 mod bell;
+pub mod capture;
 pub mod datagram;
+pub mod faults;
 pub mod length_prefix;
 pub mod offloads;
 pub mod packet;
+pub mod rate;
+pub mod recorder;
 mod socket_file;
 pub mod stream;
+pub mod tun;
 pub mod xdp;
 
+pub use capture::CapturePort;
 pub use datagram::DatagramPort;
+pub use faults::{Faults, FaultyPort};
 pub use offloads::Offloads;
 pub use packet::PacketPort;
+pub use rate::{LimitedPort, Rate};
+pub use recorder::Recorder;
 pub use stream::StreamPort;
+pub use tun::TunPort;
 pub use xdp::{XdpError, XdpOptions, XdpPort};
 
 /// Bytes that hold any frame with what may stand before it: the longest IP packet, an Ethernet header with tags, a header of
@@ -116,9 +126,17 @@ pub trait Port: AsFd + Debug + Send {
     fn statistics(&self) -> PortStatistics;
 }
 
+/// Where in a buffer that begins at this address a frame is that was received into it: so a borrow of the buffer ends, and
+/// another of the same frame begins.
+fn place(base: usize, frame: &[u8]) -> Range<usize> {
+    let start = (frame.as_ptr() as usize).wrapping_sub(base);
+    start..start.saturating_add(frame.len())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, BorrowedFd};
+    use std::os::unix::net::UnixDatagram;
     use std::path::PathBuf;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -156,6 +174,56 @@ pub(crate) mod tests {
     impl Drop for Directory {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A port whose other end a test has.
+    #[derive(Debug)]
+    pub(crate) struct Wire(UnixDatagram, PortStatistics);
+
+    /// The other end.
+    pub(crate) struct OtherEnd(UnixDatagram);
+
+    impl Wire {
+        pub(crate) fn pair() -> (Wire, OtherEnd) {
+            let (here, there) = UnixDatagram::pair().unwrap();
+            here.set_nonblocking(true).unwrap();
+            there.set_nonblocking(true).unwrap();
+            (Wire(here, PortStatistics::default()), OtherEnd(there))
+        }
+    }
+
+    impl OtherEnd {
+        pub(crate) fn put(&self, frame: &[u8]) {
+            self.0.send(frame).unwrap();
+        }
+
+        pub(crate) fn get(&self) -> Option<Vec<u8>> {
+            let mut buffer = vec![0; MAX_FRAME];
+            self.0.recv(&mut buffer).ok().map(|len| buffer[..len].to_vec())
+        }
+    }
+
+    impl Port for Wire {
+        fn receive<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<(Offloads, &'b mut [u8])>> {
+            let len = self.0.recv(buffer).ok();
+            Ok(len.map(|len| (Offloads::default(), &mut buffer[..len])))
+        }
+
+        fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+            // Nobody may be at the other end, or read.
+            let _ = self.0.send(frame);
+            Ok(())
+        }
+
+        fn statistics(&self) -> PortStatistics {
+            self.1
+        }
+    }
+
+    impl AsFd for Wire {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
         }
     }
 }
