@@ -215,6 +215,34 @@ fn ports_of_xdp_forward_what_veth_peers_left_undone() {
 }
 
 #[test]
+fn devices_of_our_own_are_moved_to_who_uses_them() {
+    let Some(mut world) = World::new("tun") else { return };
+    let [client, router, server] = world.names.clone();
+    // Their ends of the wires are devices that the daemon makes.
+    ip(&format!("-n {client} link del c0"));
+    ip(&format!("-n {server} link del s0"));
+    world.start_with(
+        "[[port]]\nname = \"lan0\"\ntype = \"tap\"\n[[port]]\nname = \"wan0\"\ntype = \"tun\"\ndevice = \"tun7\"\n\
+         [port.faults]\nseed = 1\ndrop = 0.01\nreorder = 0.01\nduplicate = 0.01\n\
+         [port.record]\nfile = \"wan0.pcapng\"\n",
+    );
+    for (namespace, link, v4, v6) in
+        [(&client, "lan0", "192.168.1", "2001:db8:1:"), (&server, "tun7", "198.51.100", "2001:db8:2:")]
+    {
+        ip(&format!("-n {router} link set {link} netns {namespace}"));
+        ip(&format!("-n {namespace} addr add {v4}.2/24 dev {link}"));
+        ip(&format!("-n {namespace} addr add {v6}:2/64 dev {link} nodad"));
+        ip(&format!("-n {namespace} link set {link} up"));
+        ip(&format!("-n {namespace} route add default via {v4}.1"));
+        ip(&format!("-n {namespace} -6 route add default via {v6}:1"));
+    }
+    assert_eq!(transfer(&world, "198.51.100.2"), "198.51.100.1 3000000\n");
+    assert_eq!(transfer(&world, "2001:db8:2::2"), "2001:db8:1::2 3000000\n");
+    let recorded = std::fs::metadata(world.directory.path("wan0.pcapng")).unwrap().len();
+    assert!(recorded > 6_000_000, "{recorded}");
+}
+
+#[test]
 fn transactions_break_no_connection() {
     let Some(mut world) = World::new("commit") else { return };
     world.start();

@@ -2,7 +2,9 @@
 
 mod config;
 mod notify;
+mod open_port;
 mod port_config;
+mod port_wrappers;
 mod take;
 
 use std::ffi::OsString;
@@ -28,6 +30,7 @@ use crate::{host_file, machine};
 
 pub use config::{Config, ConfigError};
 pub use port_config::{End, PortConfig, PortConfigError, PortKind};
+pub use port_wrappers::Wrappers;
 
 const HELP: &str = "\
 Runs an engine that nft and conntrack drive over a socket: weir nft --engine SOCKET, weir conntrack --engine SOCKET.

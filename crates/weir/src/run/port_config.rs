@@ -7,6 +7,8 @@ use ironweir_io::port::XdpOptions;
 use ironweir_io::port::xdp::{Copying, Partial};
 use serde::Deserialize;
 
+use super::port_wrappers::{self, FaultsEntry, RateEntry, RecordEntry, Wrappers};
+
 /// A port as configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortConfig {
@@ -14,6 +16,8 @@ pub struct PortConfig {
     pub name: String,
     /// Where frames come from and go to.
     pub kind: PortKind,
+    /// What is put over it.
+    pub wrappers: Wrappers,
 }
 
 /// Where a port's frames come from and go to.
@@ -30,6 +34,25 @@ pub enum PortKind {
         device: String,
         /// What can be chosen.
         options: XdpOptions,
+    },
+    /// A TAP device.
+    Tap {
+        /// Its name here.
+        device: String,
+    },
+    /// A TUN device.
+    Tun {
+        /// Its name here.
+        device: String,
+    },
+    /// Captures.
+    Capture {
+        /// What comes.
+        read: Option<PathBuf>,
+        /// What is sent.
+        write: Option<PathBuf>,
+        /// Frames come at the capture's pace.
+        paced: bool,
     },
     /// A virtual machine over a stream socket.
     Stream {
@@ -64,7 +87,11 @@ impl PortKind {
         match self {
             // What has no socket in XDP goes on to the kernel.
             PortKind::Packet { device } | PortKind::Xdp { device, .. } => Some(device),
-            PortKind::Stream { .. } | PortKind::Datagram { .. } => None,
+            PortKind::Tap { .. }
+            | PortKind::Tun { .. }
+            | PortKind::Stream { .. }
+            | PortKind::Datagram { .. }
+            | PortKind::Capture { .. } => None,
         }
     }
 }
@@ -128,11 +155,14 @@ pub enum PortConfigError {
 }
 
 /// Types, and which settings each has besides those of all.
-const KINDS: [(&str, &[&str]); 4] = [
+const KINDS: [(&str, &[&str]); 7] = [
     ("packet", &["device"]),
     ("xdp", &["device", "xdp_mode", "copy", "partial_checksums"]),
+    ("tap", &["device"]),
+    ("tun", &["device"]),
     ("stream", &["listen", "connect", "mode"]),
     ("dgram", &["listen", "peer", "mode"]),
+    ("capture", &["read", "write", "paced"]),
 ];
 
 /// One `[[port]]`.
@@ -150,6 +180,12 @@ pub(super) struct Entry {
     connect: Option<PathBuf>,
     peer: Option<PathBuf>,
     mode: Option<String>,
+    read: Option<PathBuf>,
+    write: Option<PathBuf>,
+    paced: Option<bool>,
+    record: Option<RecordEntry>,
+    faults: Option<FaultsEntry>,
+    rate: Option<RateEntry>,
 }
 
 impl Entry {
@@ -173,6 +209,8 @@ impl Entry {
         let mode = self.permissions()?;
         let options = self.xdp()?;
         let beside = |path: PathBuf| directory.join(path);
+        let device = self.device.unwrap_or_else(|| name.clone());
+        let wrappers = port_wrappers::check(&name, directory, self.record, self.faults, self.rate)?;
         let kind = match kind {
             "stream" => {
                 let (end, path) = match (self.listen, self.connect) {
@@ -189,10 +227,18 @@ impl Entry {
                 let path = beside(self.listen.ok_or_else(|| missing("listen"))?);
                 PortKind::Datagram { path, mode, peer: self.peer.map(beside) }
             }
-            "xdp" => PortKind::Xdp { device: self.device.unwrap_or_else(|| name.clone()), options },
-            _ => PortKind::Packet { device: self.device.unwrap_or_else(|| name.clone()) },
+            "capture" if self.read.is_none() && self.write.is_none() => return Err(missing("read or write")),
+            "capture" => PortKind::Capture {
+                read: self.read.map(beside),
+                write: self.write.map(beside),
+                paced: self.paced.unwrap_or_default(),
+            },
+            "xdp" => PortKind::Xdp { device, options },
+            "tap" => PortKind::Tap { device },
+            "tun" => PortKind::Tun { device },
+            _ => PortKind::Packet { device },
         };
-        Ok(PortConfig { name, kind })
+        Ok(PortConfig { name, kind, wrappers })
     }
 
     /// The settings that not all types have and that it says.
@@ -206,6 +252,9 @@ impl Entry {
             ("connect", self.connect.is_some()),
             ("peer", self.peer.is_some()),
             ("mode", self.mode.is_some()),
+            ("read", self.read.is_some()),
+            ("write", self.write.is_some()),
+            ("paced", self.paced.is_some()),
         ]
         .into_iter()
         .filter_map(|(setting, said)| said.then_some(setting))
@@ -284,6 +333,21 @@ mod tests {
     }
 
     #[test]
+    fn any_port_can_be_recorded_disturbed_and_slowed() {
+        let port = check(
+            "name = \"a\"\ntype = \"tap\"\n[record]\nfile = \"a.pcapng\"\nlimit_mb = 2\n\
+             [faults]\nseed = 7\ndrop = 0.5\ndelay = 1\ndelay_ms = 30\n[rate]\nbits = 1000000\nburst_ms = 5",
+        )
+        .unwrap();
+        assert_eq!(port.kind, PortKind::Tap { device: "a".into() });
+        assert_eq!(port.wrappers.record, Some(("/etc/weir/a.pcapng".into(), 2 << 20)));
+        let faults = port.wrappers.faults.unwrap();
+        assert_eq!((faults.seed, faults.drop, faults.delay, faults.late.as_millis()), (7, 0.5, 1.0, 30));
+        let rate = port.wrappers.rate.unwrap();
+        assert_eq!((rate.bits, rate.packets, rate.burst.as_millis()), (Some(1_000_000), None, 5));
+    }
+
+    #[test]
     fn errors_name_the_port_and_the_setting() {
         for (text, message) in [
             ("name = \"a\"\ntype = \"tape\"", "port a: \"tape\" is no type of port; known are packet, "),
@@ -302,6 +366,10 @@ mod tests {
                 "name = \"a\"\ntype = \"xdp\"\ncopy = \"no\"",
                 "port a: copy: \"no\" is not auto, always or never",
             ),
+            ("name = \"a\"\ntype = \"capture\"", "port a: type capture needs read or write"),
+            ("name = \"a\"\n[faults]\ndrop = 2", "port a: faults.drop: 2 is not a probability"),
+            ("name = \"a\"\n[rate]\nbits = 0", "port a: rate.bits: 0 is not a number per second"),
+            ("name = \"a\"\n[rate]\nbytes = 0", "unknown field `bytes`"),
             ("type = \"stream\"", "missing field `name`"),
             ("name = \"a\"\ncolour = 1", "unknown field `colour`"),
         ] {

@@ -7,14 +7,15 @@
 use ironweir_client::kernel::{CommitError, Kernel};
 use ironweir_engine::Host;
 use ironweir_io::NetlinkError;
-use ironweir_io::port::{DatagramPort, PacketPort, Port, StreamPort, XdpPort};
+use ironweir_io::port::Port;
 use ironweir_ruleset::{
     BaseChain, Batch, Chain, ChainType, Change, Creation, Family, Hook, Policy, Priority, Table, TableFlags,
     TableId, Userdata,
 };
 use ironweir_wire::IfIndex;
 
-use super::port_config::{End, PortConfig, PortKind};
+use super::open_port;
+use super::port_config::{PortConfig, PortKind};
 
 /// Why an interface cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +52,15 @@ pub(super) struct Taken {
 /// Opens ports, and takes their interfaces.
 pub(super) fn take(host: &Host, configured: &[PortConfig]) -> Result<Taken, TakeError> {
     let mut ports: Vec<(IfIndex, Box<dyn Port>)> = Vec::new();
-    for PortConfig { name, kind } in configured {
+    for config in configured {
+        let name = &config.name;
         let interface = host.interface_by_name(name).ok_or_else(|| TakeError::Unknown(name.clone()))?;
-        if interface.mac == [0; 6] {
+        // A TUN device has none.
+        if interface.mac == [0; 6] && !matches!(config.kind, PortKind::Tun { .. }) {
             return Err(TakeError::NoAddress(name.clone()));
         }
-        let port = open(kind).map_err(|error| TakeError::Open { name: name.clone(), error })?;
+        let port = open_port::open(config, interface.mac)
+            .map_err(|error| TakeError::Open { name: name.clone(), error })?;
         ports.push((interface.index, port));
     }
     let names: Vec<&str> = configured.iter().filter_map(|port| port.kind.taken()).collect();
@@ -66,18 +70,6 @@ pub(super) fn take(host: &Host, configured: &[PortConfig]) -> Result<Taken, Take
     let mut kernel = Kernel::open()?;
     kernel.commit(&closed(&names))?;
     Ok(Taken { ports, _kernel: Some(kernel) })
-}
-
-fn open(kind: &PortKind) -> std::io::Result<Box<dyn Port>> {
-    Ok(match kind {
-        PortKind::Packet { device } => Box::new(PacketPort::open(device)?),
-        PortKind::Xdp { device, options } => Box::new(XdpPort::open(device, *options)?),
-        PortKind::Stream { end: End::Listens(mode), path } => Box::new(StreamPort::listen(path, *mode)?),
-        PortKind::Stream { end: End::Connects, path } => Box::new(StreamPort::connect(path)?),
-        PortKind::Datagram { path, mode, peer } => {
-            Box::new(DatagramPort::open(path, *mode, peer.as_deref())?)
-        }
-    })
 }
 
 /// A chain that drops whatever comes in.
