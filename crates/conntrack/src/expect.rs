@@ -355,7 +355,7 @@ impl Conntrack {
     /// ports stays together.
     ///
     /// # Errors
-    /// See [`ExpectError`]; [`ExpectError::Busy`] when 128 ports are taken.
+    /// See [`ExpectError`]; [`ExpectError::Busy`] when 128 ports are taken, and at port 0.
     pub fn expect_at_free_port(
         &mut self,
         now: Instant,
@@ -366,9 +366,13 @@ impl Conntrack {
         const MOST: u16 = 128;
         let first = expectation.tuple.dst_id;
         for port in first..=first.saturating_add(MOST) {
+            // From here on the kernel goes another way.
+            self.stats.drawn += u64::from(port != first);
             let mut expectation = expectation.clone();
             expectation.tuple.dst_id = port;
             match self.expect(now, master, expectation, policy) {
+                // Expected there, and yet the caller is told of no port.
+                Ok(_) if port == 0 => return Err(ExpectError::Busy),
                 Ok(_) => return Ok(port),
                 Err(ExpectError::Busy) => {}
                 Err(error) => return Err(error),

@@ -13,7 +13,7 @@ use crate::expect::{Expectation, Policy};
 /// The line of ports begins with this, and names each after one of those.
 const CONNECT: &[u8] = b"CONNECT ";
 const STREAMS: [&[u8]; 4] = [b"DATA ", b"MESG ", b"INDEX ", b"STATE "];
-/// The longest port read.
+/// So many digits of a port are read.
 const MOST_DIGITS: usize = 5;
 
 /// The helper "amanda".
@@ -35,9 +35,10 @@ impl Helper for Amanda {
 
     fn packet(&self, payload: &[u8], context: &mut Context<'_, '_>) -> Judgement {
         if context.direction() == Direction::Original {
-            context.keep(Duration::from_secs(300));
             return Judgement::Accept;
         }
+        // The next answer may take long.
+        context.keep(Duration::from_secs(300));
         let original = context.tuple(Direction::Original);
         // From the last to the first, so that places stay true when digits come or go.
         for (at, digits, port) in ports(payload).rev() {
@@ -69,9 +70,12 @@ fn ports(payload: &[u8]) -> impl DoubleEndedIterator<Item = (usize, usize, u16)>
         let line = rest.get(..line).unwrap_or_default();
         for word in STREAMS {
             let Some(at) = find(line, word).map(|at| at + word.len()) else { continue };
-            let Some((port, digits)) = line.get(at..).and_then(decimal) else { continue };
-            if let (Ok(port @ 1..), ..=MOST_DIGITS) = (u16::try_from(port), digits) {
-                found.push((start + at, digits, port));
+            let text = line.get(at..).unwrap_or_default();
+            let text = text.get(..MOST_DIGITS).unwrap_or(text);
+            // Of a number too large the lower bits count; what is no port ends the search.
+            match decimal(text).map(|(port, digits)| (port as u16, digits)) {
+                Some((port @ 1.., digits)) => found.push((start + at, digits, port)),
+                _ => break,
             }
         }
     }
@@ -92,9 +96,12 @@ mod tests {
             ports(answer).map(|(at, digits, port)| (port, &answer[at..at + digits])).collect();
         assert_eq!(found, [(1206, &b"1206"[..]), (1208, b"1208"), (1209, b"1209")]);
         for other in
-            [&b"CONNECT DATA 0\n"[..], b"CONNECT DATA 99999\n", b"CONNECT DATA", b"CONNECT \nDATA 5\n"]
+            [&b"CONNECT DATA 0\n"[..], b"CONNECT DATA 65536\n", b"CONNECT DATA", b"CONNECT \nDATA 5\n"]
         {
             assert_eq!(ports(other).count(), 0, "{other:?}");
         }
+        let ended: Vec<u16> =
+            ports(b"CONNECT DATA 1206 MESG 0 INDEX 1209\n").map(|(_, _, port)| port).collect();
+        assert_eq!(ended, [1206]);
     }
 }

@@ -10,7 +10,9 @@ use super::text::{Span, blank, digits_len, host, newline, number, same};
 /// The port of SIP where none is written.
 pub(super) const SIP_PORT: u16 = 5060;
 /// Ports below this are no user's; the kernel takes none in a message.
-const LEAST_PORT: u64 = 1024;
+const LEAST_PORT: u16 = 1024;
+/// Nor is one with more digits than these.
+const MOST_PORT_DIGITS: usize = 5;
 /// So many values of a header are tried in one message: each costs a look through its line, which may be long.
 const MOST_TRIES: usize = 64;
 
@@ -141,13 +143,7 @@ pub(super) fn past_user(text: &[u8], at: usize) -> Option<usize> {
 
 /// The length of an address and the port behind it, if there is one.
 pub(super) fn place_len(text: &[u8], at: usize, l3: L3) -> Option<usize> {
-    let rest = text.get(at..)?;
-    let (_, mut len) = host(rest, l3, true)?;
-    if rest.get(len) == Some(&b':') {
-        len += 1;
-        len += digits_len(rest.get(len..)?);
-    }
-    Some(len)
+    place_at(text, at, l3).map(|(_, _, end)| end.saturating_sub(at))
 }
 
 /// The next header of a kind (`ct_sip_get_header`). One that cannot be read comes with where to look for the next.
@@ -252,16 +248,18 @@ pub(super) fn next_place(text: &[u8], walk: &mut Walk, kind: Kind, l3: L3) -> So
     }
 }
 
-/// The address and port at a place, and where they end. `None` too where the port is no user's.
+/// The address and port at a place, and where they end. `None` too where the port is no user's, or the message ends with it
+/// (`sip_parse_addr`, `sip_parse_port`).
 pub(super) fn place_at(text: &[u8], at: usize, l3: L3) -> Option<(Address, u16, usize)> {
     let (address, len) = host(text.get(at..)?, l3, true)?;
     let end = at + len;
-    if text.get(end) != Some(&b':') {
+    if *text.get(end)? != b':' {
         return Some((address, SIP_PORT, end));
     }
-    let (port, len) = number(text.get(end + 1..)?, 10);
-    let port = u16::try_from(port).ok().filter(|_| port >= LEAST_PORT)?;
-    Some((address, port, end + 1 + len))
+    let digits = text.get(end + 1..)?;
+    let (port, len) = number(digits);
+    let port = u16::try_from(port).ok().filter(|port| *port >= LEAST_PORT && len <= MOST_PORT_DIGITS)?;
+    (digits.len() > len).then_some((address, port, end + 1 + len))
 }
 
 /// The address in a request's first line (`ct_sip_parse_request`).
@@ -307,10 +305,13 @@ pub(super) fn address_parameter(
 }
 
 /// The value of a parameter that is a number (`ct_sip_parse_numerical_param`).
-pub(super) fn number_parameter(text: &[u8], at: usize, name: &[u8]) -> Option<(Span, u32)> {
-    let start = within(parameters(text, at), at, name)? + name.len();
-    let (number, len) = number(text.get(start..)?, 0);
-    (len > 0).then_some((Span { at: start, len }, number as u32))
+pub(super) fn number_parameter(text: &[u8], at: usize, name: &[u8]) -> Sought<(Span, u32)> {
+    let text = parameters(text, at);
+    let Some(start) = within(text, at, name).map(|at| at + name.len()) else { return Sought::Missing };
+    match number(text.get(start..).unwrap_or_default()) {
+        (_, 0) => Sought::Unreadable(()),
+        (number, len) => Sought::Found((Span { at: start, len }, number)),
+    }
 }
 
 #[cfg(test)]
@@ -356,7 +357,7 @@ mod tests {
         let text = b"x\r\nVia: SIP/2.0/UDP 10.0.0.1;rport=5062;received=10.0.0.9;branch=1, SIP/2.0/UDP 1.1.1.1;maddr=1.2.3.4\r\n";
         let via = place(text, Kind::ViaUdp, L3::V4).found().unwrap();
         let at = via.span.at + via.span.len;
-        assert_eq!(number_parameter(text, at, b"rport=").map(|found| found.1), Some(5062));
+        assert_eq!(number_parameter(text, at, b"rport=").found().map(|found| found.1), Some(5062));
         let received = address_parameter(text, at, b"received=", L3::V4, false).unwrap();
         assert_eq!(received.1, Address::v4([10, 0, 0, 9]));
         assert_eq!(address_parameter(text, at, b"maddr=", L3::V4, true), None, "of another hop");

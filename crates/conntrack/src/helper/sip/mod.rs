@@ -112,11 +112,12 @@ fn segment(payload: &[u8], context: &mut Context<'_, '_>) -> Judgement {
 /// How long the first message is, by its Content-Length.
 fn message_len(text: &[u8], l3: L3) -> Option<usize> {
     let span = find(text, 0, Kind::ContentLength, l3).found()?;
-    let (content, _) = number(text.get(span.at..)?, 10);
+    let (content, digits) = number(text.get(span.at..)?);
+    let content = usize::try_from(content).ok().filter(|content| digits > 0 && *content <= text.len())?;
     let behind = text.get(span.end()..)?;
     let end = behind.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = span.end() + end + 4;
-    Some(head.saturating_add(usize::try_from(content).unwrap_or(usize::MAX)))
+    Some(head + content)
 }
 
 /// Reads a message and changes it (`process_sip_msg`).
@@ -151,8 +152,8 @@ const METHODS: [(&[u8], Method); 6] = [
 /// Number and place behind it of the CSeq header.
 fn sequence(text: &[u8], l3: L3) -> Option<(u32, usize)> {
     let span = find(text, 0, Kind::CSeq, l3).found()?;
-    let (value, _) = number(text.get(span.at..)?, 10);
-    Some((value as u32, span.end()))
+    let (value, digits) = number(text.get(span.at..)?);
+    (digits > 0).then_some((value, span.end()))
 }
 
 fn request(message: &mut Message<'_, '_, '_, '_>) -> Judgement {
@@ -193,8 +194,7 @@ fn request(message: &mut Message<'_, '_, '_, '_>) -> Judgement {
 fn response(message: &mut Message<'_, '_, '_, '_>) -> Judgement {
     let l3 = message.l3();
     let text = message.text();
-    let (status, _) = number(text.get(b"SIP/2.0 ".len()..).unwrap_or_default(), 10);
-    let status = status as u32;
+    let (status, _) = number(text.get(b"SIP/2.0 ".len()..).unwrap_or_default());
     if status == 0 {
         return Judgement::Drop;
     }

@@ -17,7 +17,7 @@ use crate::helper::Judgement;
 fn expires(message: &Message<'_, '_, '_, '_>) -> u32 {
     let span = find(message.text(), 0, Kind::Expires, message.l3()).found();
     let digits = span.and_then(|span| message.text().get(span.at..)).unwrap_or_default();
-    number(digits, 10).0 as u32
+    number(digits).0
 }
 
 /// The protocol that a contact asks for; `None` when it is another than that of the connection.
@@ -50,8 +50,11 @@ pub(super) fn request(message: &mut Message<'_, '_, '_, '_>, number: u32) -> Jud
     }
     let behind = contact.span.end();
     let Some(l4) = transport(message.text(), behind, own.l4) else { return Judgement::Accept };
-    let seconds =
-        number_parameter(message.text(), behind, b"expires=").map_or(seconds, |(_, seconds)| seconds);
+    let seconds = match number_parameter(message.text(), behind, b"expires=") {
+        Sought::Found((_, seconds)) => seconds,
+        Sought::Missing => seconds,
+        Sought::Unreadable(()) => return Judgement::Drop,
+    };
     if seconds != 0 {
         let mut expectation = Expectation {
             class: SIGNALLING,
@@ -123,8 +126,11 @@ pub(super) fn response(message: &mut Message<'_, '_, '_, '_>, number: u32, statu
             }
             let behind = contact.span.end();
             let Some(l4) = transport(message.text(), behind, own.l4) else { continue };
-            let of_contact = number_parameter(message.text(), behind, b"expires=");
-            let seconds = of_contact.map_or(seconds, |(_, seconds)| seconds);
+            let seconds = match number_parameter(message.text(), behind, b"expires=") {
+                Sought::Found((_, seconds)) => seconds,
+                Sought::Missing => seconds,
+                Sought::Unreadable(()) => return Judgement::Drop,
+            };
             if seconds == 0 {
                 break;
             }

@@ -85,7 +85,7 @@ fn via(message: &mut Message<'_, '_, '_, '_>, is_request: bool) -> bool {
     {
         return false;
     }
-    if let Some((span, port)) = number_parameter(message.text(), at, b"rport=")
+    if let Sought::Found((span, port)) = number_parameter(message.text(), at, b"rport=")
         && port as u16 == own.dst_id
         && port as u16 != other.src_id
         && !message.change(span, other.src_id.to_string().as_bytes())

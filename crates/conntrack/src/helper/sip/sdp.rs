@@ -16,7 +16,7 @@ const MEDIA: [(&[u8], u8); 3] = [(b"audio ", AUDIO), (b"video ", VIDEO), (b"imag
 /// Lines of media that are looked at, followed or not.
 const MOST_LINES: usize = 256;
 /// Ports below this are no user's.
-const LEAST_PORT: u64 = 1024;
+const LEAST_PORT: u32 = 1024;
 
 /// The lines that are looked for (`enum sdp_header_types`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub(super) fn media(message: &mut Message<'_, '_, '_, '_>) -> Judgement {
     };
     let session = session.at;
     let of_all = address(message.text(), session, Line::Connection, l3);
-    let (mut at, mut followed, mut last) = (session, 0, None);
+    let (mut at, mut followed, mut last) = (session, 0, of_all);
     for _ in 0..MOST_LINES {
         if followed == MEDIA.len() {
             break;
@@ -112,7 +112,7 @@ pub(super) fn media(message: &mut Message<'_, '_, '_, '_>) -> Judgement {
         };
         let port_at = Span { at: found.at + word.len(), len: found.len - word.len() };
         at = port_at.at;
-        let (port, _) = number(text.get(port_at.at..).unwrap_or_default(), 10);
+        let (port, _) = number(text.get(port_at.at..).unwrap_or_default());
         let port = match u16::try_from(port) {
             // A stream that is not wanted.
             Ok(0) => continue,
@@ -131,7 +131,6 @@ pub(super) fn media(message: &mut Message<'_, '_, '_, '_>) -> Judgement {
         }
         followed += 1;
     }
-    // DIVERGES: without media the kernel writes an address that it has not set.
     let Some(last) = last.filter(|_| message.context.has_nat()) else { return Judgement::Accept };
     let new = written(last, l3, false);
     let done = change_line(message, session, Line::Owner, &new) == Some(true)

@@ -39,22 +39,17 @@ pub(super) fn digits_len(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// The number at the start and its length, 0 without digits; base 0 is C's: 0 and 0x before it say which. Beyond 64 bits it
-/// is no number any more, and very great.
-pub(super) fn number(text: &[u8], base: u32) -> (u64, usize) {
-    let (prefix, base) = match text {
-        [b'0', b'x' | b'X', digit, ..] if base == 0 && digit.is_ascii_hexdigit() => (2, 16),
-        [b'0', ..] if base == 0 => (0, 8),
-        _ => (0, if base == 0 { 10 } else { base }),
-    };
-    let digits = text.get(prefix..).unwrap_or_default().iter();
-    let digits = digits.map_while(|byte| char::from(*byte).to_digit(base));
-    let (mut value, mut len) = (0u64, prefix);
-    for digit in digits {
-        value = value.saturating_mul(u64::from(base)).saturating_add(u64::from(digit));
-        len += 1;
-    }
-    (value, len)
+/// More digits than these are no number, be they zeros.
+const MOST_DIGITS: usize = 11;
+
+/// The decimal number at the start and its length; both 0 without digits, and beyond 32 bits (`sip_strtouint`).
+pub(super) fn number(text: &[u8]) -> (u32, usize) {
+    let len = digits_len(text);
+    let digits = text.get(..len).filter(|_| len <= MOST_DIGITS).unwrap_or_default();
+    let value = digits.iter().try_fold(0u32, |value, digit| {
+        value.checked_mul(10)?.checked_add(u32::from(digit.saturating_sub(b'0')))
+    });
+    value.map_or((0, 0), |value| (value, digits.len()))
 }
 
 /// The address at the start and its length (`sip_parse_addr`, `sdp_parse_addr`). Where it is `delimited`, one of IPv6 stands in
@@ -89,7 +84,7 @@ fn dotted(text: &[u8]) -> Option<Address> {
     let mut parts = text.split(|byte| *byte == b'.');
     for byte in &mut bytes {
         let part = parts.next()?;
-        let (value, len) = number(part, 10);
+        let (value, len) = number(part);
         if len == 0 || len != part.len() {
             return None;
         }
@@ -131,11 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_c() {
-        assert_eq!(number(b"5060;", 10), (5060, 4));
-        assert_eq!(number(b"0x10", 0), (16, 4));
-        assert_eq!(number(b"010", 0), (8, 3));
-        assert_eq!(number(b";", 0), (0, 0));
-        assert_eq!(number(&[b'9'; 40], 10), (u64::MAX, 40));
+    fn numbers_are_decimal() {
+        assert_eq!(number(b"5060;"), (5060, 4));
+        assert_eq!(number(b"0x10"), (0, 1));
+        assert_eq!(number(b";"), (0, 0));
+        assert_eq!(number(b"4294967295"), (u32::MAX, 10));
+        assert_eq!(number(b"4294967296"), (0, 0));
+        assert_eq!(number(b"000000000001"), (0, 0));
     }
 }
