@@ -152,6 +152,23 @@ pub fn of_link<'a>(link: LinkNumber, frames: impl IntoIterator<Item = (&'a str, 
     writer.finish().unwrap()
 }
 
+/// A pcapng file of packets that come so many milliseconds after its begin, which is a midnight.
+pub fn pcapng_at<'a>(packets: impl IntoIterator<Item = (u64, &'a str, Vec<u8>)>) -> Vec<u8> {
+    let mut writer = CaptureWriter::new(Vec::new(), "test", None).unwrap();
+    for (millis, name, packet) in packets {
+        let interface = writer.interface(name, LinkNumber::ETHERNET).unwrap();
+        let written = Written {
+            time: Instant::from_millis(1_700_006_400_000 + millis),
+            bytes: [&ethernet(&packet), &[]],
+            original_len: 0,
+            direction: None,
+            comment: None,
+        };
+        writer.packet(interface, written).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
 /// Every packet of a capture file: name of its interface, bytes.
 pub fn read(path: &str) -> Vec<(String, Vec<u8>)> {
     let mut capture = ironweir_io::Capture::open(Path::new(path)).unwrap();
