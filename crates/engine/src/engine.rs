@@ -233,6 +233,13 @@ impl Engine {
         path::process(&self.generation, &mut self.world, observer, packet)
     }
 
+    /// Says that nobody has the next hop's address, for which this packet waited that [`Engine::process`] or
+    /// [`Engine::poll_output`] gave: its sender is told (`arp_error_report`, `ndisc_error_report`).
+    pub fn unreachable(&mut self, now: Instant, packet: &mut Packet<'_>) {
+        self.advance(now);
+        path::unreachable(&self.generation, &mut self.world, packet);
+    }
+
     /// The next hop of the packet that [`Engine::process`] let go last, and whether its address on the link is written already.
     pub fn next_hop(&self) -> (Option<IpAddr>, bool) {
         (self.world.next_hop, self.world.addressed)

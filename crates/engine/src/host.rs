@@ -440,6 +440,22 @@ impl Host {
         self.routes.clear();
     }
 
+    /// Gives the host other routes and rules, and takes those it had.
+    pub fn swap_routes(&mut self, routes: &mut Routes) {
+        self.routes_version += 1;
+        std::mem::swap(&mut self.routes, routes);
+    }
+
+    /// Keeps the routes of which `keep` is true: looks at every one.
+    pub fn retain_routes(&mut self, keep: impl Fn(&Entry) -> bool) {
+        let gone: Vec<Entry> = self.routes.entries().filter(|entry| !keep(entry)).collect();
+        for entry in gone {
+            self.take_route(entry.table, entry.prefix, entry.len, |metric, route| {
+                metric == entry.metric && *route == entry.route
+            });
+        }
+    }
+
     /// The rules that choose a routing table.
     pub fn rules(&self, v6: bool) -> Vec<Rule> {
         self.routes.rules(v6)

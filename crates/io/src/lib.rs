@@ -11,6 +11,7 @@ pub mod netlink;
 pub mod packet_socket;
 pub mod pending;
 pub mod port;
+pub mod rtnetlink;
 pub mod seqpacket;
 pub mod signal;
 
@@ -19,3 +20,4 @@ pub use namespace::NetworkNamespace;
 pub use netlink::{Endpoint, NetlinkError, NetlinkSocket};
 pub use packet_socket::PacketSocket;
 pub use pending::PendingFile;
+pub use rtnetlink::RouteSocket;

@@ -17,5 +17,6 @@ pub mod neighbours;
 pub mod offload;
 pub mod packets;
 pub mod router;
+pub mod routes;
 pub mod server;
 pub mod shared;

@@ -18,6 +18,9 @@ const MAX_ASKED: usize = 1024;
 /// How long an answer may take (`retrans_time_ms`), and how often is asked (`mcast_solicit`).
 const PATIENCE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
+/// How long a neighbour is believed to be where it was; then it is asked (`base_reachable_time_ms`, doubled, for here it is
+/// not known whether anybody still sends to it).
+const BELIEVED: Duration = Duration::from_secs(60);
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 
@@ -28,6 +31,21 @@ pub type Outgoing = (IfIndex, Vec<u8>);
 #[derive(Debug, Default)]
 pub struct Neighbours {
     asked: HashMap<(IfIndex, IpAddr), Asked>,
+    /// Those that answered, when they did last, and how often they were asked since.
+    known: HashMap<(IfIndex, IpAddr), (Instant, u32)>,
+    /// When the next of those is to be asked.
+    due: Option<Instant>,
+}
+
+/// What [`Neighbours::again`] leads to.
+#[derive(Debug, Default)]
+pub struct Again {
+    /// Frames to be sent.
+    pub questions: Vec<Outgoing>,
+    /// Neighbours that are there no longer.
+    pub gone: Vec<(IfIndex, IpAddr)>,
+    /// Frames that waited for somebody who never answered.
+    pub lost: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -136,7 +154,7 @@ impl Neighbours {
 
     /// A neighbour is known now: the frames that waited for it, addressed.
     pub fn known(&mut self, at: (IfIndex, IpAddr), mac: [u8; 6]) -> Vec<Vec<u8>> {
-        let mut frames = self.asked.remove(&at).map(|asked| asked.frames).unwrap_or_default();
+        let mut frames: Vec<Vec<u8>> = self.asked.remove(&at).map(|asked| asked.frames).unwrap_or_default();
         for frame in &mut frames {
             if let Some(to) = frame.get_mut(..6) {
                 to.copy_from_slice(&mac);
@@ -150,25 +168,66 @@ impl Neighbours {
         self.asked.contains_key(&at)
     }
 
-    /// Asks again those that did not answer in time; those that never do are given up, with what waits for them.
-    pub fn again(&mut self, host: &Host, now: Instant) -> Vec<Outgoing> {
-        let mut questions = Vec::new();
+    /// A neighbour has said where it is.
+    pub fn confirm(&mut self, at: (IfIndex, IpAddr), now: Instant) {
+        self.known.insert(at, (now, 0));
+        let due = now + BELIEVED;
+        self.due = Some(self.due.map_or(due, |other| other.min(due)));
+    }
+
+    /// Asks again those that did not answer in time; those that never do are given up, with what waits for them. Asks those
+    /// that answered long ago whether they are still there.
+    pub fn again(&mut self, host: &Host, now: Instant) -> Again {
+        let mut again = Again::default();
         self.asked.retain(|(interface, address), asked| {
             if now.since(asked.at) < PATIENCE {
                 return true;
             }
             asked.at = now;
             asked.attempts += 1;
+            if asked.attempts > ATTEMPTS {
+                again.lost.append(&mut asked.frames);
+                return false;
+            }
             let question = host.interface(*interface).and_then(|interface| question(interface, *address));
-            questions.extend(question.map(|frame| (*interface, frame)));
-            asked.attempts <= ATTEMPTS
+            again.questions.extend(question.map(|frame| (*interface, frame)));
+            true
         });
-        questions
+        if self.due.is_some_and(|due| due <= now) {
+            self.ask_known(host, now, &mut again);
+        }
+        again
+    }
+
+    fn ask_known(&mut self, host: &Host, now: Instant, again: &mut Again) {
+        let mut due: Option<Instant> = None;
+        self.known.retain(|at, (heard, asked)| {
+            let mut next = *heard + BELIEVED + PATIENCE * *asked;
+            if next <= now {
+                // Somebody else may have taken it away or set it since.
+                let Some(mac) = host.neighbour(at.0, at.1) else { return false };
+                if *asked >= ATTEMPTS {
+                    again.gone.push(*at);
+                    return false;
+                }
+                *asked += 1;
+                next = now + PATIENCE;
+                let question = host.interface(at.0).and_then(|interface| question(interface, at.1));
+                again.questions.extend(question.map(|mut frame| {
+                    // To itself alone (RFC 1122, 2.3.2.1; RFC 4861, 7.3.3).
+                    frame[..6].copy_from_slice(&mac);
+                    (at.0, frame)
+                }));
+            }
+            due = Some(due.map_or(next, |other| other.min(next)));
+            true
+        });
+        self.due = due;
     }
 
     /// When [`Neighbours::again`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.asked.values().map(|asked| asked.at + PATIENCE).min()
+        self.asked.values().map(|asked| asked.at + PATIENCE).chain(self.due).min()
     }
 }
 
@@ -179,11 +238,13 @@ fn own_v4(interface: &Interface) -> Option<Ipv4Addr> {
     })
 }
 
+/// The address of the link, if there is one (`ndisc_solicit`).
 fn own_v6(interface: &Interface) -> Option<Ipv6Addr> {
-    interface.addresses.iter().find_map(|(address, _)| match address {
+    let mut own = interface.addresses.iter().filter_map(|(address, _)| match address {
         IpAddr::V6(v6) => Some(*v6),
         IpAddr::V4(_) => None,
-    })
+    });
+    own.clone().find(Ipv6Addr::is_unicast_link_local).or_else(|| own.next())
 }
 
 /// The frame that asks for an address.
@@ -308,13 +369,35 @@ mod tests {
         let at = (IfIndex(1), "10.0.0.9".parse().unwrap());
         neighbours.wait(&host, at, vec![0; 60], Instant::ZERO);
         let mut now = Instant::ZERO;
-        let mut asked = 0;
+        let (mut asked, mut lost) = (0, 0);
         while let Some(deadline) = neighbours.deadline() {
             now = deadline.max(now);
-            asked += neighbours.again(&host, now).len();
+            let again = neighbours.again(&host, now);
+            asked += again.questions.len();
+            lost += again.lost.len();
             assert!(asked < 10);
         }
-        assert_eq!(asked, 3);
+        // As often as `mcast_solicit` says, the first time before these.
+        assert_eq!((asked, lost), (2, 1));
+    }
+
+    #[test]
+    fn who_answered_long_ago_is_asked_by_itself_and_forgotten_if_it_is_gone() {
+        let (mut host, mut neighbours) = (host(), Neighbours::default());
+        let at = (IfIndex(1), "10.0.0.9".parse().unwrap());
+        let neighbour = ironweir_engine::Neighbour { address: at.1, mac: OTHER, interface: at.0 };
+        host.add_neighbour(neighbour).unwrap();
+        neighbours.confirm(at, Instant::ZERO);
+        let asked = neighbours.again(&host, neighbours.deadline().unwrap()).questions;
+        assert_eq!((asked.len(), &asked[0].1[..6]), (1, &OTHER[..]));
+        neighbours.confirm(at, Instant::from_secs(61));
+        let (mut asked, mut gone) = (0, Vec::new());
+        while let Some(deadline) = neighbours.deadline() {
+            let again = neighbours.again(&host, deadline);
+            asked += again.questions.len();
+            gone.extend(again.gone);
+        }
+        assert_eq!((asked, gone), (3, vec![at]));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Packets between interfaces: frames of ports through the engine, and out.
 //!
 //! ```text
-//! port ─► offload::frames ─► Engine::process ─┬─ forwarded ─► next hop's address ─► port
-//!                                             ├─ for us: ARP and neighbour discovery are answered, echo as well
-//!                                             └─ dropped
+//! port ─► offload::frames ─► Engine::process ─┬─ forwarded, sent ─► next hop's address ─► port
+//!                  ▲                          ├─ for us: ARP, neighbour discovery; all else to the host's port
+//!     host's port ─┘                          └─ dropped
 //! Engine::poll_output ────────────────────────┴─► next hop's address ─► port
 //! ```
+//!
+//! The host's port leads to this machine's own kernel: what is for the host is received there, and what its programs send
+//! comes from there. Without one, the router answers pings itself.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use ironweir_engine::{Disposition, DropReason, Engine, Neighbour};
 use ironweir_io::port::{Port, PortStatistics};
-use ironweir_wire::{Address, IfIndex, Instant, L3, LinkType, Packet};
+use ironweir_wire::{IfIndex, Instant, LinkType, Packet, PacketType, ipv6};
 
 use crate::neighbours::{Neighbours, Word, answer};
 use crate::offload;
@@ -27,20 +30,37 @@ const FRAME: usize = 70 << 10;
 #[derive(Debug)]
 pub struct Router {
     ports: Vec<(IfIndex, Box<dyn Port>)>,
+    /// The way to this machine's kernel, and the Ethernet address that it has there.
+    own: Option<(Box<dyn Port>, [u8; 6])>,
     neighbours: Neighbours,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
+    copy: Vec<u8>,
 }
 
 impl Router {
     /// Over these ports, each of which is an interface of the engine's host.
     pub fn new(ports: Vec<(IfIndex, Box<dyn Port>)>) -> Router {
-        Router { ports, neighbours: Neighbours::default(), buffer: vec![0; FRAME], scratch: Vec::new() }
+        Router {
+            ports,
+            own: None,
+            neighbours: Neighbours::default(),
+            buffer: vec![0; FRAME],
+            scratch: Vec::new(),
+            copy: Vec::new(),
+        }
+    }
+
+    /// Gives it a way to this machine's own kernel: a port of Ethernet frames, and the kernel's address behind it.
+    pub fn with_host(mut self, port: Box<dyn Port>, mac: [u8; 6]) -> Router {
+        self.own = Some((port, mac));
+        self
     }
 
     /// What is waited for.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.ports.iter().map(|(_, port)| port.as_fd())
+        let own = self.own.iter().map(|(port, _)| port.as_fd());
+        self.ports.iter().map(|(_, port)| port.as_fd()).chain(own)
     }
 
     /// When there is something to do though no packet comes.
@@ -74,11 +94,13 @@ impl Router {
                 came = true;
             }
         }
-        for (oif, question) in self.neighbours.again(engine.host(), now) {
-            self.put(oif, &question);
-        }
+        came |= self.take_own(engine, now)?;
+        self.ask_again(engine, now);
         self.put_output(engine, now);
         for (_, port) in &mut self.ports {
+            port.flush()?;
+        }
+        if let Some((port, _)) = &mut self.own {
             port.flush()?;
         }
         Ok(came)
@@ -101,6 +123,98 @@ impl Router {
         Ok(true)
     }
 
+    /// Takes what programs of this machine send.
+    fn take_own(&mut self, engine: &mut Engine, now: Instant) -> io::Result<bool> {
+        let Some((mut port, mac)) = self.own.take() else { return Ok(false) };
+        port.turn(now);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut came = Ok(false);
+        for _ in 0..VECTOR {
+            match port.receive(&mut buffer) {
+                Ok(Some((offloads, frame))) => {
+                    came = Ok(true);
+                    offload::frames(offloads, frame, &mut scratch, |frame| {
+                        self.process_own(engine, frame, now)
+                    });
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    came = Err(error);
+                    break;
+                }
+            }
+        }
+        (self.buffer, self.scratch, self.own) = (buffer, scratch, Some((port, mac)));
+        // What came back while the port was away: answers to its own packets.
+        self.put_local(engine);
+        came
+    }
+
+    /// One packet of a program of this machine. The kernel has chosen an interface for it, whose address it bears.
+    fn process_own(&mut self, engine: &mut Engine, frame: &mut [u8], now: Instant) {
+        let (Some(from), Some([8, 0] | [0x86, 0xdd])) = (frame.get(6..12), frame.get(12..14)) else { return };
+        if is_discovery(frame) {
+            return;
+        }
+        let chosen = engine.host().interfaces().iter().find(|one| one.mac[..] == *from && one.mac != [0; 6]);
+        let chosen = chosen.map_or(IfIndex::NONE, |one| one.index);
+        let len = frame.len();
+        let mut packet = Packet::new(frame, 0, len, LinkType::Ethernet);
+        packet.meta.iif = chosen;
+        packet.meta.packet_type = PacketType::Outgoing;
+        match engine.process(now, &mut packet, &mut ()) {
+            Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
+                self.leave(engine, oif, packet.head(), engine.next_hop(), now);
+            }
+            _ => {}
+        }
+        self.put_output(engine, now);
+    }
+
+    /// Hands a frame to this machine's kernel.
+    fn hand_over(&mut self, frame: &mut [u8]) {
+        let Some((port, mac)) = &mut self.own else { return };
+        if let Some(to) = frame.get_mut(..6)
+            && to.first().is_some_and(|first| first & 1 == 0)
+        {
+            to.copy_from_slice(mac);
+        }
+        let _ = port.send(frame);
+    }
+
+    /// Hands over what the engine made or put together for this machine.
+    fn put_local(&mut self, engine: &mut Engine) {
+        if self.own.is_none() {
+            return;
+        }
+        while let Some(packet) = engine.poll_local() {
+            let protocol =
+                if packet.first().is_some_and(|first| first >> 4 == 6) { [0x86, 0xdd] } else { [8, 0] };
+            let mut frame = Vec::with_capacity(packet.len() + 14);
+            frame.extend([0; 6]);
+            frame.extend(ROUTER);
+            frame.extend(protocol);
+            frame.extend(packet);
+            self.hand_over(&mut frame);
+        }
+    }
+
+    /// Asks again for neighbours that did not answer; who sent to those that never do is told.
+    fn ask_again(&mut self, engine: &mut Engine, now: Instant) {
+        let again = self.neighbours.again(engine.host(), now);
+        for (oif, question) in again.questions {
+            self.put(oif, &question);
+        }
+        for (interface, address) in again.gone {
+            engine.change_host(|host| host.remove_neighbour(interface, address));
+        }
+        for mut frame in again.lost {
+            let len = frame.len();
+            engine.unreachable(now, &mut Packet::new(&mut frame, 0, len, LinkType::Ethernet));
+        }
+    }
+
     fn process(&mut self, engine: &mut Engine, iif: IfIndex, frame: &mut [u8], now: Instant) {
         let word = Word::read(frame);
         let len = frame.len();
@@ -109,15 +223,15 @@ impl Router {
         let disposition = engine.process(now, &mut packet, &mut ());
         match disposition {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
-                let frame = packet.head();
-                self.leave(engine, oif, frame, now);
+                let hop = engine.next_hop();
+                self.leave(engine, oif, packet.head(), hop, now);
             }
             Disposition::Dropped(DropReason::Rule(_) | DropReason::Policy(_)) => {}
             _ => {
                 if let Some(word) = word {
                     self.hear(engine, iif, &word);
                 } else if disposition == Disposition::Local {
-                    self.echo(engine, iif, packet.head(), now);
+                    self.local(iif, &mut packet);
                 }
             }
         }
@@ -128,37 +242,31 @@ impl Router {
     fn put_output(&mut self, engine: &mut Engine, now: Instant) {
         while let Some(output) = engine.poll_output() {
             if output.ethernet {
-                self.leave(engine, output.oif, &output.bytes, now);
+                let hop = (output.next_hop, output.addressed);
+                self.leave(engine, output.oif, &output.bytes, hop, now);
             }
         }
+        self.put_local(engine);
     }
 
-    /// Sends a frame, once its next hop is known.
-    fn leave(&mut self, engine: &Engine, oif: IfIndex, frame: &[u8], now: Instant) {
-        let host = engine.host();
-        let Some(destination) = destination(frame) else { return self.put(oif, frame) };
-        let group = match destination {
-            IpAddr::V4(v4) => v4.is_multicast() || host.is_broadcast(destination),
-            IpAddr::V6(v6) => v6.is_multicast(),
+    /// Sends a frame, once its next hop is known. A frame without a next hop goes as it is.
+    fn leave(
+        &mut self,
+        engine: &Engine,
+        oif: IfIndex,
+        frame: &[u8],
+        (hop, addressed): (Option<IpAddr>, bool),
+        now: Instant,
+    ) {
+        let hop = match hop {
+            Some(hop) if !addressed => hop,
+            _ => return self.put(oif, frame),
         };
-        let gateway =
-            host.route(destination).filter(|route| route.interface == oif).and_then(|route| route.gateway);
-        let hop = gateway.unwrap_or(destination);
-        let alone = self.ports.iter().any(|(index, port)| *index == oif && !port.has_neighbours());
-        match host.neighbour(oif, hop) {
-            _ if group || alone => self.put(oif, frame),
-            Some(mac) => {
-                let mut frame = frame.to_vec();
-                if let Some(to) = frame.get_mut(..6) {
-                    to.copy_from_slice(&mac);
-                }
-                self.put(oif, &frame);
-            }
-            None => {
-                if let Some((oif, question)) = self.neighbours.wait(host, (oif, hop), frame.to_vec(), now) {
-                    self.put(oif, &question);
-                }
-            }
+        if self.ports.iter().any(|(index, port)| *index == oif && !port.has_neighbours()) {
+            return self.put(oif, frame);
+        }
+        if let Some((oif, question)) = self.neighbours.wait(engine.host(), (oif, hop), frame.to_vec(), now) {
+            self.put(oif, &question);
         }
     }
 
@@ -185,9 +293,13 @@ impl Router {
         let at = (iif, address);
         let before = engine.host().neighbour(iif, address);
         // Who nobody asked for is not kept: a stranger could fill the table.
-        if before == Some(mac) || (before.is_none() && !self.neighbours.wants(at)) {
+        if before == Some(mac) {
+            return self.neighbours.confirm(at, engine.now());
+        }
+        if before.is_none() && !self.neighbours.wants(at) {
             return;
         }
+        self.neighbours.confirm(at, engine.now());
         engine.change_host(|host| {
             // The interface is there: the frame came through it.
             let _ = host.add_neighbour(Neighbour { address, mac, interface: iif });
@@ -197,22 +309,52 @@ impl Router {
         }
     }
 
+    /// A packet for this machine. Addresses of a link are known on that link alone, so the kernel would not know its own behind
+    /// its port.
+    fn local(&mut self, iif: IfIndex, packet: &mut Packet<'_>) {
+        let frame = packet.head();
+        let of_link = frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(38..40).is_some_and(is_of_link);
+        if self.own.is_none() || of_link {
+            return self.echo(iif, frame);
+        }
+        if !is_discovery(frame) {
+            let mut frame = std::mem::take(&mut self.copy);
+            frame.clear();
+            frame.extend_from_slice(packet.head());
+            self.hand_over(&mut frame);
+            self.copy = frame;
+        }
+    }
+
     /// Answers an echo request to one of our addresses (RFC 792, RFC 4443), the rest of the host not being there.
-    fn echo(&mut self, engine: &Engine, iif: IfIndex, frame: &[u8], now: Instant) {
+    fn echo(&mut self, iif: IfIndex, frame: &[u8]) {
         if let Some(reply) = echo_reply(frame) {
-            self.leave(engine, iif, &reply, now);
+            // Its destination's Ethernet address is the question's source.
+            self.put(iif, &reply);
         }
     }
 }
 
-/// The destination of an IP packet in an Ethernet frame.
-fn destination(frame: &[u8]) -> Option<IpAddr> {
-    let (at, l3) = match frame.get(12..14)? {
-        [8, 0] => (30, L3::V4),
-        [0x86, 0xdd] => (38, L3::V6),
-        _ => return None,
+/// What stands for this router as the sender of frames to its host.
+const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+/// Whether an IPv6 address that begins so is of one link (`fe80::/10`).
+fn is_of_link(begins: &[u8]) -> bool {
+    matches!(begins, [0xfe, second, ..] if second & 0xc0 == 0x80)
+}
+
+/// Whether a frame is of neighbour discovery (RFC 4861) or tells of group members (RFC 3810): each link's own affair.
+fn is_discovery(frame: &[u8]) -> bool {
+    if frame.get(12..14) != Some(&[0x86, 0xdd]) {
+        return false;
+    }
+    let icmp = match frame.get(20) {
+        Some(58) => 14 + ipv6::HEADER_LEN,
+        // A router alert stands before what tells of groups.
+        Some(0) if frame.get(54) == Some(&58) => 14 + ipv6::HEADER_LEN + 8,
+        _ => return false,
     };
-    Address::from_slice(frame.get(at..at + l3.address_len())?)?.to_ip(l3)
+    matches!(frame.get(icmp), Some(130..=137 | 143))
 }
 
 fn echo_reply(frame: &[u8]) -> Option<Vec<u8>> {
@@ -271,7 +413,7 @@ mod tests {
         assert_eq!((reply[34], Sum::default().bytes(&reply[34..]).finish()), (0, 0));
         for end in 0..frame.len() {
             let _ = echo_reply(&frame[..end]);
-            let _ = destination(&frame[..end]);
+            let _ = is_discovery(&frame[..end]);
         }
     }
 }

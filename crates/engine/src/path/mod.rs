@@ -64,6 +64,17 @@ pub(crate) fn process<O: Observer>(
     disposition
 }
 
+/// Tells the sender of a packet that was to leave that its next hop is not there.
+pub(crate) fn unreachable(generation: &Generation, world: &mut World, packet: &mut Packet<'_>) {
+    let mut way = Way { generation, world, observer: &mut (), flight: Flight::default(), depth: 0 };
+    if way.parse(packet).is_err() {
+        return;
+    }
+    let (kind, code) = if way.flight.info.l3 == L3::V6 { (1, 3) } else { (3, 1) };
+    way.tell(packet, kind, code, [0; 4]);
+    way.send_made(packet);
+}
+
 fn dropped<T>(reason: DropReason) -> Step<T> {
     Err(Disposition::Dropped(reason))
 }

@@ -13,6 +13,8 @@ const SOL_PACKET: libc::c_int = 263;
 const PACKET_VNET_HDR: libc::c_int = 15;
 /// `PACKET_IGNORE_OUTGOING`, of Linux 4.20.
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+/// What marks the frames that a port sends (`SO_MARK`), so that chains at egress can tell them from those of other programs.
+pub const MARK: u32 = u32::from_be_bytes(*b"weir");
 
 /// An interface's frames, both ways.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ impl PacketPort {
         let socket = PacketSocket::open(interface)?;
         set(&socket, PACKET_VNET_HDR)?;
         set(&socket, PACKET_IGNORE_OUTGOING)?;
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_MARK, MARK as libc::c_int)?;
         Ok(PacketPort { socket, out: Vec::new(), statistics: PortStatistics::default() })
     }
 }
@@ -77,13 +80,21 @@ impl AsFd for PacketPort {
     }
 }
 
-#[allow(unsafe_code)]
 fn set(socket: &PacketSocket, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
+    set_option(socket, SOL_PACKET, option, 1)
+}
+
+#[allow(unsafe_code)]
+fn set_option(
+    socket: &PacketSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is open, and the value is an int that lives through the call.
     let set = unsafe {
-        libc::setsockopt(socket.as_fd().as_raw_fd(), SOL_PACKET, option, (&raw const on).cast(), len)
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, (&raw const value).cast(), len)
     };
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

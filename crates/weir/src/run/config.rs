@@ -38,11 +38,13 @@ pub enum ConfigError {
         /// What is wrong.
         error: PortConfigError,
     },
-    /// Ports without a host file.
-    #[error("{path}: ports need a host file that says their addresses and routes", path = path.display())]
+    /// A port that is no interface of this machine, without a host file.
+    #[error("{path}: port {port} needs a host file that says its addresses and routes", path = path.display())]
     NoHost {
         /// The file.
         path: PathBuf,
+        /// The port.
+        port: String,
     },
     /// The mode is no number of three octal digits.
     #[error("{path}: mode {mode:?} is not octal permissions such as \"0600\"", path = path.display())]
@@ -63,8 +65,10 @@ pub struct Config {
     pub mode: u32,
     /// The ruleset to begin with.
     pub rules: Option<PathBuf>,
-    /// The host file.
+    /// The host file; without one, addresses, routes and neighbours are followed from the kernel.
     pub host: Option<PathBuf>,
+    /// Name of the device by which this machine's own packets come and go; none where a host file says what the host is.
+    pub device: Option<String>,
     /// Where frames come from and go to.
     pub ports: Vec<PortConfig>,
 }
@@ -78,6 +82,8 @@ struct File {
     mode: String,
     rules: Option<PathBuf>,
     host: Option<PathBuf>,
+    #[serde(default = "default_device")]
+    device: String,
     #[serde(default)]
     interfaces: Vec<Spanned<String>>,
     #[serde(default)]
@@ -87,6 +93,13 @@ struct File {
 fn default_socket() -> PathBuf {
     "/run/weir/weir.sock".into()
 }
+
+fn default_device() -> String {
+    "weir0".into()
+}
+
+/// What `host` says for no host file.
+const KERNEL: &str = "kernel";
 
 fn default_mode() -> String {
     "0600".into()
@@ -125,15 +138,20 @@ impl Config {
             let wrong = |error| ConfigError::Port { path: path.to_owned(), line: line_of(text, at), error };
             ports.push(port.map_err(wrong)?);
         }
-        // A host that nobody described has no addresses to route between.
-        if !ports.is_empty() && file.host.is_none() {
-            return Err(ConfigError::NoHost { path: path.to_owned() });
+        let host = file.host.filter(|host| host.as_os_str() != KERNEL);
+        // The kernel does not know what nobody has told it.
+        let unknown = ports.iter().find(|port| port.kind.taken() != Some(&port.name));
+        if let (None, Some(port)) = (&host, unknown) {
+            return Err(ConfigError::NoHost { path: path.to_owned(), port: port.name.clone() });
         }
+        let device =
+            Some(file.device).filter(|device| host.is_none() && !ports.is_empty() && !device.is_empty());
         Ok(Config {
             socket: file.socket,
             mode,
             rules: file.rules.map(beside),
-            host: file.host.map(beside),
+            host: host.map(beside),
+            device,
             ports,
         })
     }
@@ -163,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn without_a_host_file_the_kernel_is_followed_and_its_packets_have_a_device() {
+        let config = parse("interfaces = [\"a\"]").unwrap();
+        assert_eq!((config.host, config.device.as_deref()), (None, Some("weir0")));
+        let config = parse("host = \"kernel\"\ninterfaces = [\"a\"]\ndevice = \"\"").unwrap();
+        assert_eq!((config.host, config.device), (None, None));
+        assert_eq!(parse("host = \"h\"\ninterfaces = [\"a\"]").unwrap().device, None);
+    }
+
+    #[test]
     fn what_is_no_setting_is_told_with_its_line() {
         assert!(parse("\nsockets = 1").unwrap_err().starts_with("/etc/weir/weir.toml:2: unknown field"));
         assert!(parse("mode = \"rw\"").unwrap_err().contains("\"rw\" is not octal"));
@@ -178,8 +205,8 @@ mod tests {
         assert_eq!(config.ports.iter().map(|port| &*port.name).collect::<Vec<_>>(), ["lan0", "vm0"]);
         let error = |text: &str| parse(text).unwrap_err();
         assert_eq!(
-            error("interfaces = [\"a\"]"),
-            "/etc/weir/weir.toml: ports need a host file that says their addresses and routes"
+            error("[[port]]\nname = \"a\"\ntype = \"stream\"\nlisten = \"s\""),
+            "/etc/weir/weir.toml: port a needs a host file that says its addresses and routes"
         );
         assert_eq!(
             error("host = \"h\"\ninterfaces = [\"a\"]\n\n[[port]]\nname = \"a\""),

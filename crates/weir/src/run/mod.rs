@@ -1,6 +1,7 @@
 //! `weir run CONFIG`: the daemon.
 
 mod config;
+mod host_link;
 mod notify;
 mod open_port;
 mod port_config;
@@ -21,6 +22,7 @@ use ironweir_language::source::Sources;
 use ironweir_router::daemon::Daemon;
 use ironweir_router::packets;
 use ironweir_router::router::Router;
+use ironweir_router::routes::Follower;
 use ironweir_router::shared::Shared;
 
 use crate::backend::InProcess;
@@ -43,7 +45,8 @@ CONFIG is a TOML file:
   mode = \"0600\"                    # who may: the file's permissions
   rules = \"rules.nft\"              # loaded at the start; relative to CONFIG
   interfaces = [\"lan0\", \"wan0\"]   # taken from the kernel, which sees none of their packets any more
-  host = \"host.toml\"               # interfaces, routes, conntrack; relative to CONFIG
+  host = \"host.toml\"               # addresses, routes ... instead of the kernel's; relative to CONFIG
+  device = \"weir0\"                # by which this machine's own packets come and go
 
 Virtual machines' sockets and other ways for frames to come: [[port]], in docs/weir-run.md.
 ";
@@ -61,6 +64,8 @@ enum RunError {
     Listen { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
     Take(#[from] take::TakeError),
+    #[error("the kernel's routes cannot be followed: {0}")]
+    Follow(#[from] ironweir_io::NetlinkError),
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
@@ -93,14 +98,29 @@ fn run(path: &Path) -> Result<(), RunError> {
     };
     let mut engine = Engine::new(host, seed()?);
     engine.advance(machine::now());
+    engine.change_host(|host| host.live = true);
+    // Ports that a host file describes are told by it; else the kernel knows.
+    let mut follower = None;
+    if config.host.is_none() && !config.ports.is_empty() {
+        let mut kernel = Follower::open()?;
+        kernel.settle(&mut engine)?;
+        follower = Some(kernel);
+    }
     if let Some(path) = &config.rules {
         load(&mut engine, path)?;
     }
-    let taken = take::take(engine.host(), &config.ports)?;
+    let taken = take::take(engine.host(), &config.ports, config.device.as_deref())?;
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
     let listener = Listener::bind(&config.socket, config.mode).map_err(failed)?;
     let mut daemon = Daemon::new(listener);
     let mut router = Router::new(taken.ports);
+    if let Some(own) = taken.own {
+        let mac = own.mac();
+        router = router.with_host(Box::new(own), mac);
+    }
+    if let Some(follower) = follower {
+        daemon.attend(Box::new(follower));
+    }
     let shared = Shared::new(engine)?;
     let end = signal::on_end()?;
     std::thread::scope(|scope| {

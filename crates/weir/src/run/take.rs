@@ -7,13 +7,15 @@
 use ironweir_client::kernel::{CommitError, Kernel};
 use ironweir_engine::Host;
 use ironweir_io::NetlinkError;
-use ironweir_io::port::Port;
+use ironweir_io::links::links;
+use ironweir_io::port::{HostPort, Port};
 use ironweir_ruleset::{
     BaseChain, Batch, Chain, ChainType, Change, Creation, Family, Hook, Policy, Priority, Table, TableFlags,
     TableId, Userdata,
 };
 use ironweir_wire::IfIndex;
 
+use super::host_link;
 use super::open_port;
 use super::port_config::{PortConfig, PortKind};
 
@@ -21,14 +23,22 @@ use super::port_config::{PortConfig, PortKind};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TakeError {
     /// The host file does not have it.
-    #[error("port {0} is no interface of the host file")]
+    #[error("port {0} is no interface of the host")]
     Unknown(String),
     /// The host file does not say its Ethernet address.
-    #[error("port {0}: the host file must say its mac")]
+    #[error("port {0}: it has no Ethernet address, or the host file does not say it")]
     NoAddress(String),
     /// The system does not have it, or does not let us.
     #[error("port {name}: {error}")]
     Open {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The device for this machine's own packets cannot be made.
+    #[error("device {name}: {error}")]
+    Device {
         /// Its name.
         name: String,
         /// Why.
@@ -45,12 +55,16 @@ pub(super) enum TakeError {
 /// Interfaces that are ours as long as this lives.
 pub(super) struct Taken {
     pub(super) ports: Vec<(IfIndex, Box<dyn Port>)>,
+    /// The way to this machine's kernel.
+    pub(super) own: Option<HostPort>,
     /// Its end gives them back.
     pub(super) _kernel: Option<Kernel>,
 }
 
 /// Opens ports, and takes their interfaces.
-pub(super) fn take(host: &Host, configured: &[PortConfig]) -> Result<Taken, TakeError> {
+///
+/// With a name for a device, this machine's own packets come and go by a device of that name.
+pub(super) fn take(host: &Host, configured: &[PortConfig], device: Option<&str>) -> Result<Taken, TakeError> {
     let mut ports: Vec<(IfIndex, Box<dyn Port>)> = Vec::new();
     for config in configured {
         let name = &config.name;
@@ -65,15 +79,24 @@ pub(super) fn take(host: &Host, configured: &[PortConfig]) -> Result<Taken, Take
     }
     let names: Vec<&str> = configured.iter().filter_map(|port| port.kind.taken()).collect();
     if names.is_empty() {
-        return Ok(Taken { ports, _kernel: None });
+        return Ok(Taken { ports, own: None, _kernel: None });
     }
     let mut kernel = Kernel::open()?;
-    kernel.commit(&closed(&names))?;
-    Ok(Taken { ports, _kernel: Some(kernel) })
+    let failed = |error| TakeError::Device { name: device.unwrap_or_default().to_owned(), error };
+    let own = device.map(HostPort::open).transpose().map_err(failed)?;
+    let index = match device {
+        Some(device) => {
+            let links = links().map_err(failed)?;
+            links.into_iter().find(|(_, name)| name == device).map(|(index, _)| index)
+        }
+        None => None,
+    };
+    kernel.commit(&closed(&names, index))?;
+    Ok(Taken { ports, own, _kernel: Some(kernel) })
 }
 
-/// A chain that drops whatever comes in.
-fn closed(names: &[&str]) -> Batch {
+/// A chain that drops whatever comes in; with a device for this machine's own packets, what turns them there.
+fn closed(names: &[&str], device: Option<u32>) -> Batch {
     let id = TableId::new(Family::Netdev, format!("weir-{}", std::process::id()));
     let table = Table {
         id: id.clone(),
@@ -97,10 +120,13 @@ fn closed(names: &[&str]) -> Batch {
         userdata: Userdata::default(),
         unknown: Default::default(),
     };
-    Batch {
-        changes: vec![
-            Change::NewTable { table, creation: Creation::Create },
-            Change::NewChain { table: id, chain, creation: Creation::Create },
-        ],
+    let mut changes = vec![
+        Change::NewTable { table, creation: Creation::Create },
+        Change::NewChain { table: id.clone(), chain, creation: Creation::Create },
+    ];
+    if let Some(device) = device {
+        changes.extend(host_link::answers_pass(&id, "taken"));
+        changes.extend(host_link::turned(&id, names, device));
     }
+    Batch { changes }
 }
