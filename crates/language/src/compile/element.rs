@@ -170,6 +170,7 @@ impl Compiler<'_> {
                     return Err(self.lacks(error, table, &set.name, "add 'flags timeout' here"));
                 }
                 let made = member(&typed, ranges)?;
+                // DIVERGES: nft refuses a range or prefix of one key too; it says the same as the key.
                 if made.first != made.last && !set.flags.contains(SetFlags::INTERVAL) {
                     let message = "You must add 'flags interval' to your set declaration if you want to add range elements";
                     let error = Diagnostic::error(element.key.span, message);
@@ -245,6 +246,10 @@ impl Compiler<'_> {
 
     /// Keys alone, as `delete` and `get` name elements; data may be left out.
     pub(crate) fn keys(&self, table: &TableId, set: &Set, literal: &SetLiteral) -> Parsed<Vec<Member>> {
+        let data = literal.elements.iter().find_map(|element| element.data.as_ref());
+        if let (None, Some(data)) = (&set.data, data) {
+            return Err(Diagnostic::error(data.span, "this is a set, its elements map to nothing"));
+        }
         let keys = SetLiteral {
             elements: literal
                 .elements
