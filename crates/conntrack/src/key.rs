@@ -91,7 +91,7 @@ impl Probe {
         let Some([i, j, k, l]) = packet.array(headers.transport) else { return false };
         let (src_id, dst_id) = (u16::from_be_bytes([i, j]), u16::from_be_bytes([k, l]));
         let addresses = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        self.hash = key.hash_words(&[addresses, rest_of(src_id, dst_id, zone, headers.l4)]);
+        self.hash = key.hash_fixed([addresses, rest_of(src_id, dst_id, zone, headers.l4)]);
         self.key = Key { src: [a, b, c, d], dst: [e, f, g, h], src_id, dst_id, zone };
         self.l3 = headers.l3;
         self.l4 = headers.l4;
@@ -124,7 +124,7 @@ pub(crate) fn hash(tuple: &Tuple, key: &SipKey) -> u64 {
     }
     let addresses = u64::from(u32::from_le_bytes(first_word(&tuple.src)))
         | u64::from(u32::from_le_bytes(first_word(&tuple.dst))) << 32;
-    key.hash_words(&[addresses, rest_of(tuple.src_id, tuple.dst_id, tuple.zone, tuple.l4)])
+    key.hash_fixed([addresses, rest_of(tuple.src_id, tuple.dst_id, tuple.zone, tuple.l4)])
 }
 
 #[inline]

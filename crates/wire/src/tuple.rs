@@ -121,12 +121,7 @@ impl SipKey {
     /// SipHash-1-3 of whole little-endian words (Aumasson and Bernstein, "SipHash: a fast short-input PRF").
     #[inline]
     pub fn hash_words(&self, words: &[u64]) -> u64 {
-        let mut v = [
-            self.0 ^ 0x736f_6d65_7073_6575,
-            self.1 ^ 0x646f_7261_6e64_6f6d,
-            self.0 ^ 0x6c79_6765_6e65_7261,
-            self.1 ^ 0x7465_6462_7974_6573,
-        ];
+        let mut v = self.begin();
         for &word in words {
             v[3] ^= word;
             sip_round(&mut v);
@@ -136,12 +131,40 @@ impl SipKey {
         v[3] ^= length;
         sip_round(&mut v);
         v[0] ^= length;
-        v[2] ^= 0xff;
-        sip_round(&mut v);
-        sip_round(&mut v);
-        sip_round(&mut v);
-        v[0] ^ v[1] ^ v[2] ^ v[3]
+        finish(&mut v)
     }
+
+    /// As [`SipKey::hash_words`], without the block that tells the length: for tables whose keys have one length all, which
+    /// need it not. It takes one round of five or six less.
+    #[inline]
+    pub fn hash_fixed<const WORDS: usize>(&self, words: [u64; WORDS]) -> u64 {
+        let mut v = self.begin();
+        for word in words {
+            v[3] ^= word;
+            sip_round(&mut v);
+            v[0] ^= word;
+        }
+        finish(&mut v)
+    }
+
+    #[inline]
+    fn begin(&self) -> [u64; 4] {
+        [
+            self.0 ^ 0x736f_6d65_7073_6575,
+            self.1 ^ 0x646f_7261_6e64_6f6d,
+            self.0 ^ 0x6c79_6765_6e65_7261,
+            self.1 ^ 0x7465_6462_7974_6573,
+        ]
+    }
+}
+
+#[inline]
+fn finish(v: &mut [u64; 4]) -> u64 {
+    v[2] ^= 0xff;
+    sip_round(v);
+    sip_round(v);
+    sip_round(v);
+    v[0] ^ v[1] ^ v[2] ^ v[3]
 }
 
 #[inline]

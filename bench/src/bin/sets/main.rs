@@ -32,6 +32,7 @@ fn main() {
         }
         return;
     }
+    println!("a keyed hash of eight bytes: {:.1} ns", lookups::yardstick());
     println!("{:32} {:>9} {:>9} {:>7} {:>7}", "ns per key", "vectors", "single", "budget", "kernel");
     for (name, shape, count, budget, kernel) in ROWS {
         let [vectors, single] = lookups::measure(shape, count);

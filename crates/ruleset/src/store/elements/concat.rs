@@ -8,7 +8,8 @@
 //! Of several elements that match (overlaps that the kernel's check does not see either), the one in the lowest slot
 //! wins.
 
-use super::segments::Segments;
+use super::segments::{NONE, Segments};
+use super::sorted::TOGETHER;
 use super::tuples::Tuples;
 use super::{Entry, Refusal};
 use crate::Value;
@@ -165,6 +166,48 @@ impl ConcatIndex {
                 _ => false,
             }
         })
+    }
+
+    /// For each key what [`ConcatIndex::find`] tells.
+    pub(super) fn find_each(&self, keys: &[&[u8]], found: &mut [Option<u32>], alive: impl Fn(u32) -> bool) {
+        for (keys, found) in keys.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
+            let mut words = [[0; WORDS]; TOGETHER];
+            for ((words, found), key) in words.iter_mut().zip(&mut *found).zip(keys) {
+                *found = None;
+                *words = self.key(key).unwrap_or_default();
+            }
+            for field in &self.fields {
+                let lists = match &field.segments {
+                    BySize::Word(segments) if !segments.is_empty() => {
+                        segments.at_each(&std::array::from_fn(|at| words[at][field.at % WORDS]))
+                    }
+                    BySize::Words(segments) if !segments.is_empty() => {
+                        segments.at_each(&std::array::from_fn(|at| field.number(&words[at])))
+                    }
+                    _ => continue,
+                };
+                for (((list, words), found), key) in lists.iter().zip(&words).zip(&mut *found).zip(keys) {
+                    for slot in list.iter().copied().take_while(|slot| *slot != NONE) {
+                        if self.holds(slot, words)
+                            && found.is_none_or(|best| slot < best)
+                            && key.len() == self.key_len
+                            && alive(slot)
+                        {
+                            *found = Some(slot);
+                        }
+                    }
+                }
+            }
+            if !self.tuples.is_empty() {
+                for (found, key) in found.iter_mut().zip(keys) {
+                    self.tuples.matches(key, |slot| {
+                        if found.is_none_or(|best| slot < best) && alive(slot) {
+                            *found = Some(slot);
+                        }
+                    });
+                }
+            }
+        }
     }
 
     /// The lowest slot that matches and is alive.

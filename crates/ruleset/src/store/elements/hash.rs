@@ -9,8 +9,12 @@
 //! some lines over, and until all have moved, look-ups try both. So no packet that adds an element waits for a whole set to
 //! be moved; nor does it for memory, which the operating system gives as it is first touched.
 
+use std::hint::black_box;
+
 use ironweir_wire::SipKey;
 
+/// Keys of a stage: as many as memory can be asked for at once, with some to spare.
+const STAGE: usize = 32;
 /// 32-bit words of a line.
 const WORDS: usize = 16;
 /// How many lines of the table before a change moves over. Four would do for the old one to be empty when the new one is
@@ -20,9 +24,10 @@ const MOVED: usize = 8;
 /// Where a line has what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
-    /// Seven times 32 bits of key or hash, seven slots, the count.
+    /// Seven times 32 bits of key or hash, the count, seven slots, nothing: eight and eight, so that each comparison and
+    /// the slot that it chooses are in the same place of vectors.
     Narrow,
-    /// Five times the lower half of a key, five times the upper, five slots, the count.
+    /// Five times the halves of a key, lower first, five slots, the count.
     Wide,
 }
 
@@ -37,7 +42,7 @@ impl Layout {
     /// Where the slots begin.
     const fn slots(self) -> usize {
         match self {
-            Layout::Narrow => 7,
+            Layout::Narrow => 8,
             Layout::Wide => 10,
         }
     }
@@ -45,7 +50,7 @@ impl Layout {
     /// Where the count is.
     const fn count(self) -> usize {
         match self {
-            Layout::Narrow => 14,
+            Layout::Narrow => 7,
             Layout::Wide => 15,
         }
     }
@@ -61,7 +66,7 @@ impl Layout {
 
 /// What is looked for: what a line holds of a key, and the hash that says which line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Probe {
+struct Probe {
     tag: u64,
     hash: u32,
 }
@@ -154,6 +159,30 @@ impl Table {
         None
     }
 
+    /// As [`Table::find`], where a tag is a key.
+    #[inline]
+    fn find_key(&self, layout: Layout, probe: Probe) -> Option<u32> {
+        let mut at = self.home(probe.hash);
+        for _ in 0..self.lines() {
+            let line = self.line(at)?;
+            let slot = slot_with(line, layout, probe.tag);
+            if slot != 0 {
+                return Some(slot - 1);
+            }
+            if line[layout.count()] == 0 {
+                return None;
+            }
+            at = self.after(at);
+        }
+        None
+    }
+
+    /// The slot that a hash most likely leads to, which may not be.
+    #[inline]
+    fn guess(&self, probe: Probe) -> Option<u32> {
+        slot_with(self.line(self.home(probe.hash))?, self.layout, probe.tag).checked_sub(1)
+    }
+
     /// Puts one in; there is room.
     fn insert(&mut self, probe: Probe, slot: u32) {
         let layout = self.layout;
@@ -164,9 +193,12 @@ impl Table {
             let slots = layout.slots();
             if let Some(place) = (0..layout.places()).find(|place| line[slots + place] == 0) {
                 line[slots + place] = slot + 1;
-                line[place] = probe.tag as u32;
-                if layout == Layout::Wide {
-                    line[5 + place] = (probe.tag >> 32) as u32;
+                match layout {
+                    Layout::Narrow => line[place] = probe.tag as u32,
+                    Layout::Wide => {
+                        line[2 * place] = probe.tag as u32;
+                        line[2 * place + 1] = (probe.tag >> 32) as u32;
+                    }
                 }
                 self.len += 1;
                 return;
@@ -204,8 +236,11 @@ impl Table {
         for place in 0..layout.places() {
             let slot = std::mem::take(&mut line[layout.slots() + place]);
             if slot != 0 {
-                let upper = if layout == Layout::Wide { u64::from(line[5 + place]) << 32 } else { 0 };
-                each(u64::from(line[place]) | upper, slot - 1);
+                let tag = match layout {
+                    Layout::Narrow => u64::from(line[place]),
+                    Layout::Wide => wide_tag(line, place),
+                };
+                each(tag, slot - 1);
                 drained += 1;
             }
         }
@@ -213,18 +248,38 @@ impl Table {
     }
 }
 
+#[inline]
+fn wide_tag(line: &[u32; WORDS], place: usize) -> u64 {
+    u64::from(line[2 * place]) | u64::from(line[2 * place + 1]) << 32
+}
+
 /// A bit for each place of a line that has a tag; empty places may be among them.
 #[inline]
 fn places_with(line: &[u32; WORDS], layout: Layout, tag: u64) -> u32 {
-    let (low, high) = (tag as u32, (tag >> 32) as u32);
     let mut places = 0;
     match layout {
-        Layout::Narrow => (0..7).for_each(|place| places |= u32::from(line[place] == low) << place),
-        Layout::Wide => (0..5).for_each(|place| {
-            places |= u32::from(line[place] == low && line[5 + place] == high) << place;
-        }),
+        Layout::Narrow => (0..7).for_each(|place| places |= u32::from(line[place] == tag as u32) << place),
+        Layout::Wide => (0..5).for_each(|place| places |= u32::from(wide_tag(line, place) == tag) << place),
     }
     places
+}
+
+/// One more than the slot that has a tag, 0 where none has it; several together if several have it, which keys never do.
+/// There is no branch in it.
+#[inline]
+fn slot_with(line: &[u32; WORDS], layout: Layout, tag: u64) -> u32 {
+    let chosen = |same: bool, slot: u32| if same { slot } else { 0 };
+    match layout {
+        Layout::Narrow => {
+            // The count's counterpart is always 0.
+            let (tags, slots) = line.split_at(WORDS / 2);
+            let tag = tag as u32;
+            tags.iter().zip(slots).fold(0, |all, (other, slot)| all | chosen(*other == tag, *slot))
+        }
+        Layout::Wide => {
+            (0..5).fold(0, |all, place| all | chosen(wide_tag(line, place) == tag, line[10 + place]))
+        }
+    }
 }
 
 /// Slots by the hash of their key.
@@ -254,7 +309,7 @@ impl HashIndex {
 
     /// What a key is looked up by; `None` if it has the wrong length.
     #[inline]
-    pub(super) fn probe(&self, key: &[u8]) -> Option<Probe> {
+    fn probe(&self, key: &[u8]) -> Option<Probe> {
         if key.len() != self.key_len {
             return None;
         }
@@ -279,20 +334,79 @@ impl HashIndex {
             9.. => tag as u32,
             // One line needs none.
             _ if self.table.bits == 0 && self.before.is_none() => 0,
-            _ => (self.sip.hash_words(&[tag]) >> 32) as u32,
+            _ => (self.sip.hash_fixed([tag]) >> 32) as u32,
+        }
+    }
+
+    /// The slot of each key of a vector, its memory fetched for all before any is looked at. `key_of` tells the key of an
+    /// element.
+    pub(super) fn find_each<'a>(
+        &self,
+        keys: &[&[u8]],
+        found: &mut [Option<u32>],
+        key_of: impl Fn(u32) -> &'a [u8],
+    ) {
+        for (keys, found) in keys.chunks(STAGE).zip(found.chunks_mut(STAGE)) {
+            match (self.key_len, &self.before) {
+                // The length is told so that it is known to the compiler.
+                (4, None) => self.find_stage::<4>(Layout::Narrow, keys, found),
+                (8, None) => self.find_stage::<8>(Layout::Wide, keys, found),
+                _ => {
+                    let mut probes = [None; STAGE];
+                    let mut touched = 0;
+                    for (key, probe) in keys.iter().zip(&mut probes) {
+                        *probe = self.probe(key);
+                        touched ^= probe.map_or(0, |probe| self.touch(probe));
+                    }
+                    if self.key_len > 8 {
+                        for guess in probes.iter().flatten().filter_map(|probe| self.table.guess(*probe)) {
+                            touched ^= key_of(guess).first().copied().map_or(0, u32::from);
+                        }
+                    }
+                    black_box(touched);
+                    for ((key, probe), found) in keys.iter().zip(probes).zip(found) {
+                        *found = probe.and_then(|probe| self.find(probe, key, &key_of));
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn find_stage<const LEN: usize>(&self, layout: Layout, keys: &[&[u8]], found: &mut [Option<u32>]) {
+        let mut probes = [Probe::default(); STAGE];
+        let mut touched = 0;
+        let hashed = self.table.bits > 0;
+        for (key, probe) in keys.iter().zip(&mut probes) {
+            let mut word = [0; 8];
+            if let (Some(key), Some(word)) = (key.first_chunk::<LEN>(), word.first_chunk_mut::<LEN>()) {
+                *word = *key;
+            }
+            probe.tag = u64::from_le_bytes(word);
+            probe.hash = if hashed { (self.sip.hash_fixed([probe.tag]) >> 32) as u32 } else { 0 };
+            touched ^= self.table.touch(probe.hash);
+        }
+        black_box(touched);
+        for ((key, probe), found) in keys.iter().zip(&probes).zip(found) {
+            *found = self.table.find_key(layout, *probe).filter(|_| key.len() == LEN);
         }
     }
 
     /// Reads a word of each line that [`HashIndex::find`] will read.
     #[inline]
-    pub(super) fn touch(&self, probe: Probe) -> u32 {
+    fn touch(&self, probe: Probe) -> u32 {
         self.table.touch(probe.hash) ^ self.before.as_ref().map_or(0, |(before, _)| before.touch(probe.hash))
     }
 
     /// The slot of a key. `key_of` tells the key of an element.
     #[inline]
-    pub(super) fn find<'a>(&self, probe: Probe, key: &[u8], key_of: impl Fn(u32) -> &'a [u8]) -> Option<u32> {
-        let wanted = |slot| self.key_len <= 8 || key_of(slot) == key;
+    fn find<'a>(&self, probe: Probe, key: &[u8], key_of: impl Fn(u32) -> &'a [u8]) -> Option<u32> {
+        if self.key_len <= 8 {
+            let layout = self.table.layout;
+            let found = self.table.find_key(layout, probe);
+            return found.or_else(|| self.before.as_ref()?.0.find_key(layout, probe));
+        }
+        let wanted = |slot| key_of(slot) == key;
         let found = self.table.find(probe, wanted);
         let found = found.or_else(|| self.before.as_ref()?.0.find(probe, wanted));
         found.map(|(_, _, slot)| slot)
@@ -360,7 +474,7 @@ impl HashIndex {
         let (sip, long) = (self.sip, self.key_len > 8);
         for line in moved..upto {
             before.drain(line, |tag, slot| {
-                let hash = if long { tag as u32 } else { (sip.hash_words(&[tag]) >> 32) as u32 };
+                let hash = if long { tag as u32 } else { (sip.hash_fixed([tag]) >> 32) as u32 };
                 self.table.insert(Probe { tag, hash }, slot);
             });
         }

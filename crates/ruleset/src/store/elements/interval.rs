@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::Refusal;
-use super::sorted::Sorted;
+use super::sorted::{Sorted, TOGETHER};
 use crate::Value;
 
 /// A key as a number that is ordered as its bytes are.
@@ -29,9 +29,9 @@ macro_rules! number {
             const MAX: Self = <$type>::MAX;
             #[inline]
             fn from_bytes(bytes: &[u8]) -> Self {
-                match bytes.first_chunk() {
-                    Some(all) => <$type>::from_be_bytes(*all),
-                    None => bytes.iter().fold(0, |sum, byte| sum << 8 | <$type>::from(*byte)),
+                match <[u8; size_of::<$type>()]>::try_from(bytes) {
+                    Ok(all) => <$type>::from_be_bytes(all),
+                    Err(_) => bytes.iter().fold(0, |sum, byte| sum << 8 | <$type>::from(*byte)),
                 }
             }
             fn to_value(self, len: usize) -> Value {
@@ -75,6 +75,21 @@ impl<K: Number> Numbers<K> {
         let key = K::from_bytes(key);
         let (_, rest) = self.intervals.at_or_below(key)?;
         (key <= rest.last).then_some(rest.slot)
+    }
+
+    fn find_each(&self, keys: &[&[u8]], found: &mut [Option<u32>]) {
+        for (keys, found) in keys.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
+            let mut numbers = [K::MAX; TOGETHER];
+            for (number, key) in numbers.iter_mut().zip(keys) {
+                *number = if key.len() == self.key_len { K::from_bytes(key) } else { K::MAX };
+            }
+            let below = self.intervals.at_or_below_each(&numbers);
+            for (((found, below), number), key) in found.iter_mut().zip(below).zip(numbers).zip(keys) {
+                *found = below
+                    .filter(|(_, rest)| number <= rest.last && key.len() == self.key_len)
+                    .map(|(_, rest)| rest.slot);
+            }
+        }
     }
 
     fn rest(end: Option<&Value>, slot: u32) -> Rest<K> {
@@ -138,6 +153,15 @@ impl IntervalIndex {
                 let (_, (end, slot)) = tree.range::<[u8], _>(below).next_back()?;
                 end.as_ref().is_none_or(|end| key < end.as_slice()).then_some(*slot)
             }
+        }
+    }
+
+    /// For each key what [`IntervalIndex::find`] tells.
+    pub(super) fn find_each(&self, keys: &[&[u8]], found: &mut [Option<u32>]) {
+        match &self.0 {
+            Kind::Short(numbers) => numbers.find_each(keys, found),
+            Kind::Long(numbers) => numbers.find_each(keys, found),
+            Kind::Tree(_) => keys.iter().zip(found).for_each(|(key, found)| *found = self.find(key)),
         }
     }
 

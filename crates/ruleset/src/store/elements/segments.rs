@@ -5,17 +5,17 @@
 //! apart, as addresses do. Others are refused ([`Segments::insert`]), and kept another way.
 
 use super::interval::Number;
-use super::sorted::Sorted;
+use super::sorted::{Sorted, TOGETHER};
 
 /// Elements of a segment.
 const LISTED: usize = 8;
 /// Segments that an element may cover.
 const COVERED: usize = 64;
 /// No slot: behind the last of a list.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Slots in ascending order, then [`NONE`].
-type List = [u32; LISTED];
+pub(super) type List = [u32; LISTED];
 
 /// Segments by their first number. Each reaches to the next; below the first nothing is covered.
 #[derive(Clone, Debug)]
@@ -39,6 +39,12 @@ impl<K: Number> Segments<K> {
     pub(super) fn at(&self, number: K) -> impl Iterator<Item = u32> + use<K> {
         let list = self.lists.at_or_below(number).map_or([NONE; LISTED], |(_, list)| *list);
         list.into_iter().take_while(|slot| *slot != NONE)
+    }
+
+    /// The elements that cover each of several numbers: lists that end at [`NONE`], or are full.
+    #[inline]
+    pub(super) fn at_each(&self, numbers: &[K; TOGETHER]) -> [List; TOGETHER] {
+        self.lists.at_or_below_each(numbers).map(|found| found.map_or([NONE; LISTED], |(_, list)| *list))
     }
 
     /// Adds an element that covers `from` to `to`; false where it would be one too many.

@@ -7,10 +7,49 @@
 /// Numbers of a block.
 const BLOCK: usize = 64;
 
+/// Keys that are searched together.
+pub(super) const TOGETHER: usize = 16;
+
 #[derive(Clone, Debug)]
 struct Block<K, V> {
-    keys: Vec<K>,
-    values: Vec<V>,
+    len: usize,
+    /// What is behind the last means nothing.
+    keys: [K; BLOCK],
+    values: [V; BLOCK],
+}
+
+impl<K: Copy, V: Copy> Block<K, V> {
+    fn new(key: K, value: V) -> Box<Block<K, V>> {
+        Box::new(Block { len: 1, keys: [key; BLOCK], values: [value; BLOCK] })
+    }
+
+    #[inline]
+    fn keys(&self) -> &[K] {
+        self.keys.get(..self.len).unwrap_or_default()
+    }
+
+    fn insert(&mut self, place: usize, key: K, value: V) {
+        self.keys.copy_within(place..self.len, place + 1);
+        self.values.copy_within(place..self.len, place + 1);
+        (self.keys[place], self.values[place]) = (key, value);
+        self.len += 1;
+    }
+
+    fn remove(&mut self, place: usize) -> V {
+        let value = self.values[place];
+        self.keys.copy_within(place + 1..self.len, place);
+        self.values.copy_within(place + 1..self.len, place);
+        self.len -= 1;
+        value
+    }
+
+    /// Adds those of another from a place on.
+    fn append(&mut self, other: &Block<K, V>, from: usize) {
+        let end = self.len + other.len - from;
+        self.keys[self.len..end].copy_from_slice(&other.keys[from..other.len]);
+        self.values[self.len..end].copy_from_slice(&other.values[from..other.len]);
+        self.len = end;
+    }
 }
 
 /// A sorted map from numbers.
@@ -19,7 +58,7 @@ pub(super) struct Sorted<K, V> {
     /// The first key of each block.
     firsts: Vec<K>,
     /// None of them empty.
-    blocks: Vec<Block<K, V>>,
+    blocks: Vec<Box<Block<K, V>>>,
 }
 
 /// Where a number is: block and place.
@@ -48,7 +87,7 @@ impl<K: Copy + Ord, V: Copy> Sorted<K, V> {
     #[inline]
     pub(super) fn position_at_or_below(&self, key: K) -> Option<Position> {
         let block = self.firsts.partition_point(|first| *first <= key).checked_sub(1)?;
-        let place = self.blocks.get(block)?.keys.partition_point(|other| *other <= key).checked_sub(1)?;
+        let place = self.blocks.get(block)?.keys().partition_point(|other| *other <= key).checked_sub(1)?;
         Some(Position(block, place))
     }
 
@@ -69,17 +108,18 @@ impl<K: Copy + Ord, V: Copy> Sorted<K, V> {
     #[inline]
     pub(super) fn at(&self, Position(block, place): Position) -> Option<(K, &V)> {
         let block = self.blocks.get(block)?;
-        Some((*block.keys.get(place)?, block.values.get(place)?))
+        Some((*block.keys().get(place)?, block.values.get(place)?))
     }
 
     pub(super) fn at_mut(&mut self, Position(block, place): Position) -> Option<&mut V> {
-        self.blocks.get_mut(block)?.values.get_mut(place)
+        let block = self.blocks.get_mut(block).filter(|block| place < block.len)?;
+        block.values.get_mut(place)
     }
 
     /// The place after this one.
     pub(super) fn after(&self, Position(block, place): Position) -> Position {
         match self.blocks.get(block) {
-            Some(found) if place + 1 < found.keys.len() => Position(block, place + 1),
+            Some(found) if place + 1 < found.len => Position(block, place + 1),
             _ => Position(block + 1, 0),
         }
     }
@@ -90,70 +130,91 @@ impl<K: Copy + Ord, V: Copy> Sorted<K, V> {
         let last = at + 1 >= self.blocks.len();
         let Some(block) = self.blocks.get_mut(at) else {
             self.firsts.push(key);
-            self.blocks.push(Block { keys: vec![key], values: vec![value] });
+            self.blocks.push(Block::new(key, value));
             return;
         };
-        let place = block.keys.partition_point(|other| *other < key);
-        if block.keys.get(place) == Some(&key) {
+        let place = block.keys().partition_point(|other| *other < key);
+        if block.keys().get(place) == Some(&key) {
             block.values[place] = value;
             return;
         }
-        if block.keys.len() < BLOCK {
-            block.keys.insert(place, key);
-            block.values.insert(place, value);
+        if block.len < BLOCK {
+            block.insert(place, key, value);
             if place == 0 {
                 self.firsts[at] = key;
             }
             return;
         }
         // What comes in order fills its blocks; else both halves have room for more.
-        let cut = if last && place == BLOCK { BLOCK } else { BLOCK / 2 };
-        let mut keys = Vec::with_capacity(BLOCK);
-        keys.extend(block.keys.drain(cut..));
-        let mut values = Vec::with_capacity(BLOCK);
-        values.extend(block.values.drain(cut..));
-        if place < cut || cut < BLOCK && place == cut {
-            block.keys.insert(place, key);
-            block.values.insert(place, value);
-            if place == 0 {
-                self.firsts[at] = key;
-            }
+        let next = if last && place == BLOCK {
+            Block::new(key, value)
         } else {
-            keys.insert(place - cut, key);
-            values.insert(place - cut, value);
-        }
-        if let Some(first) = keys.first() {
-            self.firsts.insert(at + 1, *first);
-            self.blocks.insert(at + 1, Block { keys, values });
-        }
+            let half = BLOCK / 2;
+            let mut next = Block::new(key, value);
+            next.len = 0;
+            next.append(block, half);
+            block.len = half;
+            if place <= half {
+                block.insert(place, key, value);
+            } else {
+                next.insert(place - half, key, value);
+            }
+            self.firsts[at] = block.keys[0];
+            next
+        };
+        self.firsts.insert(at + 1, next.keys[0]);
+        self.blocks.insert(at + 1, next);
     }
 
     /// Takes a number out.
     pub(super) fn remove(&mut self, key: K) -> Option<V> {
         let Position(at, place) = self.position_at_or_below(key)?;
         let block = self.blocks.get_mut(at)?;
-        if block.keys.get(place) != Some(&key) {
+        if block.keys().get(place) != Some(&key) {
             return None;
         }
-        block.keys.remove(place);
-        let value = block.values.remove(place);
-        match block.keys.first() {
-            Some(first) => self.firsts[at] = *first,
-            None => {
-                self.firsts.remove(at);
-                self.blocks.remove(at);
-                return Some(value);
-            }
+        let value = block.remove(place);
+        if block.len == 0 {
+            self.firsts.remove(at);
+            self.blocks.remove(at);
+            return Some(value);
         }
+        self.firsts[at] = block.keys[0];
         // Neighbours that would fit into half a block become one.
-        let neighbour = self.blocks.get(at + 1).map_or(BLOCK, |next| next.keys.len());
-        if self.blocks[at].keys.len() + neighbour <= BLOCK / 2 {
+        let together = block.len + self.blocks.get(at + 1).map_or(BLOCK, |next| next.len);
+        if together <= BLOCK / 2 {
             self.firsts.remove(at + 1);
             let next = self.blocks.remove(at + 1);
-            self.blocks[at].keys.extend(next.keys);
-            self.blocks[at].values.extend(next.values);
+            self.blocks[at].append(&next, 0);
         }
         Some(value)
+    }
+
+    /// For several keys at once what [`Sorted::at_or_below`] tells: the steps of all are done side by side, so that what one
+    /// waits for is fetched for others meanwhile.
+    #[inline]
+    pub(super) fn at_or_below_each(&self, keys: &[K; TOGETHER]) -> [Option<(K, &V)>; TOGETHER] {
+        let counts = not_above(&self.firsts, keys);
+        let mut blocks = [None; TOGETHER];
+        for (block, count) in blocks.iter_mut().zip(counts) {
+            *block = count.checked_sub(1).and_then(|at| self.blocks.get(at)).map(|block| &**block);
+        }
+        let mut places = [0; TOGETHER];
+        let mut half = BLOCK / 2;
+        while half > 0 {
+            for ((place, block), key) in places.iter_mut().zip(&blocks).zip(keys) {
+                let Some(block) = block else { continue };
+                let middle = *place + half;
+                let goes_on = middle < block.len && block.keys[middle % BLOCK] <= *key;
+                *place = if goes_on { middle } else { *place };
+            }
+            half /= 2;
+        }
+        let mut found = [None; TOGETHER];
+        for ((found, block), place) in found.iter_mut().zip(&blocks).zip(places) {
+            *found = block.map(|block| (block.keys[place % BLOCK], &block.values[place % BLOCK]));
+        }
+        found
     }
 
     /// Those above `after` in order, all without.
@@ -166,6 +227,23 @@ impl<K: Copy + Ord, V: Copy> Sorted<K, V> {
             Some(found)
         })
     }
+}
+
+/// How many numbers are not above each key.
+#[inline]
+fn not_above<K: Copy + Ord>(numbers: &[K], keys: &[K; TOGETHER]) -> [usize; TOGETHER] {
+    let mut counts = [0; TOGETHER];
+    let mut len = numbers.len();
+    while len > 0 {
+        let half = len.div_ceil(2);
+        for (count, key) in counts.iter_mut().zip(keys) {
+            let middle = *count + half;
+            let goes_on = numbers.get(middle - 1).is_some_and(|number| number <= key);
+            *count = if goes_on { middle } else { *count };
+        }
+        len -= half;
+    }
+    counts
 }
 
 #[cfg(test)]
@@ -199,6 +277,8 @@ mod tests {
                 let above = model.range(key + 1..).next().map(|(key, value)| (*key, value));
                 prop_assert_eq!(sorted.above(key), above);
                 prop_assert_eq!(sorted.iter_from(Some(key)).next(), above);
+                let keys = std::array::from_fn(|at| key.wrapping_add(13 * at as u32).wrapping_sub(50));
+                prop_assert_eq!(sorted.at_or_below_each(&keys), keys.map(|key| sorted.at_or_below(key)));
             }
             prop_assert!(sorted.iter_from(None).map(|(key, value)| (key, *value)).eq(model.clone()));
             for key in model.keys() {

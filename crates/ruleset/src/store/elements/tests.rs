@@ -178,6 +178,8 @@ fn concatenations_with_long_fields_find_what_a_list_finds() {
         }
     }
     let check = |elements: &Elements, model: &[(u16, u16, u32)]| {
+        let keys = (0..42).flat_map(|net| (0..320).map(move |port| key(net, 16 + port % 16, port)));
+        vectors_agree(elements, &keys.collect::<Vec<_>>());
         for net in 0..42 {
             for (host, port) in (0..320).map(|port| (16 + port % 16, port)).chain([(15, 0), (32, 3)]) {
                 let inside = (16..32).contains(&host) && port % 10 < 5;
@@ -192,6 +194,41 @@ fn concatenations_with_long_fields_find_what_a_list_finds() {
     let (gone, left): (Vec<_>, Vec<_>) = model.into_iter().partition(|(net, port, _)| (net + port) % 2 == 0);
     gone.iter().for_each(|(_, _, slot)| drop(elements.remove(*slot)));
     check(&elements, &left);
+}
+
+/// Keys in vectors find what they find one by one.
+fn vectors_agree(elements: &Elements, keys: &[Value]) {
+    let keys: Vec<&[u8]> = keys.iter().map(Value::as_slice).collect();
+    let mut found = vec![Some(77); keys.len()];
+    elements.find_each(&keys, Instant::ZERO, &mut found);
+    let single: Vec<_> = keys.iter().map(|key| elements.find_live(key, Instant::ZERO)).collect();
+    assert_eq!(found, single);
+}
+
+#[test]
+fn vectors_find_what_single_keys_find() {
+    for (key_len, count) in
+        [(1, 200_u32), (2, 5000), (4, 5), (4, 40), (4, 6000), (8, 6000), (16, 5000), (20, 300)]
+    {
+        let key = |number: u32| {
+            let mut key = vec![0; key_len as usize];
+            key.iter_mut().rev().zip(number.to_le_bytes()).for_each(|(to, from)| *to = from);
+            Value::new(&key)
+        };
+        for flags in [SetFlags::empty(), SetFlags::INTERVAL] {
+            let mut elements = Elements::new(&definition(flags, vec![], key_len), 7);
+            for number in (0..count).filter(|number| number % 4 == 1) {
+                let end = (!flags.is_empty()).then(|| key(number + 2));
+                elements.insert(Element::new(key(number)), end, None, Instant::ZERO).expect("new");
+                if number % 1000 == 1 {
+                    vectors_agree(&elements, &(0..number.min(300)).map(key).collect::<Vec<_>>());
+                }
+            }
+            let mut keys: Vec<_> = (0..count + 9).map(key).collect();
+            keys.push(Value::new(&[1, 2, 3]));
+            vectors_agree(&elements, &keys);
+        }
+    }
 }
 
 proptest! {
