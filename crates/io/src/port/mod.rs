@@ -28,6 +28,7 @@ pub mod recorder;
 mod socket_file;
 pub mod stream;
 pub mod tun;
+mod vector;
 pub mod xdp;
 
 pub use capture::CapturePort;

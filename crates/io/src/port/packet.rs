@@ -1,10 +1,16 @@
 //! An interface as a port of a router: a `packet(7)` socket that hears what comes in, not what this machine sends, and
 //! tells of each frame what its sender left undone (`PACKET_VNET_HDR`): checksums, segments.
+//!
+//! Frames come and go in vectors, by `recvmmsg` and `sendmmsg`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::{Offloads, Port, PortStatistics};
+use rustix::event::epoll;
+
+use super::bell::Bell;
+use super::vector::{Incoming, Outgoing};
+use super::{MAX_FRAME, Offloads, Port, PortStatistics};
 use crate::PacketSocket;
 
 /// `SOL_PACKET`.
@@ -20,7 +26,11 @@ pub const MARK: u32 = u32::from_be_bytes(*b"weir");
 #[derive(Debug)]
 pub struct PacketPort {
     socket: PacketSocket,
-    out: Vec<u8>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// Of the socket, and of the bell that says that frames are left in memory.
+    ready: OwnedFd,
+    bell: Bell,
     statistics: PortStatistics,
 }
 
@@ -34,39 +44,67 @@ impl PacketPort {
         set(&socket, PACKET_VNET_HDR)?;
         set(&socket, PACKET_IGNORE_OUTGOING)?;
         set_option(&socket, libc::SOL_SOCKET, libc::SO_MARK, MARK as libc::c_int)?;
-        Ok(PacketPort { socket, out: Vec::new(), statistics: PortStatistics::default() })
+        let bell = Bell::new()?;
+        let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for fd in [socket.as_fd(), bell.as_fd()] {
+            epoll::add(&ready, fd, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+        }
+        let (incoming, outgoing) = (Incoming::new(Offloads::LEN + MAX_FRAME), Outgoing::default());
+        let statistics = PortStatistics::default();
+        Ok(PacketPort { socket, incoming, outgoing, ready, bell, statistics })
+    }
+
+    fn put(&mut self) {
+        let statistics = &mut self.statistics;
+        self.outgoing.flush(self.socket.as_fd(), |len, sent| {
+            if sent {
+                statistics.count_sent(len - Offloads::LEN);
+            } else {
+                statistics.send_dropped += 1;
+            }
+        });
     }
 }
 
 impl Port for PacketPort {
     fn receive<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<(Offloads, &'b mut [u8])>> {
         loop {
-            let len = match self.socket.receive(buffer) {
-                Ok(Some(received)) => received.len(),
+            let (header, frame) = match self.incoming.next(self.socket.as_fd()) {
+                Ok(Some(received)) => match received.split_first_chunk::<{ Offloads::LEN }>() {
+                    Some((header, frame)) if !frame.is_empty() && frame.len() <= buffer.len() => {
+                        (*header, frame)
+                    }
+                    _ => {
+                        self.statistics.receive_dropped += 1;
+                        continue;
+                    }
+                },
                 Ok(None) => return Ok(None),
                 // It went down, which is told once; it may come up again.
                 Err(error) if error.kind() == io::ErrorKind::NetworkDown => return Ok(None),
                 Err(error) => return Err(error),
             };
-            if len > Offloads::LEN {
-                self.statistics.count_received(len - Offloads::LEN);
-                let received = buffer.get_mut(..len).unwrap_or_default();
-                return Ok(Offloads::split(received));
+            let len = frame.len();
+            if let Some(place) = buffer.get_mut(..len) {
+                place.copy_from_slice(frame);
             }
-            self.statistics.receive_dropped += 1;
+            self.statistics.count_received(len);
+            return Ok(buffer.get_mut(..len).map(|frame| (Offloads::decode(header), frame)));
         }
     }
 
+    /// What goes wrong is known, and counted, when it is sent: at the next flush, or when a vector is full.
     fn send(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.out.clear();
-        self.out.resize(Offloads::LEN, 0);
-        self.out.extend_from_slice(frame);
-        let sent = self.socket.send(&self.out);
-        match sent {
-            Ok(()) => self.statistics.count_sent(frame.len()),
-            Err(_) => self.statistics.send_dropped += 1,
+        if self.outgoing.push(&[0; Offloads::LEN], frame) {
+            self.put();
         }
-        sent
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.put();
+        self.bell.set(self.incoming.has_more());
+        Ok(())
     }
 
     fn statistics(&self) -> PortStatistics {
@@ -76,7 +114,7 @@ impl Port for PacketPort {
 
 impl AsFd for PacketPort {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.ready.as_fd()
     }
 }
 
