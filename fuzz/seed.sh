@@ -3,7 +3,7 @@
 # it is there the conformance data ($IRONWEIR_SHARED, else ../../shared). corpus/nft.dict gets the words of them all.
 set -euo pipefail
 cd "$(dirname "$0")"
-mkdir -p corpus/{lexer,parser,json,raise,netlink}
+mkdir -p corpus/{lexer,parser,json,raise,netlink,server}
 shared="${IRONWEIR_SHARED:-../../shared}/corpus"
 
 number=0 setup= place=
@@ -61,4 +61,4 @@ if [ -d "$shared" ]; then
 	find "$shared/dumps" "$shared/bogons/nft-j-f" -type f -size -8k \( -name '*.json-nft' -o -path '*nft-j-f*' \) -exec cp --backup=numbered -t corpus/json {} +
 fi
 rm -f corpus/input.nft
-cargo run --quiet --example netlink_seeds -- corpus/netlink corpus/parser/*
+cargo run --quiet --example netlink_seeds -- corpus/netlink corpus/server corpus/parser/*

@@ -1,4 +1,5 @@
-//! The messages that rulesets are committed with, as seeds: `netlink-seeds TO FILE...` writes a file for each that loads.
+//! The messages that rulesets are committed with, as seeds: `netlink-seeds NETLINK SERVER FILE...` writes a file for each that
+//! loads, into both directories: as it is, and as a deed of a client (`fuzz_targets/server.rs`).
 
 use std::path::Path;
 
@@ -33,7 +34,8 @@ impl Backend for Recorder {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let to = arguments.next().expect("a directory is named");
+    let netlink = arguments.next().expect("a directory is named");
+    let server = arguments.next().expect("a second directory is named");
     for path in arguments {
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
         let mut backend = Recorder(Memory::new(Instant::from_nanos(0)), Vec::new());
@@ -42,7 +44,12 @@ fn main() {
         Session::default().run(&mut sources, source, &NoFiles, &mut backend);
         if !backend.1.is_empty() {
             let name = Path::new(&path).file_name().expect("a file has a name");
-            std::fs::write(Path::new(&to).join(name), backend.1).expect("seeds can be written");
+            if let Ok(len) = u16::try_from(backend.1.len()) {
+                let [low, high] = len.to_le_bytes();
+                let deed = [&[0, low, high], &backend.1[..]].concat();
+                std::fs::write(Path::new(&server).join(name), deed).expect("seeds can be written");
+            }
+            std::fs::write(Path::new(&netlink).join(name), backend.1).expect("seeds can be written");
         }
     }
 }

@@ -39,7 +39,8 @@ fn told_again(told: &Told, header: Header) {
     let mut first = Vec::new();
     let Ok(()) = told.encode(&mut first, header, 0) else { return };
     let message = Messages::new(&first).next().expect("a message").expect("it is whole");
-    let again = Told::decode(&message).unwrap_or_else(|error| panic!("written but refused: {error}\n{told:?}"));
+    let again =
+        Told::decode(&message).unwrap_or_else(|error| panic!("written but refused: {error}\n{told:?}"));
     let mut second = Vec::new();
     again.encode(&mut second, header, 0).expect("it was written before");
     assert!(first == second, "written, read, and written otherwise:\n{told:?}\n{again:?}");

@@ -28,9 +28,8 @@ impl Choices<'_> {
     }
 
     fn register(&mut self) -> Register {
-        Register::from_number(u32::from(self.byte() % 24)).unwrap_or_else(|| {
-            Register::from_number(1).expect("register 1 exists")
-        })
+        Register::from_number(u32::from(self.byte() % 24))
+            .unwrap_or_else(|| Register::from_number(1).expect("register 1 exists"))
     }
 
     fn value(&mut self) -> Value {
@@ -130,7 +129,11 @@ fn expr(from: &mut Choices<'_>) -> Expr {
             offset: from.number(),
             len: from.number(),
             source: from.register(),
-            checksum: payload::Checksum { kind: payload::ChecksumKind::Inet, offset: from.number(), pseudo_header: false },
+            checksum: payload::Checksum {
+                kind: payload::ChecksumKind::Inet,
+                offset: from.number(),
+                pseudo_header: false,
+            },
         }),
         _ => Expr::Cmp(cmp::Cmp {
             source: from.register(),

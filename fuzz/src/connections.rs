@@ -95,7 +95,9 @@ impl World {
         let range = range(choices);
         let (conntrack, now) = (&mut self.conntrack, self.now);
         let Some((mut packet, info)) = dissected(&mut bytes) else { return };
-        let PacketIn::Pass(mut tracking) = conntrack.packet_in(now, &packet, &info, &template) else { return };
+        let PacketIn::Pass(mut tracking) = conntrack.packet_in(now, &packet, &info, &template) else {
+            return;
+        };
         if let Tracking::Flow(ct, ctinfo) = tracking {
             for (bit, manip) in [(1, Manip::Destination), (2, Manip::Source)] {
                 if conntrack.nat_pending(ct, ctinfo, manip) {
@@ -187,7 +189,9 @@ impl World {
                 let found = conntrack.lookup(&tuple, entry.zone());
                 let palindrome = tuples[0] == tuples[1];
                 assert!(
-                    found == Some((ct, direction)) || palindrome || entry.zone().direction != ZoneDirection::Both,
+                    found == Some((ct, direction))
+                        || palindrome
+                        || entry.zone().direction != ZoneDirection::Both,
                     "{direction:?} of {entry:?} leads to {found:?}"
                 );
             }
