@@ -165,7 +165,9 @@ impl Router {
         packet.meta.packet_type = PacketType::Outgoing;
         match engine.process(now, &mut packet, &mut ()) {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
-                self.leave(engine, oif, packet.head(), engine.next_hop(), now);
+                let hop = engine.next_hop();
+                self.put_output(engine, now);
+                self.leave(engine, oif, packet.head(), hop, now);
             }
             _ => {}
         }
@@ -224,6 +226,8 @@ impl Router {
         match disposition {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
                 let hop = engine.next_hop();
+                // What was made for it left before it: copies, the fragments of which it is the last.
+                self.put_output(engine, now);
                 self.leave(engine, oif, packet.head(), hop, now);
             }
             Disposition::Dropped(DropReason::Rule(_) | DropReason::Policy(_)) => {}

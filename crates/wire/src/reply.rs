@@ -1,7 +1,7 @@
 //! Packets made in answer to another: TCP resets and ICMP errors, as the `reject` statement and a router send them.
 //!
 //! Each function writes a network packet without link header into `out`, and returns false, with `out` empty, when
-//! there is no answer to that packet: errors are not answered with errors, nor groups and later fragments at all.
+//! there is no answer to that packet: errors are not answered with errors, nor groups and, but for errors of an IPv6 host, later fragments at all.
 //!
 //! DIVERGES: the kernel answers only a packet whose transport checksum is right; here that is asked apart
 //! ([`checksum_allows`]), because a capture may hold checksums the network card was yet to fill in.
@@ -220,10 +220,11 @@ impl Error {
     fn v6(&self, packet: &Packet<'_>, info: &PacketInfo, out: &mut Vec<u8>) -> Option<()> {
         let network = ipv6::Header::read(packet, info.network)?;
         let to_group_allowed = self.kind == icmp::v6::PACKET_TOO_BIG;
-        let refused = info.fragment_offset != 0
-            || !is_unicast_v6(&network.src)
+        // Of a later fragment nobody can say that it is part of an error (`is_ineligible`).
+        let first = info.fragment_offset == 0;
+        let refused = !is_unicast_v6(&network.src)
             || (network.dst.0[0] == 0xff && !to_group_allowed)
-            || (info.l4proto == Some(ipproto::ICMPV6) && is_error_v6(packet, info));
+            || (first && info.l4proto == Some(ipproto::ICMPV6) && is_error_v6(packet, info));
         if refused {
             return None;
         }

@@ -73,6 +73,10 @@ pub(super) fn reject(
     if world.host.conntrack.checksum && !reply::checksum_allows(packet, &flight.info) {
         return;
     }
+    // Later fragments of IPv6 get no answer of rules (`reject6_csum_ok`), though they do of the host.
+    if v6 && flight.info.fragment_offset != 0 {
+        return;
+    }
     let code = match *reject {
         Reject::TcpReset => None,
         Reject::IcmpUnreach { code } => Some(code),

@@ -125,7 +125,9 @@ impl<O: Observer> Way<'_, O> {
             self.parse(packet).map_err(|_| Disposition::Dropped(DropReason::Fragment))?;
             return self.egress(packet, oif);
         }
-        self.send_fragment(last, datagram, oif)
+        // It does not fit there: it leaves by itself as well, and what is there does not.
+        self.send_fragment(last, datagram, oif)?;
+        Err(Disposition::Stolen)
     }
 
     /// Sends one fragment, if egress lets it pass; those behind one that does not are not sent.
