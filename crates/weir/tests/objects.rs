@@ -222,3 +222,72 @@ fn anonymous_state_is_reset_over_the_daemon_as_over_the_kernel() {
     );
     compare("anonymous", &script, false);
 }
+
+/// Objects by name and through maps, and sets of every kind that packets ask and change. Rates are per day: the comparison
+/// lets packets come faster than they were recorded.
+const PACKETS: &str = r#"
+table inet o {
+    counter web { }
+    counter names { }
+    counter rest { }
+    counter lan { }
+    counter wan { }
+    quota small { over 2000 bytes; }
+    quota large { until 60000 bytes; }
+    limit slow { rate 5/day burst 3 packets; }
+    limit bytes { rate over 2000 bytes/day burst 1000 bytes; }
+    map by_port { type inet_service : counter; elements = { 80 : "web", 443 : "web", 8080 : "web", 53 : "names", 123 : "names", 5353 : "names", 22 : "rest", 21 : "rest", 23 : "rest", 25 : "rest" }; }
+    map by_net { type ipv4_addr : counter; flags interval; elements = { 10.0.0.0/8 : "lan", 172.16.0.0/12 : "lan", 192.168.0.0/16 : "lan", 198.51.100.0/24 : "wan", 203.0.113.0/24 : "wan" }; }
+    map by_pair { type ipv4_addr . inet_service : quota; flags interval; elements = { 192.168.0.0/16 . 1-1023 : "small", 192.168.0.0/16 . 1024-65535 : "large", 10.0.0.0/8 . 53 : "large" }; }
+    map limited { type inet_proto : limit; elements = { tcp : "slow", udp : "bytes" }; }
+    map marks { type inet_service : mark; elements = { 80 : 1, 443 : 2, 53 : 3, * : 9 }; }
+    set talkers { type ipv4_addr; size 100; flags dynamic; counter; }
+    set pairs { type ipv4_addr . inet_service; size 1000; flags dynamic; counter; }
+    set metered { type ipv4_addr; size 100; flags dynamic; }
+    set few { type ipv4_addr . inet_service; size 3; flags dynamic; }
+    set once { type ipv4_addr; size 100; flags dynamic; quota over 500 bytes; }
+    set ports { type inet_service; elements = { 1, 2, 3, 4, 5, 6, 7, 22, 53, 80, 443, 5353, 8080 }; }
+    set nets { type ipv4_addr; flags interval; counter; elements = { 10.0.0.0/8, 192.168.0.0/24, 192.168.1.0-192.168.1.99, 192.168.1.100-192.168.255.255, 203.0.113.0/24 }; }
+    set boxes { type ipv4_addr . ipv4_addr . inet_service; flags interval; counter; elements = { 192.168.0.0/16 . 0.0.0.0/0 . 1-100, 192.168.0.0/16 . 203.0.113.0/24 . 101-65535, 0.0.0.0/1 . 128.0.0.0/1 . 443 }; }
+    set six { type ipv6_addr; size 100; flags dynamic; counter; }
+    chain pre {
+        type filter hook prerouting priority raw; policy accept;
+        counter name th dport map @by_port
+        counter name ip saddr map @by_net
+        quota name ip saddr . th dport map @by_pair counter
+        limit name meta l4proto map @limited counter
+        meta mark set th dport map @marks
+        meta mark 9 counter
+        add @talkers { ip saddr }
+        update @pairs { ip saddr . th dport }
+        update @metered { ip saddr limit rate 3/day burst 2 packets } counter
+        add @few { ip saddr . th dport } counter
+        update @once { ip saddr } counter
+        add @six { ip6 saddr }
+        th dport @ports counter
+        ip saddr @nets counter
+        ip daddr @nets counter
+        ip saddr . ip daddr . th dport @boxes counter
+        tcp dport 443 delete @pairs { ip saddr . tcp dport }
+        quota name "large" counter
+        limit name "slow" counter
+    }
+}
+"#;
+
+#[test]
+fn packets_count_in_objects_and_sets_as_in_the_kernel() {
+    if let Some(why) = ironweir::difftest::rig::obstacle() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must not skip: {why}");
+        eprintln!("SKIPPED: kernel and engine cannot be compared: {why}");
+        return;
+    }
+    let directory = Directory::new("objects-packets");
+    let rules = directory.file("rules.nft", PACKETS);
+    for example in ["accounting", "home-gateway", "server"] {
+        let file = |name: &str| format!("{}/../../examples/{example}/{name}", env!("CARGO_MANIFEST_DIR"));
+        let run = made::weir(["difftest", &rules, &file("host.toml"), &file("trace.pcapng")]);
+        assert_eq!(run.code, Some(0), "{example}: {}{}", run.out, run.err);
+        assert!(run.out.trim_end().ends_with(": no difference"), "{example}: {}", run.out);
+    }
+}

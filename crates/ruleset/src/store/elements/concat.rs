@@ -149,6 +149,12 @@ impl ConcatIndex {
     #[inline]
     fn holds(&self, slot: u32, key: &Key) -> bool {
         let Some(bounds) = self.bounds.of(slot) else { return false };
+        if self.simple
+            && let [from, from_second, to, to_second, _] = bounds
+        {
+            // Two fields of one word each: address and port.
+            return (*from <= key[0]) & (key[0] <= *to) & (*from_second <= key[1]) & (key[1] <= *to_second);
+        }
         let (from, rest) = bounds.split_at(self.words);
         let to = &rest[..self.words];
         let key = &key[..self.words];
