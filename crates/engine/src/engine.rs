@@ -145,6 +145,11 @@ impl Engine {
         self.world.flows.take_changes()
     }
 
+    /// Whether there is something that [`Engine::take_flow_changes`] has not told, to one who has asked before.
+    pub fn has_flow_changes(&self) -> bool {
+        self.world.flows.has_changes()
+    }
+
     /// Says that packets of a flowtable's entry were carried past the engine: they count as if it had carried them itself,
     /// and the entry lives on.
     pub fn count_carried(&mut self, carried: &Carried) {

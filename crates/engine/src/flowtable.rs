@@ -201,6 +201,10 @@ impl Flows {
         }
     }
 
+    pub(crate) fn has_changes(&self) -> bool {
+        self.changes.as_ref().is_some_and(|changes| !changes.is_empty())
+    }
+
     /// Counts packets that were carried past the engine, and moves the end of their entry on.
     pub(crate) fn count(
         &mut self,

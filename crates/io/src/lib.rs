@@ -14,6 +14,7 @@ pub mod port;
 pub mod rtnetlink;
 pub mod seqpacket;
 pub mod signal;
+pub mod xdp_features;
 
 pub use capture::{Capture, CaptureError, CaptureWriter, Frame};
 pub use namespace::NetworkNamespace;

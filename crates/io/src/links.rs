@@ -34,6 +34,15 @@ pub fn index(name: &str) -> io::Result<u32> {
     Ok(netdevice::name_to_index(&socket, name)?)
 }
 
+/// The index of an interface of this thread's namespace.
+///
+/// # Errors
+/// `ENODEV` for no such interface.
+pub fn index_of(name: &str) -> io::Result<u32> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+    Ok(netdevice::name_to_index(&socket, name)?)
+}
+
 /// Makes an interface of this thread's namespace send packets with their checksums computed (`ethtool -K NAME tx off`).
 ///
 /// # Errors

@@ -59,6 +59,14 @@ pub trait Attendant: Debug {
     /// # Errors
     /// It cannot go on, and the daemon shall end.
     fn turn(&mut self, shared: &Shared, now: Instant) -> io::Result<()>;
+
+    /// Clients' requests were worked on, and none of them has its answer yet.
+    ///
+    /// # Errors
+    /// As [`Attendant::turn`].
+    fn served(&mut self, _shared: &Shared, _now: Instant) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -105,6 +113,11 @@ impl Daemon {
         for (index, ready) in ready.iter().enumerate() {
             if *ready {
                 self.work(shared, now, index);
+            }
+        }
+        if ready.contains(&true) {
+            for attendant in &mut self.attendants {
+                attendant.served(shared, now)?;
             }
         }
         self.server.tell_connections(&mut shared.lock());

@@ -10,7 +10,8 @@
 //!
 //! [`server`] answers nfnetlink over an engine: bytes of a client in, datagrams for clients out, no socket of its own.
 //! [`router`] takes frames of ports through the engine and out again. [`daemon`] and [`packets`] are the loops that give
-//! both their sockets and a clock; [`shared`] is what they share.
+//! both their sockets and a clock; [`shared`] is what they share. [`xdp`] takes connections of
+//! flowtables past all of it.
 
 pub mod daemon;
 pub mod neighbours;
@@ -20,3 +21,4 @@ pub mod router;
 pub mod routes;
 pub mod server;
 pub mod shared;
+pub mod xdp;

@@ -42,7 +42,7 @@ fn turns(router: &mut Router, shared: &Shared, clock: &dyn Fn() -> Instant) -> i
             let expires = engine.next_deadline().map_or(IDLE, |deadline| until(deadline).max(OFTEN));
             timeout = router.deadline().map_or(IDLE, until).min(expires).min(IDLE);
         }
-        let events = engine.conntrack().has_events();
+        let events = engine.conntrack().has_events() || engine.has_flow_changes();
         drop(engine);
         if events {
             shared.control.wake();

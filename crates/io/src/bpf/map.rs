@@ -252,6 +252,12 @@ impl Mapped {
     }
 }
 
+impl AsRef<[AtomicU64]> for Mapped {
+    fn as_ref(&self) -> &[AtomicU64] {
+        self.words()
+    }
+}
+
 impl Drop for Mapped {
     #[allow(unsafe_code)]
     fn drop(&mut self) {

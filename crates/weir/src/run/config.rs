@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ironweir_router::xdp::{DEFAULT_FLOWS, MAX_FLOWS};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub device: Option<String>,
     /// Where frames come from and go to.
     pub ports: Vec<PortConfig>,
+    /// Room for so many connections in XDP, if flowtables are to be carried there.
+    pub xdp_flows: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +91,9 @@ struct File {
     interfaces: Vec<Spanned<String>>,
     #[serde(default)]
     port: Vec<Spanned<Entry>>,
+    #[serde(default)]
+    xdp_flowtable: bool,
+    xdp_flows: Option<Spanned<usize>>,
 }
 
 fn default_socket() -> PathBuf {
@@ -146,6 +152,15 @@ impl Config {
         }
         let device =
             Some(file.device).filter(|device| host.is_none() && !ports.is_empty() && !device.is_empty());
+        let xdp_flows = match file.xdp_flows {
+            Some(flows) if !(1..=MAX_FLOWS).contains(flows.get_ref()) => {
+                let message = format!("xdp_flows: {} is not 1 to {MAX_FLOWS}", flows.get_ref());
+                let line = line_of(text, flows.span().start);
+                return Err(ConfigError::Syntax { path: path.to_owned(), line, message });
+            }
+            Some(flows) => flows.into_inner(),
+            None => DEFAULT_FLOWS,
+        };
         Ok(Config {
             socket: file.socket,
             mode,
@@ -153,6 +168,7 @@ impl Config {
             host: host.map(beside),
             device,
             ports,
+            xdp_flows: file.xdp_flowtable.then_some(xdp_flows),
         })
     }
 }
@@ -194,6 +210,15 @@ mod tests {
         assert!(parse("\nsockets = 1").unwrap_err().starts_with("/etc/weir/weir.toml:2: unknown field"));
         assert!(parse("mode = \"rw\"").unwrap_err().contains("\"rw\" is not octal"));
         assert!(parse("mode = \"7777\"").is_err());
+    }
+
+    #[test]
+    fn flowtables_are_in_xdp_if_that_is_said() {
+        assert_eq!(parse("").unwrap().xdp_flows, None);
+        assert_eq!(parse("xdp_flowtable = true").unwrap().xdp_flows, Some(65_536));
+        assert_eq!(parse("xdp_flowtable = true\nxdp_flows = 9").unwrap().xdp_flows, Some(9));
+        let error = parse("\nxdp_flows = 0").unwrap_err();
+        assert_eq!(error, "/etc/weir/weir.toml:2: xdp_flows: 0 is not 1 to 524288");
     }
 
     #[test]

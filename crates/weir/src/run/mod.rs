@@ -24,6 +24,7 @@ use ironweir_router::packets;
 use ironweir_router::router::Router;
 use ironweir_router::routes::Follower;
 use ironweir_router::shared::Shared;
+use ironweir_router::xdp::{XdpError, XdpFlowtable};
 
 use crate::backend::InProcess;
 use crate::cli::{complain, print};
@@ -47,6 +48,7 @@ CONFIG is a TOML file:
   interfaces = [\"lan0\", \"wan0\"]   # taken from the kernel, which sees none of their packets any more
   host = \"host.toml\"               # addresses, routes ... instead of the kernel's; relative to CONFIG
   device = \"weir0\"                # by which this machine's own packets come and go
+  xdp_flowtable = true             # connections of flowtables are forwarded by a program at the interfaces
 
 Virtual machines' sockets and other ways for frames to come: [[port]], in docs/weir-run.md.
 ";
@@ -66,6 +68,8 @@ enum RunError {
     Take(#[from] take::TakeError),
     #[error("the kernel's routes cannot be followed: {0}")]
     Follow(#[from] ironweir_io::NetlinkError),
+    #[error(transparent)]
+    Xdp(#[from] XdpError),
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
@@ -113,6 +117,10 @@ fn run(path: &Path) -> Result<(), RunError> {
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
     let listener = Listener::bind(&config.socket, config.mode).map_err(failed)?;
     let mut daemon = Daemon::new(listener);
+    if let Some(flows) = config.xdp_flows {
+        let flowtable = XdpFlowtable::new(engine.host(), taken.xdp, flows, seed()?)?;
+        daemon.attend(Box::new(flowtable));
+    }
     let mut router = Router::new(taken.ports);
     if let Some(own) = taken.own {
         let mac = own.mac();

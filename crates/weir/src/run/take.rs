@@ -7,8 +7,9 @@
 use ironweir_client::kernel::{CommitError, Kernel};
 use ironweir_engine::Host;
 use ironweir_io::NetlinkError;
-use ironweir_io::links::links;
+use ironweir_io::links::{index_of, links};
 use ironweir_io::port::{HostPort, Port};
+use ironweir_router::xdp::XdpInterface;
 use ironweir_ruleset::{
     BaseChain, Batch, Chain, ChainType, Change, Creation, Family, Hook, Policy, Priority, Table, TableFlags,
     TableId, Userdata,
@@ -18,6 +19,7 @@ use ironweir_wire::IfIndex;
 use super::host_link;
 use super::open_port;
 use super::port_config::{PortConfig, PortKind};
+use super::port_wrappers::Wrappers;
 
 /// Why an interface cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,8 @@ pub(super) struct Taken {
     pub(super) ports: Vec<(IfIndex, Box<dyn Port>)>,
     /// The way to this machine's kernel.
     pub(super) own: Option<HostPort>,
+    /// Those at whose driver a program can be.
+    pub(super) xdp: Vec<XdpInterface>,
     /// Its end gives them back.
     pub(super) _kernel: Option<Kernel>,
 }
@@ -66,6 +70,7 @@ pub(super) struct Taken {
 /// With a name for a device, this machine's own packets come and go by a device of that name.
 pub(super) fn take(host: &Host, configured: &[PortConfig], device: Option<&str>) -> Result<Taken, TakeError> {
     let mut ports: Vec<(IfIndex, Box<dyn Port>)> = Vec::new();
+    let mut xdp = Vec::new();
     for config in configured {
         let name = &config.name;
         let interface = host.interface_by_name(name).ok_or_else(|| TakeError::Unknown(name.clone()))?;
@@ -73,13 +78,18 @@ pub(super) fn take(host: &Host, configured: &[PortConfig], device: Option<&str>)
         if interface.mac == [0; 6] && !matches!(config.kind, PortKind::Tun { .. }) {
             return Err(TakeError::NoAddress(name.clone()));
         }
-        let port = open_port::open(config, interface.mac)
-            .map_err(|error| TakeError::Open { name: name.clone(), error })?;
+        let failed = |error| TakeError::Open { name: name.clone(), error };
+        let (port, held) = open_port::open(config, interface.mac).map_err(failed)?;
+        // What records, loses or holds back frames must see them.
+        if let Some(device) = config.kind.taken().filter(|_| config.wrappers == Wrappers::default()) {
+            let device = index_of(device).map_err(failed)?;
+            xdp.push(XdpInterface { interface: interface.index, device, port: held });
+        }
         ports.push((interface.index, port));
     }
     let names: Vec<&str> = configured.iter().filter_map(|port| port.kind.taken()).collect();
     if names.is_empty() {
-        return Ok(Taken { ports, own: None, _kernel: None });
+        return Ok(Taken { ports, own: None, xdp, _kernel: None });
     }
     let mut kernel = Kernel::open()?;
     let failed = |error| TakeError::Device { name: device.unwrap_or_default().to_owned(), error };
@@ -92,7 +102,7 @@ pub(super) fn take(host: &Host, configured: &[PortConfig], device: Option<&str>)
         None => None,
     };
     kernel.commit(&closed(&names, index))?;
-    Ok(Taken { ports, own, _kernel: Some(kernel) })
+    Ok(Taken { ports, own, xdp, _kernel: Some(kernel) })
 }
 
 /// A chain that drops whatever comes in; with a device for this machine's own packets, what turns them there.
