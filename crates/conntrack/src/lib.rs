@@ -31,6 +31,7 @@ pub mod list;
 pub mod nat;
 mod proto;
 pub mod reason;
+pub mod saved;
 pub mod seqadj;
 mod slab;
 mod sources;

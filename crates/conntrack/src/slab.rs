@@ -40,6 +40,24 @@ impl Slab {
         Some(CtRef { slot, generation })
     }
 
+    /// As [`Slab::insert`], with the generation that it had before.
+    pub(crate) fn insert_again(&mut self, entry: Entry, generation: u32) -> Option<CtRef> {
+        let next = std::mem::replace(&mut self.generation, generation);
+        let inserted = self.insert(entry);
+        self.generation = next;
+        inserted
+    }
+
+    /// The generation of the next entry.
+    pub(crate) fn next_generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Goes on with generations from there.
+    pub(crate) fn set_next_generation(&mut self, next: u32) {
+        self.generation = next;
+    }
+
     pub(crate) fn remove(&mut self, ct: CtRef) -> Option<Entry> {
         let place = self.slots.get_mut(ct.slot)?;
         let entry = place.take_if(|entry| entry.generation == ct.generation)?;

@@ -46,12 +46,22 @@ impl Table {
 
     /// Stores a new connection, not yet to be found by its tuples.
     pub(crate) fn insert(&mut self, mut entry: Entry) -> Option<CtRef> {
+        self.give_places(&mut entry);
+        self.slab.insert(entry)
+    }
+
+    /// As [`Table::insert`], with the generation that it had before.
+    pub(crate) fn insert_again(&mut self, mut entry: Entry, generation: u32) -> Option<CtRef> {
+        self.give_places(&mut entry);
+        self.slab.insert_again(entry, generation)
+    }
+
+    fn give_places(&mut self, entry: &mut Entry) {
         match entry.l4() {
             ipproto::TCP => entry.kept = u64::from(self.tcp.take()),
             ipproto::SCTP => entry.kept = u64::from(self.sctp.take()),
             _ => {}
         }
-        self.slab.insert(entry)
     }
 
     /// The hashes of both tuples.

@@ -37,7 +37,7 @@ const EXPIRED_FOR_ROOM: usize = 64;
 pub struct Conntrack {
     pub(crate) config: Config,
     pub(crate) table: Table,
-    wheel: Wheel,
+    pub(crate) wheel: Wheel,
     /// Taken out of the table, but perhaps still at work in a packet.
     dying: VecDeque<CtRef>,
     /// Those that ended while a flowtable had them, until that is told.

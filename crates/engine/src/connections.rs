@@ -32,6 +32,22 @@ impl Connections {
         self.next - 1
     }
 
+    /// Each list with its members, those that ended since included.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = (u32, Vec<CtRef>)> {
+        self.lists.iter().map(|(list, held)| (*list, held.members.iter().copied().collect()))
+    }
+
+    /// Puts a list back.
+    pub(crate) fn restore(&mut self, list: u32, members: impl Iterator<Item = CtRef>, now: Instant) {
+        if self.lists.len() >= MOST_LISTS {
+            return;
+        }
+        let mut held = HashSet::with_hasher(Seeded(self.seed));
+        held.extend(members);
+        self.lists.insert(list, List { members: held, looked_over: now });
+        self.next = self.next.max(list.saturating_add(1));
+    }
+
     /// How many live connections a list holds.
     pub(crate) fn count(&mut self, list: u32, conntrack: &Conntrack, now: Instant) -> u32 {
         let Some(list) = self.lists.get_mut(&list) else { return 0 };

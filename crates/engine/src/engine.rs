@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use ironweir_conntrack::defrag::{Defrag, Limits};
-use ironweir_conntrack::{Config, Conntrack};
+use ironweir_conntrack::{Config, Conntrack, CtRef};
 use ironweir_ruleset::{Applied, Batch, ChangeError, Ruleset};
 use ironweir_wire::{IfIndex, Instant, Packet};
 
@@ -82,6 +82,25 @@ impl Engine {
         self.generation = Generation::new(ruleset, host, &mut self.generation);
         flows.keep_existing(ruleset, conntrack, *now);
         Ok(applied)
+    }
+
+    /// Begins with a ruleset that was in force before, in place of what there is.
+    pub fn restore_ruleset(&mut self, ruleset: Ruleset) {
+        let World { ruleset: held, host, flows, conntrack, now, .. } = &mut self.world;
+        *held = ruleset;
+        self.generation = Generation::new(held, host, &mut Generation::default());
+        flows.keep_existing(held, conntrack, *now);
+    }
+
+    /// The lists of connections that `ct count` counts, by number: see [`Engine::restore_counted`].
+    pub fn counted(&self) -> impl Iterator<Item = (u32, Vec<CtRef>)> {
+        self.world.connections.lists()
+    }
+
+    /// Puts back a list of [`Engine::counted`]. Its number is that which the expression had.
+    pub fn restore_counted(&mut self, list: u32, members: impl Iterator<Item = CtRef>) {
+        let world = &mut self.world;
+        world.connections.restore(list, members, world.now);
     }
 
     /// The committed ruleset with its live state.

@@ -66,6 +66,19 @@ impl PartialEq for Connlimit {
 
 impl Eq for Connlimit {}
 
+impl Connlimit {
+    /// Appends the number of its list: see [`crate::Expr::live`].
+    pub fn live(&self, numbers: &mut Vec<u64>) {
+        numbers.push(self.list.load(Ordering::Relaxed).into());
+    }
+
+    /// Takes over what [`Connlimit::live`] appended; `None` where there is less.
+    pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.list.store(u32::try_from(numbers.next()?).unwrap_or(0), Ordering::Relaxed);
+        Some(())
+    }
+}
+
 impl Expression for Connlimit {
     const NAME: &'static str = "connlimit";
     const HIGHEST: u16 = FLAGS;
@@ -80,6 +93,14 @@ impl Expression for Connlimit {
 
     fn validate(&self, ctx: &ValidateCtx) -> Result<(), ExprError> {
         ctx.families("ct count", TRACKED)
+    }
+
+    fn live(&self, numbers: &mut Vec<u64>) {
+        self.live(numbers);
+    }
+
+    fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.revive(numbers)
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {

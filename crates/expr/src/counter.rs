@@ -71,6 +71,22 @@ impl Counter {
     }
 }
 
+impl Counter {
+    /// Appends packets and bytes so far: see [`crate::Expr::live`].
+    pub fn live(&self, numbers: &mut Vec<u64>) {
+        let (packets, bytes) = self.totals();
+        numbers.extend([packets, bytes]);
+    }
+
+    /// Takes over what [`Counter::live`] appended; `None` where there is less.
+    pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        let (packets, bytes) = (numbers.next()?, numbers.next()?);
+        self.packets.store(packets, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        Some(())
+    }
+}
+
 impl Expression for Counter {
     const NAME: &'static str = "counter";
     const HIGHEST: u16 = PAD;
@@ -82,6 +98,14 @@ impl Expression for Counter {
     fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         let (packets, bytes) = self.totals();
         write!(f, "counter pkts {packets} bytes {bytes}")
+    }
+
+    fn live(&self, numbers: &mut Vec<u64>) {
+        self.live(numbers);
+    }
+
+    fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.revive(numbers)
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {

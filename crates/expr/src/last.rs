@@ -86,6 +86,19 @@ impl Last {
     }
 }
 
+impl Last {
+    /// Appends when it was last evaluated: see [`crate::Expr::live`].
+    pub fn live(&self, numbers: &mut Vec<u64>) {
+        numbers.push(self.at.load(Ordering::Relaxed));
+    }
+
+    /// Takes over what [`Last::live`] appended; `None` where there is less.
+    pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.at.store(numbers.next()?, Ordering::Relaxed);
+        Some(())
+    }
+}
+
 impl Expression for Last {
     const NAME: &'static str = "last";
     const HIGHEST: u16 = PAD;
@@ -103,6 +116,14 @@ impl Expression for Last {
     }
 
     /// A time of the clock has no form here: [`Last::told_at`] makes it one that has.
+    fn live(&self, numbers: &mut Vec<u64>) {
+        self.live(numbers);
+    }
+
+    fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.revive(numbers)
+    }
+
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.put_u32_be(SET, u32::from(self.at.load(Ordering::Relaxed) != 0));
         self.ago().iter().for_each(|ago| writer.put_u64_be(MSECS, *ago));

@@ -130,6 +130,19 @@ fn clamp(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+impl Limit {
+    /// Appends how full the bucket is: see [`crate::Expr::live`].
+    pub fn live(&self, numbers: &mut Vec<u64>) {
+        numbers.push(self.bucket.empty.load(Ordering::Relaxed).cast_unsigned());
+    }
+
+    /// Takes over what [`Limit::live`] appended; `None` where there is less.
+    pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.bucket.empty.store(numbers.next()?.cast_signed(), Ordering::Relaxed);
+        Some(())
+    }
+}
+
 impl Expression for Limit {
     const NAME: &'static str = "limit";
     const HIGHEST: u16 = PAD;
@@ -157,6 +170,14 @@ impl Expression for Limit {
 
     fn validate(&self, _: &ValidateCtx) -> Result<(), ExprError> {
         self.validate()
+    }
+
+    fn live(&self, numbers: &mut Vec<u64>) {
+        self.live(numbers);
+    }
+
+    fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.revive(numbers)
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {

@@ -36,6 +36,20 @@ pub enum Kind {
     Random = 1,
 }
 
+impl Numgen {
+    /// Appends the number that comes next: see [`crate::Expr::live`].
+    pub fn live(&self, numbers: &mut Vec<u64>) {
+        numbers.push(self.next.load(Ordering::Relaxed).into());
+    }
+
+    /// Takes over what [`Numgen::live`] appended; `None` where there is less.
+    pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        // Beyond the modulus it would begin at 0, as a counter that ran over does.
+        self.next.store(u32::try_from(numbers.next()?).unwrap_or(0) % self.modulus.max(1), Ordering::Relaxed);
+        Some(())
+    }
+}
+
 impl Expression for Numgen {
     const NAME: &'static str = "numgen";
     const HIGHEST: u16 = OFFSET;
@@ -72,6 +86,14 @@ impl Expression for Numgen {
 
     fn loads(&self) -> Option<(Register, usize, Order)> {
         Some((self.destination, 4, Order::Host))
+    }
+
+    fn live(&self, numbers: &mut Vec<u64>) {
+        self.live(numbers);
+    }
+
+    fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.revive(numbers)
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {

@@ -67,6 +67,19 @@ impl Quota {
     }
 }
 
+impl Quota {
+    /// Appends the bytes used so far: see [`crate::Expr::live`].
+    pub fn live(&self, numbers: &mut Vec<u64>) {
+        numbers.push(self.consumed.load(Ordering::Relaxed));
+    }
+
+    /// Takes over what [`Quota::live`] appended; `None` where there is less.
+    pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.set_consumed(numbers.next()?);
+        Some(())
+    }
+}
+
 impl Expression for Quota {
     const NAME: &'static str = "quota";
     const HIGHEST: u16 = CONSUMED;
@@ -77,6 +90,14 @@ impl Expression for Quota {
 
     fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {
         write!(f, "quota bytes {} consumed {} flags {}", self.bytes, self.consumed(), u32::from(self.over))
+    }
+
+    fn live(&self, numbers: &mut Vec<u64>) {
+        self.live(numbers);
+    }
+
+    fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        self.revive(numbers)
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {

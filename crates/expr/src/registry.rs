@@ -46,6 +46,14 @@ pub(crate) trait Expression: Sized {
         None
     }
 
+    /// Appends the numbers that packets change: see [`Expr::live`].
+    fn live(&self, _: &mut Vec<u64>) {}
+
+    /// Takes over what [`Expression::live`] appended. `None` where there is less.
+    fn revive(&self, _: &mut dyn Iterator<Item = u64>) -> Option<()> {
+        Some(())
+    }
+
     /// Puts its attributes into `NFTA_EXPR_DATA`.
     fn encode(&self, writer: &mut Writer<'_>);
 
@@ -145,6 +153,25 @@ macro_rules! expressions {
                     $(Expr::$variant(_) => <$expression>::HIGHEST != 0,)*
                     Expr::Extended(_) => true,
                     Expr::Unknown(expr) => !expr.attributes.is_empty(),
+                }
+            }
+
+            /// Appends the numbers that packets change - what was counted, used up, when it was last evaluated - each in a
+            /// form that means the same at any later time. Always as many of one expression; none of most.
+            pub fn live(&self, numbers: &mut Vec<u64>) {
+                match self {
+                    $(Expr::$variant(expr) => expr.live(numbers),)*
+                    Expr::Extended(expr) => expr.known().live(numbers),
+                    Expr::Unknown(_) => {}
+                }
+            }
+
+            /// Takes over what [`Expr::live`] appended of an equal expression. `None` where there are fewer numbers.
+            pub fn revive(&self, numbers: &mut dyn Iterator<Item = u64>) -> Option<()> {
+                match self {
+                    $(Expr::$variant(expr) => expr.revive(numbers),)*
+                    Expr::Extended(expr) => expr.known().revive(numbers),
+                    Expr::Unknown(_) => Some(()),
                 }
             }
 

@@ -1,10 +1,10 @@
-//! Signals that end a program.
+//! Signals that end a program, or make it read its configuration again.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Becomes true when the program is told to end (`SIGINT`, `SIGTERM`), and waiting for a socket is then interrupted. A
 /// second such signal ends the program at once.
@@ -19,4 +19,15 @@ pub fn on_end() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&end))?;
     }
     Ok(end)
+}
+
+/// Becomes true when the program is told to read its configuration again (`SIGHUP`), and waiting for a socket is then
+/// interrupted.
+///
+/// # Errors
+/// If the system takes no handler.
+pub fn on_reload() -> io::Result<Arc<AtomicBool>> {
+    let reload = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
+    Ok(reload)
 }

@@ -67,6 +67,11 @@ pub trait Attendant: Debug {
     fn served(&mut self, _shared: &Shared, _now: Instant) -> io::Result<()> {
         Ok(())
     }
+
+    /// The last thing it is asked: the daemon ends, and no packet goes through the engine any more.
+    fn end(&mut self, shared: &Shared, now: Instant) {
+        let _ = (shared, now);
+    }
 }
 
 #[derive(Debug)]
@@ -91,6 +96,13 @@ impl Daemon {
     /// Makes something have its turns with the clients.
     pub fn attend(&mut self, attendant: Box<dyn Attendant>) {
         self.attendants.push(attendant);
+    }
+
+    /// Ends what attendants do.
+    pub fn end(&mut self, shared: &Shared, now: Instant) {
+        for attendant in &mut self.attendants {
+            attendant.end(shared, now);
+        }
     }
 
     /// Waits until there is something to do, at most so long, and does it. `clock` tells the time.

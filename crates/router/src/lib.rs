@@ -19,6 +19,7 @@ pub mod offload;
 pub mod packets;
 pub mod router;
 pub mod routes;
+pub mod saved;
 pub mod server;
 pub mod shared;
 pub mod xdp;

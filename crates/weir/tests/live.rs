@@ -104,7 +104,14 @@ impl World {
         let socket = self.directory.path("s");
         let config = self.directory.file(
             "weir.toml",
-            format!("socket = \"{socket}\"\nhost = \"host.toml\"\nrules = \"rules.nft\"\n{ports}\n"),
+            format!(
+                "socket = \"{socket}\"
+host = \"host.toml\"
+rules = \"rules.nft\"
+state = \"state\"
+{ports}
+"
+            ),
         );
         let daemon = Command::new("ip")
             .args(["netns", "exec", &self.names[1], env!("CARGO_BIN_EXE_weir"), "run", &config])
@@ -112,7 +119,8 @@ impl World {
             .unwrap();
         self.daemon = Some(daemon);
         let begun = Instant::now();
-        while !Path::new(&socket).exists() {
+        // A socket may be there of a daemon that was killed.
+        while made::weir(["nft", "--engine", &socket, "list", "tables"]).code != Some(0) {
             assert!(begun.elapsed() < PATIENCE, "it listens");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -282,4 +290,101 @@ fn the_kernel_has_its_interfaces_back_however_the_daemon_ends() {
         assert!(begun.elapsed() < PATIENCE, "{}", tables(&world));
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Answers lines with the same lines.
+const ECHO: &str = "
+import socket
+s = socket.create_server(('198.51.100.2', 7000))
+print('ready', flush=True)
+c, who = s.accept()
+while True:
+    data = c.recv(65536)
+    if not data: break
+    c.sendall(data)
+";
+
+/// Sends lines of its input and prints what comes back.
+const LINES: &str = "
+import socket, sys
+s = socket.create_connection(('198.51.100.2', 7000), 30)
+s.settimeout(120)
+f = s.makefile('rb')
+for line in sys.stdin:
+    s.sendall(line.encode())
+    print(f.readline().decode(), end='', flush=True)
+";
+
+#[test]
+fn connections_go_on_after_the_daemon_was_killed() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let Some(mut world) = World::new("kill") else { return };
+    world.start();
+    let program = |which: usize, script: &str| {
+        Command::new("ip")
+            .args(["netns", "exec", &world.names[which], "python3", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut server = program(2, ECHO);
+    server.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let mut client = program(0, LINES);
+    let (mut to, mut from) = (client.stdin.take().unwrap(), BufReader::new(client.stdout.take().unwrap()));
+    let mut say = |line: &str| {
+        writeln!(to, "{line}").unwrap();
+        let mut answer = String::new();
+        from.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim_end(), line);
+    };
+    say("before");
+    let listed = |world: &World| {
+        let socket = world.directory.path("s");
+        let listed = made::weir(["conntrack", "--engine", &socket, "-L", "-p", "tcp", "-o", "id"]).out;
+        listed
+            .lines()
+            .map(|line| (line.contains("ESTABLISHED"), line.split("id=").nth(1).map(str::to_owned)))
+            .collect::<Vec<_>>()
+    };
+    let known = listed(&world);
+    assert_eq!(known.len(), 1);
+    world.nft(&["add rule inet f forward counter"]);
+    let saved = |world: &World, connections| {
+        let contents = ironweir_router::saved::read(Path::new(&world.directory.path("state"))).unwrap();
+        let contents = contents.as_ref();
+        // Connections are kind 1, rules 10.
+        contents.is_some_and(|all| (all.keys(1).len(), all.keys(10).len()) == (connections, 4))
+    };
+    let begun = Instant::now();
+    while !saved(&world, 1) {
+        assert!(begun.elapsed() < PATIENCE, "it is saved");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let daemon = world.daemon.as_mut().unwrap();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    world.start();
+    say("after a kill");
+    assert_eq!(listed(&world), known);
+    // The rule that a client added stays, for the file is the same.
+    assert!(world.nft(&["list", "chain", "inet", "f", "forward"]).contains("\t\tcounter packets"));
+
+    // A file that is damaged is set aside, and the daemon runs.
+    let mut daemon = world.daemon.take().unwrap();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let state = world.directory.path("state");
+    let mut bytes = std::fs::read(&state).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&state, &bytes).unwrap();
+    world.start();
+    assert!(Path::new(&format!("{state}.corrupt")).exists());
+    assert_eq!(listed(&world), []);
+    // Picked up in the middle, and without its translation.
+    assert!(!world.nft(&["list", "chain", "inet", "f", "forward"]).contains("\t\tcounter packets"));
+    let _ = client.kill();
+    let _ = server.kill();
+    let _ = (client.wait(), server.wait());
 }

@@ -132,6 +132,12 @@ impl Conntrack {
         NatVerdict::Accept
     }
 
+    /// Enters what NAT looks up of a connection whose source was changed elsewhere.
+    pub(crate) fn nat_restored(&mut self, ct: CtRef) {
+        self.table.link_source(ct);
+        self.learn_cone(ct);
+    }
+
     /// Decides that no rule wants NAT (`nf_nat_alloc_null_binding`): the address stays, but a source port may have
     /// to change when its tuple is taken.
     pub fn nat_null_bind(&mut self, ct: CtRef, manip: Manip) -> NatVerdict {

@@ -82,6 +82,18 @@ pub(crate) struct Sctp {
     stray_heartbeat: Option<Direction>,
 }
 
+impl Sctp {
+    /// The tags of both directions, and whether an INIT of each is not completed yet.
+    pub(crate) fn lasting(&self) -> ([u32; 2], [bool; 2]) {
+        (self.tags, self.inits)
+    }
+
+    /// An association that was known before.
+    pub(crate) fn from_lasting(status: SctpStatus, tags: [u32; 2], inits: [bool; 2]) -> Sctp {
+        Sctp { tags, status, inits, stray_heartbeat: None }
+    }
+}
+
 /// Chunk types (RFC 9260 §3.2).
 mod chunk {
     pub(super) const DATA: u8 = 0;

@@ -617,6 +617,22 @@ impl Tcp {
             side.flags &= !side::MAX_ACK_SET;
         }
     }
+
+    /// What the handshake said for as long as the connection lives: window scale and flags of each side.
+    pub(crate) fn lasting(&self) -> [u8; 4] {
+        let [original, reply] = &self.sides;
+        let lasting = side::WINDOW_SCALE | side::SACK_PERMITTED | side::CLOSE_INIT | side::BE_LIBERAL;
+        [original.scale, original.flags & lasting, reply.scale, reply.flags & lasting]
+    }
+
+    /// A connection that was known before, its windows yet to be learnt anew.
+    pub(crate) fn from_lasting(status: TcpStatus, [scale, flags, other_scale, other_flags]: [u8; 4]) -> Tcp {
+        let side = |scale: u8, flags| Side { scale: scale.min(14), flags, ..Side::default() };
+        let mut tcp =
+            Tcp { sides: [side(scale, flags), side(other_scale, other_flags)], status, ..Tcp::default() };
+        tcp.forget_windows();
+        tcp
+    }
 }
 
 /// Whether a segment fits what is known of both sides, which learn from it if it does.

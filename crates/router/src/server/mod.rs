@@ -15,7 +15,7 @@ mod fault;
 mod flow;
 mod output;
 mod query;
-mod state;
+pub(crate) mod state;
 
 pub use output::{MAX_WAITING, Output};
 

@@ -7,7 +7,7 @@ use ironweir_ruleset::store::{ChainState, FlowtableState, ObjectState, RuleState
 use ironweir_ruleset::{Element, Handle};
 
 /// A table. `owner` is its owner's port.
-pub(super) fn table(state: &TableState, owner: Option<u32>) -> TableMessage {
+pub(crate) fn table(state: &TableState, owner: Option<u32>) -> TableMessage {
     // As nft_use_inc counts: whatever lies in the table itself.
     let uses =
         state.chain_count() + state.sets().count() + state.objects().count() + state.flowtables().count();
@@ -15,7 +15,7 @@ pub(super) fn table(state: &TableState, owner: Option<u32>) -> TableMessage {
 }
 
 /// A chain.
-pub(super) fn chain(table: &TableState, state: &ChainState) -> ChainMessage {
+pub(crate) fn chain(table: &TableState, state: &ChainState) -> ChainMessage {
     ChainMessage {
         table: table.table.id.clone(),
         chain: state.chain.clone(),
@@ -26,7 +26,7 @@ pub(super) fn chain(table: &TableState, state: &ChainState) -> ChainMessage {
 }
 
 /// A rule, which stands behind the one with handle `position`.
-pub(super) fn rule(
+pub(crate) fn rule(
     table: &TableState,
     chain: &ChainState,
     state: &RuleState,
@@ -42,7 +42,7 @@ pub(super) fn rule(
 }
 
 /// A set without its elements.
-pub(super) fn set(table: &TableState, state: &SetState) -> SetMessage {
+pub(crate) fn set(table: &TableState, state: &SetState) -> SetMessage {
     SetMessage {
         table: table.table.id.clone(),
         set: state.set.clone(),
@@ -53,12 +53,12 @@ pub(super) fn set(table: &TableState, state: &SetState) -> SetMessage {
 }
 
 /// Elements of a set.
-pub(super) fn elements(table: &TableState, set: &SetState, elements: Vec<Element>) -> ElementsMessage {
+pub(crate) fn elements(table: &TableState, set: &SetState, elements: Vec<Element>) -> ElementsMessage {
     ElementsMessage { table: table.table.id.clone(), set: set.set.name.clone(), elements }
 }
 
 /// An object.
-pub(super) fn object(table: &TableState, state: &ObjectState) -> ObjectMessage {
+pub(crate) fn object(table: &TableState, state: &ObjectState) -> ObjectMessage {
     ObjectMessage {
         table: table.table.id.clone(),
         object: state.object.clone(),
@@ -68,7 +68,7 @@ pub(super) fn object(table: &TableState, state: &ObjectState) -> ObjectMessage {
 }
 
 /// A flowtable.
-pub(super) fn flowtable(table: &TableState, state: &FlowtableState) -> FlowtableMessage {
+pub(crate) fn flowtable(table: &TableState, state: &FlowtableState) -> FlowtableMessage {
     FlowtableMessage {
         table: table.table.id.clone(),
         flowtable: state.flowtable.clone(),

@@ -12,6 +12,7 @@ use ironweir_expr::objref::Objref;
 use ironweir_wire::Instant;
 
 use super::apply::put_rule;
+use super::apply::sets::numbered;
 use super::elements::{Elements, Entry, Removed};
 use super::references::verdict_chain_mut;
 use super::table::ObjectName;
@@ -20,6 +21,11 @@ use crate::{
     Chain, Data, Element, ElementData, ElementFlags, Expr, Flowtable, Handle, Object, Rule, Set, SetRef,
     Table, TableId,
 };
+
+/// What was told is no ruleset: its jumps loop or go too deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a ruleset whose jumps loop or go too deep")]
+pub struct Unsound;
 
 /// A ruleset on its way from elsewhere. What is told twice is taken once.
 ///
@@ -48,6 +54,61 @@ impl Mirror {
     /// What was told so far.
     pub fn ruleset(&self) -> &Ruleset {
         &self.ruleset
+    }
+
+    /// Makes it a ruleset that is committed to: all was told that its owner had, and it has no other owner any more.
+    /// Handles go on behind the greatest that was told, or from where [`Mirror::set_next_handle`] says.
+    ///
+    /// # Errors
+    /// Its jumps loop or go too deep: nobody had such a ruleset.
+    pub fn into_ruleset(self) -> Result<Ruleset, Unsound> {
+        let mut ruleset = self.ruleset;
+        if ruleset.next_table_handle >= Handle::NOT_GIVEN {
+            let greatest = ruleset.tables().map(|table| table.handle.0).max().unwrap_or(0);
+            ruleset.next_table_handle = greatest.saturating_add(1);
+        }
+        for slot in ruleset.tables.slots() {
+            let Some(table) = ruleset.tables.get_mut(slot) else { continue };
+            if table.next_handle >= Handle::NOT_GIVEN {
+                let handles = (table.chains().map(|chain| chain.handle))
+                    .chain(table.sets().map(|set| set.handle))
+                    .chain(table.objects().map(|object| object.handle))
+                    .chain(table.flowtables().map(|flowtable| flowtable.handle))
+                    .chain(table.chains().flat_map(|chain| chain.rules().map(|rule| rule.handle)));
+                table.next_handle = handles.map(|handle| handle.0).max().unwrap_or(0).saturating_add(1);
+            }
+            for set in table.sets.slots() {
+                let Some(set) = table.sets.get_mut(set) else { continue };
+                set.elsewhere = None;
+                if set.is_anonymous()
+                    && let Some((prefix, number)) = numbered(&set.set.name)
+                {
+                    table.anonymous.entry(prefix.into()).or_default().occupy(number);
+                }
+            }
+            let reach = super::graph::walk(table).map_err(|_| Unsound)?;
+            for (chain, bits) in reach {
+                if let Some(chain) = table.chains.get_mut(chain) {
+                    chain.reached_from = bits;
+                }
+            }
+        }
+        Ok(ruleset)
+    }
+
+    /// The handle that the next thing of a table gets.
+    pub fn set_next_handle(&mut self, table: &TableId, next: u64) {
+        if let Some(slot) = self.ruleset.tables.find(table)
+            && let Some(table) = self.ruleset.tables.get_mut(slot)
+        {
+            table.next_handle = next;
+        }
+    }
+
+    /// The handle that the next table gets, and the number of the next anonymous chain.
+    pub fn set_next(&mut self, table: u64, anonymous_chain: u64) {
+        self.ruleset.next_table_handle = table;
+        self.ruleset.next_anonymous_chain = anonymous_chain;
     }
 
     /// Which generation of the ruleset this is.

@@ -28,7 +28,7 @@ pub use chain::{ChainState, RuleState};
 pub use elements::{Elements, Entry, Listed, Position};
 pub use errno::Errno;
 pub use error::{ChangeError, ErrorKind, Thing};
-pub use mirror::Mirror;
+pub use mirror::{Mirror, Unsound};
 pub use reset::{reset_exprs, reset_object};
 pub use set::SetState;
 pub use table::{FlowtableState, ObjectState, TableState};
@@ -88,6 +88,11 @@ impl Ruleset {
     /// How many batches were committed, plus one.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The handle that the next table gets, and the number of the next anonymous chain.
+    pub fn next(&self) -> (u64, u64) {
+        (self.next_table_handle, self.next_anonymous_chain)
     }
 
     /// Every table with its slot, in the order they were made.

@@ -84,6 +84,18 @@ impl Numbers {
         self.free.insert(number);
     }
 
+    /// Takes a number that was given elsewhere; those below it are free unless they are taken as well.
+    pub(super) fn occupy(&mut self, number: u64) {
+        // A name is given by whoever told it, and so is its number: not as many as it says are kept.
+        const MOST: u64 = 1 << 20;
+        if number >= self.next && number - self.next < MOST {
+            self.free.extend(self.next..number);
+            self.next = number + 1;
+        } else {
+            self.free.remove(&number);
+        }
+    }
+
     /// Takes a certain number that was given back.
     pub(super) fn retake(&mut self, number: u64) {
         self.free.remove(&number);
@@ -123,6 +135,11 @@ impl TableState {
             next_handle: if handle.told() == 0 { Handle::NOT_GIVEN } else { 1 },
             anonymous: HashMap::new(),
         }
+    }
+
+    /// The handle that the next thing in it gets.
+    pub fn next_handle(&self) -> u64 {
+        self.next_handle
     }
 
     /// Its chains in the order they were made.

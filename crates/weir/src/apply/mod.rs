@@ -14,7 +14,7 @@ mod options;
 mod rendezvous;
 mod run;
 mod starter;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::ffi::OsString;
 use std::io;

@@ -10,16 +10,16 @@ use ironweir_ruleset::{Expr, Family, Part, Ruleset, TableFlags, TableId, What, W
 
 /// What a file says shall be.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) declared: Declared,
+pub(crate) struct Wanted {
+    pub(crate) declared: Declared,
     /// Tables that it does not name go too.
-    pub(super) prune: bool,
-    pub(super) names: Names,
+    pub(crate) prune: bool,
+    pub(crate) names: Names,
 }
 
 impl Wanted {
     /// Fetches what is needed of what is loaded; tells which tables are concerned, and what differs in them.
-    pub(super) fn compare(
+    pub(crate) fn compare(
         &self,
         backend: &mut dyn Backend,
     ) -> Result<(BTreeSet<TableId>, Difference), BackendError> {

@@ -47,6 +47,12 @@ pub enum ConfigError {
         /// The port.
         port: String,
     },
+    /// A reload changes rules alone.
+    #[error("{path}: other settings than the rules changed, which takes a restart", path = path.display())]
+    NeedsRestart {
+        /// The file.
+        path: PathBuf,
+    },
     /// The mode is no number of three octal digits.
     #[error("{path}: mode {mode:?} is not octal permissions such as \"0600\"", path = path.display())]
     Mode {
@@ -74,6 +80,8 @@ pub struct Config {
     pub ports: Vec<PortConfig>,
     /// Room for so many connections in XDP, if flowtables are to be carried there.
     pub xdp_flows: Option<usize>,
+    /// Where the state is kept across a restart.
+    pub state: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +95,7 @@ struct File {
     host: Option<PathBuf>,
     #[serde(default = "default_device")]
     device: String,
+    state: Option<PathBuf>,
     #[serde(default)]
     interfaces: Vec<Spanned<String>>,
     #[serde(default)]
@@ -169,6 +178,7 @@ impl Config {
             device,
             ports,
             xdp_flows: file.xdp_flowtable.then_some(xdp_flows),
+            state: file.state.map(beside),
         })
     }
 }

@@ -6,29 +6,31 @@ mod notify;
 mod open_port;
 mod port_config;
 mod port_wrappers;
+mod reload;
+mod rules;
+mod save;
 mod take;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ironweir_engine::Engine;
 use ironweir_io::seqpacket::Listener;
 use ironweir_io::signal;
-use ironweir_language::session::Session;
-use ironweir_language::source::Sources;
 use ironweir_router::daemon::Daemon;
 use ironweir_router::packets;
 use ironweir_router::router::Router;
 use ironweir_router::routes::Follower;
+use ironweir_router::saved::{Note, Saver};
 use ironweir_router::shared::Shared;
 use ironweir_router::xdp::{XdpError, XdpFlowtable};
 
 use crate::backend::InProcess;
 use crate::cli::{complain, print};
-use crate::files::{self, DiskFiles};
 use crate::{host_file, machine};
 
 pub use config::{Config, ConfigError};
@@ -49,6 +51,7 @@ CONFIG is a TOML file:
   host = \"host.toml\"               # addresses, routes ... instead of the kernel's; relative to CONFIG
   device = \"weir0\"                # by which this machine's own packets come and go
   xdp_flowtable = true             # connections of flowtables are forwarded by a program at the interfaces
+  state = \"/var/lib/weir/state\"    # where connections, rules and sets are kept across a restart
 
 Virtual machines' sockets and other ways for frames to come: [[port]], in docs/weir-run.md.
 ";
@@ -60,8 +63,8 @@ enum RunError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Host(#[from] host_file::HostFileError),
-    #[error("{path}: {error}", path = path.display())]
-    Rules { path: PathBuf, error: String },
+    #[error(transparent)]
+    Rules(rules::RulesError),
     #[error("cannot listen at {path}: {error}", path = path.display())]
     Listen { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
@@ -73,6 +76,9 @@ enum RunError {
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
+
+/// The longest wait for something to do: whatever a clock does, it is looked at again.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Runs the command line.
 pub fn main(arguments: &[OsString]) -> ExitCode {
@@ -100,7 +106,8 @@ fn run(path: &Path) -> Result<(), RunError> {
         Some(path) => host_file::read(path)?,
         None => machine::host(),
     };
-    let mut engine = Engine::new(host, seed()?);
+    let own_seed = seed()?;
+    let mut engine = Engine::new(host, own_seed);
     engine.advance(machine::now());
     engine.change_host(|host| host.live = true);
     // Ports that a host file describes are told by it; else the kernel knows.
@@ -110,8 +117,17 @@ fn run(path: &Path) -> Result<(), RunError> {
         kernel.settle(&mut engine)?;
         follower = Some(kernel);
     }
+    let names = machine::names(engine.host());
+    let restored = config.state.as_deref().and_then(|path| save::restore(&mut engine, path, own_seed));
+    // A daemon whose rules are refused does not begin.
+    let mut in_force = restored.clone().unwrap_or_default();
     if let Some(path) = &config.rules {
-        load(&mut engine, path)?;
+        let mut rules = rules::read(path, names.clone(), engine.now()).map_err(RunError::Rules)?;
+        // Rules that are in force already may have been changed by clients since: these changes stay.
+        if restored.as_ref() != Some(rules.in_force()) {
+            rules.bring(&in_force, &mut InProcess(&mut engine)).map_err(RunError::Rules)?;
+        }
+        in_force.clone_from(rules.in_force());
     }
     let taken = take::take(engine.host(), &config.ports, config.device.as_deref())?;
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
@@ -131,36 +147,35 @@ fn run(path: &Path) -> Result<(), RunError> {
     }
     let shared = Shared::new(engine)?;
     let end = signal::on_end()?;
+    let reload = signal::on_reload()?;
+    let note = Arc::new(Note::default());
+    if let Some(path) = &config.state {
+        let mut saver = Saver::new(path, complain)?;
+        note.set(in_force.note());
+        saver.keep_note(note.clone());
+        daemon.attend(Box::new(saver));
+    }
+    let mut reloads = reload::Reloads::new(reload, path.into(), config.clone(), names, in_force);
     std::thread::scope(|scope| {
         let packets = std::thread::Builder::new().name("packets".into());
         let packets = packets.spawn_scoped(scope, || packets::run(&mut router, &shared, &machine::now))?;
         notify::ready();
         let mut served = Ok(());
+        let watchdog = notify::watchdog().unwrap_or(IDLE).min(IDLE);
         while !end.load(Ordering::Relaxed) && !shared.is_stopped() && served.is_ok() {
-            served = daemon.turn(&shared, &machine::now, Duration::from_secs(60));
+            let idle = if reloads.is_running() { Duration::from_millis(20) } else { watchdog };
+            served = daemon.turn(&shared, &machine::now, idle);
+            if let Some(in_force) = reloads.look() {
+                note.set(in_force.note());
+            }
+            notify::alive();
         }
         notify::stopping();
         shared.stop();
         let routed = packets.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        daemon.end(&shared, machine::now());
         Ok(served.and(routed)?)
     })
-}
-
-/// Loads the ruleset of the start. A daemon whose rules are refused does not begin.
-fn load(engine: &mut Engine, path: &Path) -> Result<(), RunError> {
-    let failed = |error: String| RunError::Rules { path: path.to_owned(), error };
-    let text = files::read_text(path).map_err(|error| failed(error.to_string()))?;
-    let names = machine::names(engine.host());
-    let mut session = Session { names, ..Session::default() };
-    let mut sources = Sources::new();
-    let name = path.display().to_string();
-    let source = sources.add(&name, text, None).ok_or_else(|| failed("longer than 4 GiB".into()))?;
-    let outcome = session.run(&mut sources, source, &DiskFiles::default(), &mut InProcess(engine));
-    if !outcome.ok() {
-        return Err(failed(format!("refused\n{}", outcome.render(&sources))));
-    }
-    complain(&outcome.render(&sources));
-    Ok(())
 }
 
 /// What keys hashes and is the source of random choices: nobody outside knows it.

@@ -9,6 +9,26 @@ pub(super) fn ready() {
     tell("READY=1");
 }
 
+/// What was asked of the service is being done; `READY=1` tells its end.
+pub(super) fn reloading() {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+}
+
+/// It is still at work (`WatchdogSec=`).
+pub(super) fn alive() {
+    tell("WATCHDOG=1");
+}
+
+/// How often it is to say so: half the time after which it would be taken for dead (`sd_watchdog_enabled(3)`).
+pub(super) fn watchdog() -> Option<std::time::Duration> {
+    let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
+    let pid = std::env::var("WATCHDOG_PID").ok();
+    let ours = pid.is_none_or(|pid| pid == std::process::id().to_string());
+    (ours && micros > 0).then(|| std::time::Duration::from_micros(micros / 2))
+}
+
 /// The end has begun.
 pub(super) fn stopping() {
     tell("STOPPING=1");

@@ -5,7 +5,7 @@ mod elements;
 mod flowtables;
 mod objects;
 mod rules;
-mod sets;
+pub(super) mod sets;
 mod tables;
 mod undo;
 mod validate;

@@ -185,7 +185,7 @@ impl Transaction<'_> {
 }
 
 /// The pattern and number of an anonymous set's name.
-pub(super) fn numbered(name: &str) -> Option<(&str, u64)> {
+pub(in crate::store) fn numbered(name: &str) -> Option<(&str, u64)> {
     let prefix = name.trim_end_matches(|c: char| c.is_ascii_digit());
     Some((prefix, name[prefix.len()..].parse().ok()?))
 }
