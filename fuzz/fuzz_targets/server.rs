@@ -55,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
                 }
             }
             4 => now = now + std::time::Duration::from_millis(payload.len() as u64 * 100),
-            5 => engine.collect(now),
+            5 => while !engine.collect(now) {},
             _ => {
                 let mut frame = payload.to_vec();
                 let len = frame.len();
