@@ -15,8 +15,10 @@
 
 use ironweir_ruleset::{Element, ElementFlags, Value};
 
+use crate::datatype::Type;
 use crate::diag::{Code, Diagnostic, Parsed};
 use crate::source::Span;
+use crate::typed::Shape;
 
 /// An element as written, with its keys worked out.
 #[derive(Clone, Debug)]
@@ -31,6 +33,29 @@ pub struct Member {
     pub span: Span,
 }
 
+/// What becomes of intervals that meet: they grow together with `auto-merge`, and in anonymous sets without data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// Those that overlap are an error.
+    #[default]
+    Never,
+    /// Those that overlap become one: of strings, for what lies between `a*` and `b` has no name.
+    Overlapping,
+    /// So do those without a gap between them.
+    Adjacent,
+}
+
+impl Merge {
+    /// For keys of these fields, where intervals that meet are to become one.
+    pub fn of(fields: &[Shape], merge: bool) -> Merge {
+        match (merge, fields) {
+            (false, _) => Merge::Never,
+            (true, [one]) if one.datatype.base() == Some(Type::String) => Merge::Overlapping,
+            (true, _) => Merge::Adjacent,
+        }
+    }
+}
+
 /// What kind of set the elements are for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
@@ -38,8 +63,8 @@ pub struct Style {
     pub interval: bool,
     /// The key is a concatenation.
     pub concat: bool,
-    /// Overlapping and adjacent intervals become one: `auto-merge`, and anonymous sets without data.
-    pub merge: bool,
+    /// What becomes of intervals that meet.
+    pub merge: Merge,
     /// The set holds nothing yet.
     pub fresh: bool,
     /// The set is anonymous.
@@ -71,7 +96,7 @@ pub fn elements(mut members: Vec<Member>, style: Style) -> Parsed<Vec<Element>> 
 }
 
 /// Members by key, without duplicates, merged or without overlap.
-pub fn distinct(mut members: Vec<Member>, merge: bool) -> Parsed<Vec<Member>> {
+pub fn distinct(mut members: Vec<Member>, merge: Merge) -> Parsed<Vec<Member>> {
     members.sort_by(|a, b| (&a.first, &a.last).cmp(&(&b.first, &b.last)));
     let mut kept: Vec<Member> = Vec::with_capacity(members.len());
     for member in members {
@@ -85,13 +110,16 @@ pub fn distinct(mut members: Vec<Member>, merge: bool) -> Parsed<Vec<Member>> {
         }
         let plain = before.element.more.is_none() && member.element.more.is_none();
         if before.last >= member.first {
-            if !(merge && plain) {
+            if merge == Merge::Never || !plain {
                 let error = overlap(member.span, before.span);
                 let help = "'auto-merge' in the set's declaration makes one interval of those that overlap";
                 return Err(if plain { error.help(help) } else { error });
             }
             before.last = member.last.max(std::mem::take(&mut before.last));
-        } else if merge && plain && after(&before.last).is_some_and(|next| next == member.first) {
+        } else if merge == Merge::Adjacent
+            && plain
+            && after(&before.last).is_some_and(|next| next == member.first)
+        {
             before.last = member.last;
         } else {
             kept.push(member);
@@ -246,7 +274,7 @@ mod tests {
 
     #[test]
     fn overlaps_are_merged_or_refused() {
-        let merge = Style { merge: true, ..Style::default() };
+        let merge = Style { merge: Merge::Adjacent, ..Style::default() };
         assert_eq!(stored(vec![member(5, 9), member(1, 3), member(4, 6)], merge), [(1, false), (10, true)]);
         let refused =
             elements(vec![member(5, 9), member(4, 6)], Style { interval: true, ..Style::default() });

@@ -351,6 +351,11 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Notes something that is told but wrong with nothing.
+    pub(crate) fn warn(&mut self, warning: Diagnostic) {
+        self.warnings.push(warning);
+    }
+
     /// Skips newlines and `;`.
     pub fn separators(&mut self) {
         while matches!(self.peek().kind, TokenKind::Newline | TokenKind::Semicolon)

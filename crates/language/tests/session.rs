@@ -367,3 +367,23 @@ fn a_flushed_set_with_auto_merge_merges_with_nothing() {
     let outcome = Session::default().run(&mut sources, source, &MemoryFiles::default(), &mut backend);
     assert!(outcome.output.contains("elements = { 150-250 }"), "{}", outcome.output);
 }
+
+/// Between `a*` and `b` there is nothing, and what both make together has no name.
+#[test]
+fn names_that_follow_each_other_do_not_grow_together() {
+    let set = "iifname { \"a*\", \"b\" } accept\n";
+    let text = format!("table ip t {{\n\tchain c {{\n\t\t{set}\t}}\n}}\n");
+    assert_eq!(output(&format!("{text}list ruleset\n")), text);
+    let overlapping =
+        output("table ip t {\nchain c {\niifname { \"a*\", \"ab\", \"b\" }\n}\n}\nlist ruleset\n");
+    assert!(overlapping.contains("iifname { \"a*\", \"b\" }"), "{overlapping}");
+    let named = "table ip t {\nset s {\ntype ifname\nflags interval\nauto-merge\nelements = { \"a*\", \"b\" }\n}\n}\nlist ruleset\n";
+    assert!(output(named).contains("\"a*\",\n\t\t\t     \"b\" }"), "{}", output(named));
+}
+
+#[test]
+fn to_undefine_what_is_not_defined_is_warned_of_alone() {
+    let (listed, told, ok) = run("undefine zz\nadd table ip t\nlist tables\n");
+    assert!(ok && listed == "table ip t\n", "{told}");
+    assert!(told.starts_with("t.nft:1:10-11: Warning: undefined symbol 'zz'"), "{told}");
+}

@@ -1,6 +1,6 @@
 //! Directives: `include`, `define`, `redefine`, `undefine`.
 
-use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
+use crate::diag::{Code, Diagnostic, Parsed, Severity, nearest, short};
 use crate::expr::set::SetLiteral;
 use crate::expr::{Expr, ExprKind};
 use crate::files::FileError;
@@ -25,10 +25,12 @@ impl Parser<'_> {
             "undefine" => {
                 self.next();
                 let (name, span) = self.name("an identifier")?;
-                if !self.scopes.undefine(&name) {
-                    return Err(self.unknown(&name, span));
-                }
                 self.end_of_statement()?;
+                // nft says nothing: a file may make sure that a name is free.
+                if !self.scopes.undefine(&name) {
+                    let unknown = self.unknown(&name, span);
+                    self.warn(Diagnostic { severity: Severity::Warning, ..*unknown });
+                }
             }
             // nft accepts `error "..."` to stop with a message of the file's own.
             "error" if self.peek_at(1).kind == TokenKind::Quoted => {

@@ -9,7 +9,7 @@ use crate::decl::element::{Elements, ElementsDecl};
 use crate::decl::set::SetDecl;
 use crate::diag::{Code, Diagnostic, Parsed, nearest, short};
 use crate::expr::set::SetLiteral;
-use crate::interval::{self, Member, Style};
+use crate::interval::{self, Member, Merge, Style};
 use crate::lower::{Lower, member, set_of};
 use crate::scope::{Scope, Sets};
 use crate::source::Span;
@@ -71,7 +71,7 @@ impl Compiler<'_> {
         let mut style = Style {
             interval: set.flags.contains(SetFlags::INTERVAL),
             concat: set.flags.contains(SetFlags::CONCAT),
-            merge,
+            merge: Merge::of(&set_of(&set).key, merge),
             fresh: cached.empty,
             anonymous: false,
         };
@@ -94,7 +94,7 @@ impl Compiler<'_> {
                 .chain(members)
                 .filter(|member| !member.element.flags.contains(ElementFlags::CATCHALL))
                 .collect();
-            let merged = match interval::distinct(all, true) {
+            let merged = match interval::distinct(all, style.merge) {
                 Ok(merged) => merged,
                 Err(error) => {
                     errors.push(*error);
@@ -114,7 +114,7 @@ impl Compiler<'_> {
             cached.members = Some(merged);
             removed = interval::elements(gone, Style { fresh: false, ..style }).unwrap_or_default();
             spans = Vec::new();
-            style.merge = false;
+            style.merge = Merge::Never;
             interval::elements(new, style)
         } else {
             spans = if style.interval && !style.concat {
@@ -292,7 +292,7 @@ impl Compiler<'_> {
         let mut members = self.written(table, set, commands);
         members.retain(|member| !member.element.flags.contains(ElementFlags::CATCHALL));
         if !set.flags.contains(SetFlags::CONCAT) {
-            return interval::distinct(members, false).err();
+            return interval::distinct(members, Merge::Never).err();
         }
         let later = members.iter().position(|member| member.span == at)?;
         let (before, rest) = members.split_at(later);

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use ironweir_ruleset::{ChainRef, Change, Place, RuleSelector, TableId};
+use ironweir_ruleset::{ChainRef, Change, Expr, Place, RuleSelector, SetFlags, TableId};
 
 use super::Compiler;
 use super::cache::TableSets;
@@ -64,6 +64,13 @@ impl Compiler<'_> {
             let scope = Scope { family: table.family, names: self.names, sets: &sets };
             lower_rule(rule, scope, table, &self.next_id)?
         };
+        for expr in &lowered.rule.exprs {
+            if let Expr::Dynset(dynset) = expr
+                && dynset.data.is_none()
+            {
+                self.filled_by_packets(table, &dynset.set.name);
+            }
+        }
         // Rules of anonymous chains among the changes refer to no position: only the counting must be right.
         for change in lowered.changes {
             self.push(change, rule.span);
@@ -74,6 +81,26 @@ impl Compiler<'_> {
             Change::NewRule { table: table.clone(), chain: ChainRef::new(chain), rule: lowered.rule, place };
         self.push(change, rule.span);
         Ok(())
+    }
+
+    /// A set of this batch that a rule adds to is made so that packets can, though its declaration does not say
+    /// `flags dynamic`: some of the kernel's sets cannot (`NFT_SET_EVAL`, `nft_select_set_ops`).
+    fn filled_by_packets(&mut self, table: &TableId, name: &str) {
+        if self.cache.place(table, name).is_none() {
+            return;
+        }
+        let Some(known) = self.cache.set_mut(self.ruleset, table, name) else { return };
+        if known.set.flags.contains(SetFlags::EVAL) {
+            return;
+        }
+        known.set.flags |= SetFlags::EVAL;
+        let made = self.compiled.batch.changes.iter_mut().rev().find_map(|change| match change {
+            Change::NewSet { table: of, set, .. } if of == table && &*set.name == name => Some(set),
+            _ => None,
+        });
+        if let Some(set) = made {
+            set.flags |= SetFlags::EVAL;
+        }
     }
 
     /// Remembers where a rule stands among the others of its chain.

@@ -9,7 +9,7 @@ use super::constant::{bounds, constant_bytes, constant_data};
 use super::order::natural;
 use crate::datatype::{Order, Type, concat_number, concat_types};
 use crate::diag::{Diagnostic, Parsed};
-use crate::interval::{self, Member, Style};
+use crate::interval::{self, Member, Merge, Style};
 use crate::resolve::is_interval;
 use crate::typed::{Element as TypedElement, Kind, SetLiteral, Shape, Typed};
 use crate::typeof_data;
@@ -222,7 +222,7 @@ impl Lower<'_> {
         let style = Style {
             interval: literal.interval,
             concat: fields.len() > 1,
-            merge: !is_map,
+            merge: Merge::of(&fields, !is_map),
             fresh: true,
             anonymous: true,
         };
