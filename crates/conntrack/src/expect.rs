@@ -10,7 +10,7 @@
 //! Source: linux 6.18 net/netfilter/nf_conntrack_expect.c, `init_conntrack` of nf_conntrack_core.c, and
 //! `nf_nat_follow_master` of nf_nat_helper.c.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use ironweir_wire::{Address, Instant, Tuple};
 use thiserror::Error;
 
 use crate::entry::{CtRef, Direction, HelperName};
+use crate::event::EventKind;
 use crate::nat::{Manip, NatRange, NatVerdict};
 use crate::status::Status;
 use crate::track::Conntrack;
@@ -171,9 +172,27 @@ pub enum ExpectError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExpectId(u64);
 
+impl ExpectId {
+    /// As messages have it, never 0 (`CTA_EXPECT_ID`).
+    pub fn number(self) -> u32 {
+        (self.0 % u64::from(u32::MAX)) as u32 + 1
+    }
+}
+
+/// Something happened to an expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectEvent {
+    /// [`EventKind::New`] (`IPEXP_NEW`) or [`EventKind::Destroy`] (`IPEXP_DESTROY`).
+    pub kind: EventKind,
+    /// As it was.
+    pub expected: Expected,
+}
+
 /// An expectation that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
+    /// Its name.
+    pub id: ExpectId,
     /// What is expected.
     pub expectation: Expectation,
     /// Who announced it.
@@ -187,6 +206,16 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// How the master's packets of the original direction look.
+    pub fn master_tuple(&self) -> &Tuple {
+        &self.master_tuple
+    }
+
+    /// The master's helper.
+    pub fn helper(&self) -> Option<&str> {
+        self.helper.as_deref()
+    }
+
     /// The line `conntrack -L expect` prints for it at time `now`.
     pub fn display(&self, now: Instant) -> impl fmt::Display {
         Line { expected: self, now }
@@ -219,6 +248,9 @@ pub(crate) struct Expectations {
     masters: BTreeMap<OfMaster, Place>,
     deadlines: BTreeSet<(Instant, ExpectId, Place)>,
     next: u64,
+    events: VecDeque<ExpectEvent>,
+    /// The most events that are kept; the oldest go first.
+    event_capacity: usize,
 }
 
 fn of_master(master: CtRef, class: u8, id: ExpectId) -> OfMaster {
@@ -242,12 +274,14 @@ impl Expectations {
         self.masters.range(range).map(|((.., id), place)| (*id, *place))
     }
 
-    fn insert(&mut self, expected: Expected) -> ExpectId {
+    fn insert(&mut self, mut expected: Expected) -> ExpectId {
         let id = ExpectId(self.next);
         self.next += 1;
+        expected.id = id;
         let place = Place::of(&expected.expectation.tuple);
         self.masters.insert(of_master(expected.master, expected.expectation.class, id), place);
         self.deadlines.insert((expected.deadline, id, place));
+        self.report(EventKind::New, &expected);
         self.places.insert((place, id), expected);
         id
     }
@@ -256,7 +290,26 @@ impl Expectations {
         let expected = self.places.remove(&(place, id))?;
         self.masters.remove(&of_master(expected.master, expected.expectation.class, id));
         self.deadlines.remove(&(expected.deadline, id, place));
+        self.report(EventKind::Destroy, &expected);
         Some(expected)
+    }
+
+    /// One that waits is changed; tuple, class and master stay.
+    fn change(&mut self, place: Place, id: ExpectId, change: impl FnOnce(&mut Expected)) {
+        let Some(expected) = self.places.get_mut(&(place, id)) else { return };
+        self.deadlines.remove(&(expected.deadline, id, place));
+        change(expected);
+        self.deadlines.insert((expected.deadline, id, place));
+    }
+
+    fn report(&mut self, kind: EventKind, expected: &Expected) {
+        if self.event_capacity == 0 {
+            return;
+        }
+        while self.events.len() >= self.event_capacity {
+            self.events.pop_front();
+        }
+        self.events.push_back(ExpectEvent { kind, expected: expected.clone() });
     }
 
     fn expire(&mut self, now: Instant) {
@@ -310,6 +363,7 @@ impl Conntrack {
         let entry = entry.ok_or(ExpectError::Gone)?;
         expectation.tuple.zone = entry.zone().id;
         let expected = Expected {
+            id: ExpectId(0),
             master,
             deadline: now + policy.timeout,
             master_tuple: entry.tuple(Direction::Original),
@@ -400,11 +454,38 @@ impl Conntrack {
         table.expire(now);
         let wanted = (l4, dst.0, dst_id);
         let found = table.of(master, class).find(|(_, place)| (place.l4, place.dst, place.dst_id) == wanted);
-        let Some(mut expected) = found.and_then(|(id, place)| table.remove(place, id)) else { return false };
-        expected.expectation.flags.remove(ExpectFlags::INACTIVE);
-        expected.deadline = now + timeout;
-        table.insert(expected);
+        let Some((id, place)) = found else { return false };
+        table.change(place, id, |expected| {
+            expected.expectation.flags.remove(ExpectFlags::INACTIVE);
+            expected.deadline = now + timeout;
+        });
         true
+    }
+
+    /// One that waits, of a connection, ends at another time.
+    pub fn set_expectation_deadline(&mut self, master: CtRef, id: ExpectId, deadline: Instant) {
+        let found = self.expectations.masters_of(master).find(|(of, _)| *of == id);
+        if let Some((id, place)) = found {
+            self.expectations.change(place, id, |expected| expected.deadline = deadline);
+        }
+    }
+
+    /// Keeps so many events of expectations from now on, the newest; 0 at first.
+    pub fn set_expect_event_capacity(&mut self, capacity: usize) {
+        self.expectations.event_capacity = capacity;
+    }
+
+    /// Takes the events of expectations kept since the last call, oldest first. Those whose time is over at `now` end before.
+    pub fn take_expect_events(&mut self, now: Instant) -> impl Iterator<Item = ExpectEvent> {
+        self.expectations.expire(now);
+        std::mem::take(&mut self.expectations.events).into_iter()
+    }
+
+    /// The limits of a class of a connection's helper, if it has one that is known.
+    pub fn expect_policy(&self, ct: CtRef, class: u8) -> Option<Policy> {
+        let entry = self.entry(ct)?;
+        let helper = self.helpers.find(entry.helper()?, entry.l4())?;
+        helper.policies().get(usize::from(class)).copied()
     }
 
     /// Forgets those of a connection whose class is among some, at most `limit` of them, the newest first.

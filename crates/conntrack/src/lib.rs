@@ -48,7 +48,7 @@ pub use config::{Config, Timeouts};
 pub use defrag::Defrag;
 pub use entry::{Counter, CtInfo, CtRef, Direction, Entry, HelperMemory, HelperName, Labels, Tracking};
 pub use event::{Event, EventKind};
-pub use expect::{ExpectError, ExpectFlags, ExpectId, Expectation, Expected, Follow, Policy};
+pub use expect::{ExpectError, ExpectEvent, ExpectFlags, ExpectId, Expectation, Expected, Follow, Policy};
 pub use helper::{Context, Helper, Helpers, Judgement};
 pub use nat::{Manip, NatFlags, NatRange, NatVerdict};
 pub use proto::sctp::SctpStatus;

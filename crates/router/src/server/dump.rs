@@ -13,7 +13,7 @@ use ironweir_ruleset::netlink::{Query, Scope, Told};
 use ironweir_ruleset::store::{Errno, Position, TableState, reset_exprs, reset_object};
 
 use super::query::{Answer, named_set};
-use super::{ClientId, Output, Refused, Server, flow, state};
+use super::{ClientId, Output, Refused, Server, expectation, flow, state};
 
 /// Dumps that a client may have asked for before it has read the first.
 const MOST: usize = 16;
@@ -42,6 +42,8 @@ pub(super) enum What {
     Ruleset(Query, Place),
     /// Connections of a family that a request describes, from this place on.
     Connections { family: u8, wanted: Box<Flow>, reset: bool, place: u32 },
+    /// Expectations of a family, or of one connection.
+    Expectations { family: u8, master: Option<CtRef> },
     /// Nothing: there is none of what was asked for.
     Nothing,
 }
@@ -122,6 +124,7 @@ impl Dump {
         let mut answer = self.answer(engine, port, output);
         let told = match &mut self.what {
             What::Nothing => Ok(true),
+            What::Expectations { family, master } => expectation::dump(engine, *family, *master, &mut answer),
             What::Ruleset(query, place) => ruleset(engine, query, place, &mut answer),
             What::Connections { family, wanted, reset, place } => {
                 connections(engine, *family, wanted, *reset, place, &mut answer)

@@ -142,7 +142,7 @@ fn protoinfo(entry: &Entry) -> Option<ProtoInfo> {
     Some(ProtoInfo::Sctp(SctpInfo { state: Some(state as u8), ..SctpInfo::default() }))
 }
 
-fn told_tuple(tuple: &Tuple) -> ctnetlink::Tuple {
+pub(super) fn told_tuple(tuple: &Tuple) -> ctnetlink::Tuple {
     let mut told = ctnetlink::Tuple {
         source: tuple.src.to_ip(tuple.l3),
         destination: tuple.dst.to_ip(tuple.l3),
@@ -164,7 +164,7 @@ fn told_tuple(tuple: &Tuple) -> ctnetlink::Tuple {
 }
 
 /// The tuple that a request names, whole.
-fn asked_tuple(asked: &ctnetlink::Tuple, zone: u16) -> Option<Tuple> {
+pub(super) fn asked_tuple(asked: &ctnetlink::Tuple, zone: u16) -> Option<Tuple> {
     let (src, dst, l3) = match (asked.source?, asked.destination?) {
         (src @ IpAddr::V4(_), dst @ IpAddr::V4(_)) => (Address::from(src), Address::from(dst), L3::V4),
         (src @ IpAddr::V6(_), dst @ IpAddr::V6(_)) => (Address::from(src), Address::from(dst), L3::V6),
@@ -181,7 +181,7 @@ fn asked_tuple(asked: &ctnetlink::Tuple, zone: u16) -> Option<Tuple> {
 }
 
 /// The connection that a request names by the tuple of one of its directions.
-fn find(engine: &Engine, flow: &Flow) -> Result<CtRef, Refused> {
+pub(super) fn find(engine: &Engine, flow: &Flow) -> Result<CtRef, Refused> {
     let (asked, direction) = match (&flow.original, &flow.reply) {
         (Some(tuple), _) => (tuple, Direction::Original),
         (None, Some(tuple)) => (tuple, Direction::Reply),
@@ -239,8 +239,9 @@ fn update(engine: &mut Engine, flow: &Flow) -> Result<(), Refused> {
 }
 
 impl Server {
-    /// Tells those who listen what happened to connections since the last call.
+    /// Tells those who listen what happened to connections, and to those expected, since the last call.
     pub fn tell_connections(&mut self, engine: &mut Engine) {
+        self.tell_expectations(engine);
         let now = engine.now();
         let heard = self.clients.values().fold(0, |groups, client| groups | client.groups);
         let bits = [group::NEW, group::UPDATE, group::DESTROY].map(|group| 1 << (group - 1));

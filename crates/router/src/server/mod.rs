@@ -11,6 +11,7 @@
 mod batch;
 mod dump;
 mod event;
+mod expectation;
 mod fault;
 mod flow;
 mod output;
@@ -240,10 +241,7 @@ impl Server {
                 query::nftables(engine, message, &mut answer, told)
             }
             subsystem::CTNETLINK => flow::ctnetlink(engine, message, &mut answer),
-            // There are no expectations to be told.
-            subsystem::CTNETLINK_EXP if message.header.flags.contains(Flags::DUMP) => {
-                Ok(query::Ended::Dump(dump::What::Nothing))
-            }
+            subsystem::CTNETLINK_EXP => expectation::ctnetlink_exp(engine, message, &mut answer),
             _ => Err(Errno::EINVAL.into()),
         };
         match asked {
