@@ -35,6 +35,11 @@ pub struct Config {
     pub event_capacity: usize,
     /// The most expectations (`nf_conntrack_expect_max`).
     pub expect_max: usize,
+    /// Of SIP, calls are expected from the registrar alone (`sip_direct_signalling` of `nf_conntrack_sip`).
+    pub sip_direct_signalling: bool,
+    /// Of SIP, streams are expected between the two who talk about them alone, not of others whom they name, as gateways
+    /// do (`sip_direct_media`).
+    pub sip_direct_media: bool,
     /// How long connections without packets live.
     pub timeouts: Timeouts,
 }
@@ -53,6 +58,8 @@ impl Default for Config {
             full_cone: false,
             event_capacity: 0,
             expect_max: 4096,
+            sip_direct_signalling: true,
+            sip_direct_media: true,
             timeouts: Timeouts::default(),
         }
     }

@@ -48,6 +48,8 @@ impl Engine {
             tcp_loose: settings.tcp_loose,
             tcp_be_liberal: settings.tcp_be_liberal,
             full_cone: settings.full_cone,
+            sip_direct_signalling: settings.sip_direct_signalling,
+            sip_direct_media: settings.sip_direct_media,
             ..Config::default()
         };
         let mut world = World {

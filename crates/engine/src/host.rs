@@ -86,6 +86,10 @@ pub struct ConntrackSettings {
     pub checksum: bool,
     /// Full-cone NAT for UDP: see [`ironweir_conntrack::Config::full_cone`].
     pub full_cone: bool,
+    /// SIP: calls from the registrar alone (`sip_direct_signalling`).
+    pub sip_direct_signalling: bool,
+    /// SIP: streams between those who talk alone (`sip_direct_media`).
+    pub sip_direct_media: bool,
     /// Tracks connections even if no rule needs it. Linux begins to track a family's connections when the first rule
     /// that needs it is loaded (`nf_ct_netns_get`).
     pub always: bool,
@@ -101,6 +105,8 @@ impl Default for ConntrackSettings {
             timestamp: false,
             checksum: false,
             full_cone: false,
+            sip_direct_signalling: true,
+            sip_direct_media: true,
             always: false,
         }
     }

@@ -147,6 +147,8 @@ struct Conntrack {
     timestamp: Option<bool>,
     checksum: Option<bool>,
     full_cone: Option<bool>,
+    sip_direct_signalling: Option<bool>,
+    sip_direct_media: Option<bool>,
     always: Option<bool>,
 }
 
@@ -223,6 +225,8 @@ fn build(path: &Path, file: File) -> Result<Host, Wrong> {
         timestamp: file.conntrack.timestamp.unwrap_or(defaults.timestamp),
         checksum: file.conntrack.checksum.unwrap_or(defaults.checksum),
         full_cone: file.conntrack.full_cone.unwrap_or(defaults.full_cone),
+        sip_direct_signalling: file.conntrack.sip_direct_signalling.unwrap_or(defaults.sip_direct_signalling),
+        sip_direct_media: file.conntrack.sip_direct_media.unwrap_or(defaults.sip_direct_media),
         always: file.conntrack.always.unwrap_or(defaults.always),
     };
     let defaults = IcmpSettings::default();

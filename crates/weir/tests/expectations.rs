@@ -32,6 +32,26 @@ fn firewall(helper: &str, protocol: &str, port: u16, nat: &str) -> String {
     )
 }
 
+/// A machine that forwards all it gets by eth0 by eth1, told what gateways of SIP need.
+const GATEWAYS: &str = "
+[conntrack]
+sip_direct_media = false
+
+[[interface]]
+name = \"eth0\"
+index = 2
+
+[[interface]]
+name = \"eth1\"
+index = 3
+addresses = [\"192.0.2.1/24\"]
+
+[[route]]
+dst = \"0.0.0.0/0\"
+via = \"192.0.2.2\"
+dev = \"eth1\"
+";
+
 struct Report {
     read: u64,
     passed: u64,
@@ -40,9 +60,14 @@ struct Report {
 }
 
 fn replay(directory: &Directory, rules: &str, capture: &str) -> Report {
+    replay_at(directory, rules, capture, &[])
+}
+
+fn replay_at(directory: &Directory, rules: &str, capture: &str, options: &[&str]) -> Report {
     let rules = directory.file("rules.nft", rules);
     let out = directory.path("out.pcapng");
-    let run = weir(["replay", &rules, capture, "--json", "--no-progress", "--out", &out]);
+    let usual = ["replay", &rules, capture, "--json", "--no-progress", "--out", &out];
+    let run = weir(usual.iter().chain(options).copied());
     assert_eq!(run.code, Some(0), "{}", run.err);
     let report: Value = serde_json::from_str(&run.out).unwrap();
     let objects = report["objects"].as_array().unwrap();
@@ -111,6 +136,9 @@ fn data_connections_pass_because_they_are_related() {
         ("tftp/suri-output-eve-tftp-01-input.pcap", "tftp", "udp", 69, 1),
         ("tftp/suri-tftp-tx-handling-wrq-input.pcap", "tftp", "udp", 69, 1),
         ("irc/zeek-irc-dcc-send.pcapng", "irc", "tcp", 6667, 1),
+        ("pptp-h323-snmp/tcpdump-pptp.pcap", "pptp", "tcp", 1723, 1),
+        ("sip/zeek-sip-wireshark.pcap", "sip", "udp", 5060, 0),
+        ("sip/suri-sip-body-frames-public-cloudshark-sip-s0.pcap", "sip", "udp", 5061, 0),
     ] {
         let capture = shared.join("pcap").join(file);
         let report = replay(&directory, &firewall(helper, protocol, port, ""), capture.to_str().unwrap());
@@ -282,4 +310,138 @@ fn with_nat_each_side_sees_what_it_would_without() {
             assert!(is_whole(&frame[14..]), "{file}: a checksum of {expected:?}");
         }
     }
+}
+
+/// Calls whose streams go through gateways of others, for which `sip_direct_media` is off. In the first capture the peer
+/// refuses the call (480) before ten packets of its stream come; 130 packets of the second are of another protocol (MEGACO).
+#[test]
+fn calls_through_gateways_pass_because_they_are_related() {
+    let Some(shared) = shared() else { return };
+    let directory = Directory::new("gateways");
+    let host = directory.file("host.toml", GATEWAYS);
+    for (file, others, streams) in
+        [("sip/ndpi-sip.pcap", 10, 0), ("sip/ndpi-FAX-Call-t38-CA-TDM-SIP-FB-1.pcap", 130, 2)]
+    {
+        let capture = shared.join("pcap").join(file);
+        let capture = capture.to_str().unwrap();
+        let rules = firewall("sip", "udp", 5060, "");
+        let report = replay_at(&directory, &rules, capture, &["--host", &host, "--iif", "eth0"]);
+        assert_eq!(report.passed, report.read - others, "{file}: {}", report.human);
+        assert!(report.related >= streams, "{file}: {}", report.related);
+    }
+}
+
+fn replaced(text: &[u8], old: &str, new: &str) -> Vec<u8> {
+    String::from_utf8_lossy(text).replace(old, new).into_bytes()
+}
+
+/// What the peers of a phone behind NAT send names its public address; what leaves must name to each side what it knows.
+#[test]
+fn with_nat_messages_of_sip_name_to_each_side_what_it_knows() {
+    let Some(shared) = shared() else { return };
+    let directory = Directory::new("sip-nat");
+    let (phone, phone_name) = ([192, 168, 1, 2], "192.168.1.2");
+    for (public, name) in [([9, 9, 9, 9], "9.9.9.9"), ([203, 100, 113, 101], "203.100.113.101")] {
+        let nat = format!(
+            "chain nat {{ type nat hook postrouting priority srcnat; ip saddr {phone_name} snat ip to {name} }}"
+        );
+        let path = shared.join("pcap/sip/zeek-sip-wireshark.pcap");
+        let mut comes = Vec::new();
+        for (_, frame) in read(path.to_str().unwrap()) {
+            let Some(mut segment) = Segment::read(&frame) else { continue };
+            if segment.dst == phone {
+                segment.dst = public.to_vec();
+                segment.payload = replaced(&segment.payload, phone_name, name);
+            }
+            comes.push(segment);
+        }
+        let frames = comes.iter().map(|segment| ("eth0", segment.frame()));
+        let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames));
+        let report = replay(&directory, &firewall("sip", "udp", 5060, &nat), &capture);
+        assert_eq!((report.passed, report.read), (report.read, comes.len() as u64), "{}", report.human);
+        let mut with_media = 0;
+        for (_, frame) in read(&directory.path("out.pcapng")) {
+            let segment = Segment::read(&frame).unwrap();
+            let text = String::from_utf8_lossy(&segment.payload).into_owned();
+            let (seen, hidden) = if segment.src == public { (name, phone_name) } else { (phone_name, name) };
+            assert!(segment.src == public || segment.dst == phone, "{segment:?}");
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            for line in head.lines().filter(|line| line.starts_with("Via:") || line.starts_with("Contact:")) {
+                // A branch is only a name, whatever it is made of.
+                let place = line.split(";branch=").next().unwrap_or(line);
+                assert!(!place.contains(hidden), "{line}");
+            }
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            assert_eq!(length.map(|length| length.parse().unwrap()), Some(body.len()), "{text}");
+            if segment.src == public && !body.is_empty() {
+                assert!(body.contains(&format!("c=IN IP4 {seen}\r\n")), "{body}");
+                with_media += 1;
+            }
+            assert!(is_whole(&frame[14..]));
+        }
+        assert_eq!(with_media, 11);
+    }
+}
+
+/// The call id that the client chose becomes the port of its control connection, and back.
+#[test]
+fn with_nat_call_ids_of_pptp_are_changed_there_and_back() {
+    let Some(shared) = shared() else { return };
+    let directory = Directory::new("pptp-nat");
+    let (client, public) = ([10, 1, 1, 11], [203, 0, 113, 1]);
+    let nat =
+        "chain nat { type nat hook postrouting priority srcnat; ip saddr 10.1.1.11 snat ip to 203.0.113.1 }";
+    let path = shared.join("pcap/pptp-h323-snmp/tcpdump-pptp.pcap");
+    // Kind of the message, and where the client's call id stands in it (RFC 2637 §2.7, §2.8).
+    let call_at = |payload: &[u8]| match payload.get(9) {
+        Some(7) => Some(12),
+        Some(8) => Some(14),
+        _ => None,
+    };
+    let (mut chosen, mut comes, mut tunnel) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, frame) in read(path.to_str().unwrap()) {
+        let Some(mut segment) = Segment::read(&frame) else {
+            tunnel.push(made::ethernet(&frame[14..]));
+            comes.push(tunnel[0].clone());
+            continue;
+        };
+        if segment.src == client && segment.payload.get(9) == Some(&7) {
+            chosen = segment.payload[12..14].to_vec();
+        }
+        if segment.dst == client {
+            segment.dst = public.to_vec();
+            if let Some(at) = call_at(&segment.payload) {
+                segment.payload[at..at + 2].copy_from_slice(&segment.ports.1.to_be_bytes());
+            }
+        }
+        comes.push(segment.frame());
+    }
+    let frames = comes.iter().map(|frame| ("eth0", frame.clone()));
+    let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames));
+    let report = replay(&directory, &firewall("pptp", "tcp", 1723, nat), &capture);
+    assert_eq!((report.passed, report.read, report.related), (23, 23, 1), "{}", report.human);
+    let (mut requests, mut replies, mut packets) = (0, 0, 0);
+    for (_, frame) in read(&directory.path("out.pcapng")) {
+        let Some(segment) = Segment::read(&frame) else {
+            // Only the address of the tunnel's packets changes: the call id that they carry is the server's.
+            assert_eq!(frame[26..30], public);
+            assert_eq!(frame[34..], tunnel[0][34..]);
+            packets += 1;
+            continue;
+        };
+        let call = call_at(&segment.payload).map(|at| segment.payload[at..at + 2].to_vec());
+        match segment.payload.get(9) {
+            Some(7) => {
+                assert_eq!(call, Some(segment.ports.0.to_be_bytes().to_vec()));
+                requests += 1;
+            }
+            Some(8) => {
+                assert_eq!(call.as_ref(), Some(&chosen));
+                replies += 1;
+            }
+            _ => {}
+        }
+        assert!(is_whole(&frame[14..]));
+    }
+    assert_eq!((requests, replies, packets), (1, 2, 1));
 }

@@ -66,7 +66,7 @@ fn ports(payload: &[u8]) -> impl DoubleEndedIterator<Item = (usize, usize, u16)>
     let mut found: Vec<(usize, usize, u16)> = Vec::new();
     if let Some(start) = find(payload, CONNECT).map(|at| at + CONNECT.len()) {
         let rest = payload.get(start..).unwrap_or_default();
-        let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(0);
         let line = rest.get(..line).unwrap_or_default();
         for word in STREAMS {
             let Some(at) = find(line, word).map(|at| at + word.len()) else { continue };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Address, L3};
 
-use super::number::{address, decimal, port};
+use super::number::{address, port};
 use super::{Context, Helper, Judgement};
 use crate::entry::{Direction, HelperMemory};
 use crate::expect::{Expectation, Policy};
@@ -199,27 +199,29 @@ fn place_behind(payload: &[u8], pattern: &Pattern, l3: L3) -> Option<Place> {
     Some(Place { address, port, form: pattern.form, at, len })
 }
 
-/// Six numbers below 256 between commas, then `end` (`try_rfc959`).
+/// Six numbers between commas, then `end` (`try_rfc959`, `try_number`). As in the kernel, one may be missing, which is 0, and
+/// one may be too large: its bits spill over.
 fn numbers(text: &[u8], end: Option<u8>) -> Option<(Option<Address>, u16, usize)> {
-    let mut values = [0u8; 6];
-    let mut at = 0;
-    for (index, value) in values.iter_mut().enumerate() {
-        if index > 0 {
-            if text.get(at) != Some(&b',') {
-                return None;
+    let mut values = [0u32; 6];
+    let mut index = 0;
+    for (at, byte) in text.iter().enumerate() {
+        match *byte {
+            digit @ b'0'..=b'9' => {
+                let value = values.get_mut(index)?;
+                *value = value.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
             }
-            at += 1;
+            b',' => index += 1,
+            other => {
+                if index + 1 != values.len() || end.is_some_and(|end| other != end) {
+                    return None;
+                }
+                let [a, b, c, d, high, low] = values;
+                let address = a << 24 | b << 16 | c << 8 | d;
+                return Some((Some(Address::v4(address.to_be_bytes())), (high << 8 | low) as u16, at));
+            }
         }
-        let (number, digits) = decimal(text.get(at..)?)?;
-        *value = u8::try_from(number).ok()?;
-        at += digits;
     }
-    let next = text.get(at)?;
-    if end.is_some_and(|end| *next != end) {
-        return None;
-    }
-    let [a, b, c, d, high, low] = values;
-    Some((Some(Address::v4([a, b, c, d])), u16::from_be_bytes([high, low]), at))
+    None
 }
 
 /// The character between the fields of RFC 2428.
@@ -357,7 +359,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_partial_and_other_lines_are_nothing() {
         let there = Direction::Original;
-        for line in ["PO", "PORT", "PORT 1,2,3", "PORT 1,2,3,4,5,256\r\n", "EPRT |1|1.2.3.4|0|\r\n"] {
+        for line in ["PO", "PORT", "PORT 1,2,3", "PORT 1,2,3,4,5,6,7\r\n", "EPRT |1|1.2.3.4|0|\r\n"] {
             assert_eq!(find(line.as_bytes(), there, L3::V4), Found::Partial, "{line}");
         }
         for line in ["USER me\r\n", "RETR PORT 1,2,3,4,5,6\r\n", "P\r\n"] {

@@ -18,6 +18,8 @@ const MESSAGE: &[u8] = b"PRIVMSG ";
 const TEXT: &[u8] = b" :";
 /// What an offer begins with.
 const DCC: &[u8] = b"\x01DCC ";
+/// Nor are less than `AAAAAAAA P\1\n` behind an argument.
+const SHORTEST_PLACE: usize = 12;
 /// So many are read of a payload; a client sends one.
 const MOST_OFFERS: usize = 8;
 /// A command of no more bytes than `PRIVMSG x ` has no text.
@@ -108,8 +110,9 @@ fn read(payload: &[u8], start: usize) -> Option<Offer> {
     let rest = payload.get(start..)?;
     let kind = KINDS.iter().find(|kind| rest.starts_with(kind))?;
     let argument = rest.get(kind.len()..)?;
-    let line = argument.iter().position(|byte| *byte == b'\n')?;
-    let gap = argument.get(..line)?.iter().position(|byte| *byte == b' ')?;
+    let last = argument.len().checked_sub(SHORTEST_PLACE)?;
+    let gap = argument.get(..=last)?.iter().position(|byte| *byte == b' ')?;
+    argument.get(gap..)?.contains(&b'\n').then_some(())?;
     let at = start + kind.len() + gap + 1;
     let (address, digits) = decimal(payload.get(at..)?)?;
     let mut end = at + digits;
@@ -119,7 +122,8 @@ fn read(payload: &[u8], start: usize) -> Option<Offer> {
     let (port, digits) = decimal(payload.get(end..)?)?;
     let end = end + digits;
     let address = Address::v4(address.to_be_bytes());
-    Some(Offer { address, port: u16::try_from(port).ok().filter(|port| *port != 0)?, at, len: end - at })
+    // Of a number too large the lower bits count.
+    Some(port as u16).filter(|port| *port != 0).map(|port| Offer { address, port, at, len: end - at })
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use std::time::Duration;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::{Address, Instant, Packet, PacketInfo, Tuple, tcp, udp};
 
+use crate::config::Config;
 use crate::entry::{CtInfo, CtRef, Direction, Entry, HelperMemory, HelperName};
 use crate::expect::{ExpectError, ExpectId, Expectation, Policy};
 use crate::status::Status;
@@ -214,6 +215,11 @@ impl Context<'_, '_> {
     pub fn end_tunnel(&mut self, tuples: [Option<Tuple>; 2]) {
         self.forget_keys();
         self.conntrack.end_siblings(self.now, self.ct, tuples);
+    }
+
+    /// Limits and switches.
+    pub fn config(&self) -> &Config {
+        &self.conntrack.config
     }
 
     /// Whether the connection itself was expected.

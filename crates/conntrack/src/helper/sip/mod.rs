@@ -7,8 +7,8 @@
 //! BYE, 4xx and on   the streams are expected no more
 //! ```
 //!
-//! With NAT, headers and session descriptions name what the receiver sees of the sender. The kernel's switches have
-//! their defaults here: `sip_direct_signalling` and `sip_direct_media` on, `sip_external_media` off.
+//! With NAT, headers and session descriptions name what the receiver sees of the sender. `sip_direct_signalling` and
+//! `sip_direct_media` are fields of [`Config`](crate::Config), on as in the kernel; `sip_external_media` is off.
 
 mod header;
 mod memory;

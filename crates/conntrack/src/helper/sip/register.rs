@@ -56,11 +56,12 @@ pub(super) fn request(message: &mut Message<'_, '_, '_, '_>, number: u32) -> Jud
         Sought::Unreadable(()) => return Judgement::Drop,
     };
     if seconds != 0 {
+        let from = message.context.config().sip_direct_signalling.then_some(other.src);
         let mut expectation = Expectation {
             class: SIGNALLING,
             flags: ExpectFlags::PERMANENT | ExpectFlags::INACTIVE,
             helper: message.context.helper(),
-            ..Expectation::new(&own, l4, Some(other.src), contact.address, contact.port)
+            ..Expectation::new(&own, l4, from, contact.address, contact.port)
         };
         let done = if message.context.has_nat() {
             // As nf_nat_sip_expect.

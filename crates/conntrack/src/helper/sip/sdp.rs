@@ -149,13 +149,13 @@ fn expect(
 ) -> Option<Address> {
     let direction = message.context.direction();
     let (own, other) = (message.context.tuple(direction), message.context.tuple(direction.opposite()));
-    // To a third host: `sip_direct_media` of the kernel's module, on there too.
-    if address != own.src {
+    let direct = message.context.config().sip_direct_media;
+    if direct && address != own.src {
         return Some(address);
     }
+    let from = direct.then_some(other.src);
     let base = port & !1;
-    let to =
-        |port| Expectation { class, ..Expectation::new(&own, ipproto::UDP, Some(other.src), address, port) };
+    let to = |port| Expectation { class, ..Expectation::new(&own, ipproto::UDP, from, address, port) };
     if !message.context.has_nat() {
         let context = &mut *message.context;
         let stream = context.expect_among_all(to(base));
