@@ -2,6 +2,7 @@
 
 pub mod bytecode;
 pub mod connections;
+pub mod helpers;
 
 use ironweir_language::ast::Rule;
 use ironweir_language::cmd::{self, CommandKind, Declaration};

@@ -740,6 +740,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dropped_first_packet_announced_is_forgotten() {
+        let mut bench = Bench::new(Config::default());
+        let first = Bytes::udp((v4(1), 1000), (v4(2), 5060), L3::V4, b"a");
+        let Tracking::Flow(ct, _) = bench.enter(&first) else { panic!() };
+        let reply = bench.ct.entry(ct).unwrap().tuple(Direction::Reply);
+        bench.ct.expect(bench.now, ct, to_port(&reply, 2000), &policy(1)).unwrap();
+        bench.ct.release(ct);
+        assert_eq!(bench.ct.expectations(bench.now).count(), 0);
+    }
+
+    #[test]
     fn floods_are_bounded_by_policy_and_table() {
         let (mut bench, ct, reply) = with_master(Config { expect_max: 10, ..Config::default() });
         for port in 0..1000 {

@@ -333,6 +333,9 @@ impl Conntrack {
             .get(ct)
             .is_some_and(|entry| !entry.status.intersects(Status::CONFIRMED | Status::DYING))
         {
+            // What it announced, nobody has heard.
+            self.expectations.forget(ct);
+            self.table.keymap.forget(ct);
             self.table.forget(ct);
         }
     }

@@ -52,6 +52,16 @@ pub(crate) struct Talk<'d, 'r> {
     log: String,
     difference: Option<String>,
     l4: u8,
+    began: std::time::Instant,
+}
+
+/// Whether lines of both sides differ in the time that is left alone.
+fn are_times(lines: &[String]) -> bool {
+    let of = |side: char| -> Vec<&str> {
+        let mine = lines.iter().filter(|line| line.starts_with(side));
+        mine.map(|line| line[1..].split(" (").next().unwrap_or_default()).collect()
+    };
+    lines.iter().all(|line| line.contains("(has ")) && of('<') == of('>')
 }
 
 /// Whether an address is behind lan0.
@@ -78,7 +88,18 @@ impl<'d, 'r> Talk<'d, 'r> {
         let ends =
             [end((client, source), (called, port), seq[0]), end((server, port), (client, source), seq[1])];
         let log = String::new();
-        Talk { duel, chance, nat, six, ends, at: 0, log, difference: None, l4: UDP }
+        Talk {
+            duel,
+            chance,
+            nat,
+            six,
+            ends,
+            at: 0,
+            log,
+            difference: None,
+            l4: UDP,
+            began: std::time::Instant::now(),
+        }
     }
 
     /// The first difference, with all that was said.
@@ -219,6 +240,10 @@ impl<'d, 'r> Talk<'d, 'r> {
             return;
         }
         if let Some(found) = self.duel.state(self.at).unwrap() {
+            // On a busy machine seconds pass between what the kernel does and what the engine does.
+            if self.began.elapsed().as_secs() > 1 && are_times(&found.lines) {
+                return;
+            }
             self.difference = Some(format!("behind packet {}\n{}", self.at, found.lines.join("\n")));
         }
     }
