@@ -13,7 +13,8 @@ pub(super) const SIP_PORT: u16 = 5060;
 const LEAST_PORT: u16 = 1024;
 /// Nor is one with more digits than these.
 const MOST_PORT_DIGITS: usize = 5;
-/// So many values of a header are tried in one message: each costs a look through its line, which may be long.
+/// DIVERGES: so many values of a header are tried in one message. Each costs a look through its line, which may be long; the
+/// kernel goes on as long as there are any.
 const MOST_TRIES: usize = 64;
 
 /// The headers that are looked for (`enum sip_header_types`).
