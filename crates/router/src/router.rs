@@ -313,7 +313,11 @@ impl Router {
         }
     }
 
-    /// A packet for this machine. Addresses of a link are known on that link alone, so the kernel would not know its own behind
+    /// A packet for this machine.
+    ///
+    /// DIVERGES: programs see it come in by the daemon's device, and do not see what is for groups or addresses of a link.
+    ///
+    /// Addresses of a link are known on that link alone, so the kernel would not know its own behind
     /// its port.
     fn local(&mut self, iif: IfIndex, packet: &mut Packet<'_>) {
         let frame = packet.head();
