@@ -210,42 +210,22 @@ pub(super) fn named_set<'e>(
 /// beginning is asked for, and its end where the end is (`nft_rbtree_get`).
 fn element<'e>(engine: &Engine, set: &'e SetState, key: &Element) -> Option<(Element, Option<&'e [Expr]>)> {
     let now = engine.now();
-    let end = key.flags.contains(ElementFlags::INTERVAL_END);
-    let mut last: Option<(Element, Option<&'e [Expr]>)> = None;
     if key.flags.contains(ElementFlags::CATCHALL) {
         let is = |listed: &Listed<'_>| listed.flags.contains(ElementFlags::CATCHALL);
         let listed = set.elements().find(is)?;
         return Some((listed.to_element(now), listed.more.map(|more| &*more.exprs)));
     }
     let segments = set.set.flags.contains(SetFlags::INTERVAL) && !set.set.flags.contains(SetFlags::CONCAT);
-    if !segments {
-        let (_, entry) = set.lookup(&key.key, now)?;
-        let exact = key.key_end().is_none_or(|end| entry.element.key_end() == Some(end));
-        let caught = entry.element.flags.contains(ElementFlags::CATCHALL);
-        return (exact && !caught).then(|| (entry.listed().to_element(now), Some(entry.element.exprs())));
+    if segments && key.flags.contains(ElementFlags::INTERVAL_END) {
+        // The first end at or behind the key. None before the interval that begins below it is.
+        let near = set.elements_from(set.position_below(&key.key)).map(|(listed, _)| listed);
+        let end = near
+            .filter(|one| one.flags.contains(ElementFlags::INTERVAL_END))
+            .find(|one| *one.key >= key.key)?;
+        return Some((end.to_element(now), None));
     }
-    // Beginnings and ends in order of their keys.
-    let mut listed: Vec<_> = set
-        .elements()
-        .filter(|one| !one.flags.contains(ElementFlags::CATCHALL) && one.expires.is_none_or(|at| at > now))
-        .collect();
-    listed.sort_by(|a, b| a.key.cmp(&b.key).then(end_first(a.flags).cmp(&end_first(b.flags))));
-    for one in listed {
-        let is_end = one.flags.contains(ElementFlags::INTERVAL_END);
-        if end {
-            // The first end at or behind the key.
-            if is_end && *one.key >= key.key {
-                return Some((one.to_element(now), None));
-            }
-        } else if *one.key <= key.key {
-            let exprs = one.more.map(|more| &*more.exprs);
-            last = (!is_end).then(|| (one.to_element(now), exprs));
-        }
-    }
-    last
-}
-
-/// An end goes before a beginning at the same key: it closes the interval before.
-fn end_first(flags: ElementFlags) -> bool {
-    !flags.contains(ElementFlags::INTERVAL_END)
+    let (_, entry) = set.lookup(&key.key, now)?;
+    let exact = key.key_end().is_none_or(|end| entry.element.key_end() == Some(end));
+    let caught = entry.element.flags.contains(ElementFlags::CATCHALL);
+    (exact && !caught).then(|| (entry.listed().to_element(now), Some(entry.element.exprs())))
 }

@@ -37,6 +37,11 @@ impl SetState {
         self.elements.iter_from(from)
     }
 
+    /// The position of the last interval that begins below a key: see [`Elements::position_below`].
+    pub fn position_below(&self, key: &[u8]) -> Position {
+        self.elements.position_below(key)
+    }
+
     /// Its elements that live at `now`, as values of their own that tell what is left of their time.
     pub fn dump(&self, now: Instant) -> impl Iterator<Item = Element> + use<'_> {
         self.elements

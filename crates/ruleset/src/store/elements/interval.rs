@@ -110,6 +110,13 @@ impl<K: Number> Numbers<K> {
         Some((first.to_value(self.key_len), rest.slot))
     }
 
+    fn before_below(&self, key: &[u8]) -> Option<Value> {
+        let key = K::from_bytes(key);
+        let below = Some(key.before()).filter(|below| *below < key)?;
+        let (first, _) = self.intervals.at_or_below(below)?;
+        Some(first.before()).filter(|before| *before < first).map(|before| before.to_value(self.key_len))
+    }
+
     fn iter_from(&self, after: Option<Value>) -> impl Iterator<Item = (Value, Option<Value>, u32)> {
         let after = after.map(|after| K::from_bytes(&after));
         let rest = self.intervals.iter_from(after);
@@ -162,6 +169,19 @@ impl IntervalIndex {
             Kind::Short(numbers) => numbers.find_each(keys, found),
             Kind::Long(numbers) => numbers.find_each(keys, found),
             Kind::Tree(_) => keys.iter().zip(found).for_each(|(key, found)| *found = self.find(key)),
+        }
+    }
+
+    /// A key such that the intervals that begin behind it are the last one that begins below `key`, and all that follow.
+    /// `None` where that is all there are.
+    pub(super) fn before_below(&self, key: &[u8]) -> Option<Value> {
+        match &self.0 {
+            Kind::Short(numbers) => numbers.before_below(key),
+            Kind::Long(numbers) => numbers.before_below(key),
+            Kind::Tree(tree) => {
+                let below = (Bound::Unbounded, Bound::Excluded(key));
+                tree.range::<[u8], _>(below).rev().nth(1).map(|(start, _)| start.clone())
+            }
         }
     }
 

@@ -403,6 +403,16 @@ impl Elements {
         self.iter_from(Position::Start).map(|(listed, _)| listed)
     }
 
+    /// The position of the last interval that begins below a key; the first position where none does.
+    pub fn position_below(&self, key: &[u8]) -> Position {
+        match &self.index {
+            Index::Interval(index) if key.len() == self.key_len => {
+                index.before_below(key).map_or(Position::Start, Position::Interval)
+            }
+            _ => Position::Start,
+        }
+    }
+
     /// What [`Elements::iter`] gives from a position on, each with the position behind it. Elements that came and went
     /// since the position was told are there or are not; all others are there once.
     pub fn iter_from(&self, from: Position) -> impl Iterator<Item = (Listed<'_>, Position)> {

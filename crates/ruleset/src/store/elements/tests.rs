@@ -276,6 +276,11 @@ proptest! {
         }
         for key in 0..=u8::MAX {
             prop_assert_eq!(elements.lookup(&[key], Instant::ZERO).is_some(), model.iter().any(|i| inside(i, key)));
+            let begins = |listed: &Listed<'_>| !listed.flags.contains(ElementFlags::INTERVAL_END);
+            let near = elements.iter_from(elements.position_below(&[key])).map(|(listed, _)| listed);
+            let first = near.filter(begins).map(|listed| listed.key[0]).next();
+            let below = model.iter().map(|(from, _)| *from).filter(|from| *from < key).max();
+            prop_assert_eq!(first, below.or(model.iter().map(|(from, _)| *from).min()));
         }
     }
 
