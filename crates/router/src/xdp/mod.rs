@@ -21,6 +21,8 @@ mod grace;
 mod hops;
 mod program;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -47,9 +49,12 @@ use table::{Counts, Slot, Table};
 
 /// How often the program's counts are looked at, at least.
 const SCAN: Duration = Duration::from_secs(1);
-/// How often, at most, and how much longer for each connection: a look takes less than a tenth of the time.
+/// How often at most: who asks again and again is told no more.
 const SCAN_PAUSE: Duration = Duration::from_millis(5);
-const SCAN_EACH: Duration = Duration::from_micros(1);
+/// Connections that are looked at in one go, since packets wait for the engine meanwhile. It is less than a millisecond, and
+/// the next go is so much later.
+const SCAN_GO: usize = 4096;
+const SCAN_NEXT: Duration = Duration::from_millis(1);
 /// How soon it is looked whether the program sees closed entries no more.
 const SOON: Duration = Duration::from_millis(20);
 /// How often changed routes are looked at.
@@ -113,8 +118,10 @@ pub struct XdpStatistics {
     pub packets: u64,
     /// Their bytes, from the network header on.
     pub bytes: u64,
-    /// Directions for which there was no room.
+    /// Connections that were given to flowtables and not carried, in both directions: not between ports, or no room.
     pub unplaced: u64,
+    /// Connections that wait for room that is being made.
+    pub waiting: u64,
 }
 
 /// The table, its programs and what is known of each connection in it. The programs are taken off when it is dropped, or this
@@ -128,15 +135,23 @@ pub struct XdpFlowtable {
     tables: [Table<Mapped>; 2],
     hops: Hops<Mapped>,
     grace: Grace,
-    flows: HashMap<FlowId, Offloaded>,
+    flows: Vec<Option<Offloaded>>,
+    free: Vec<u32>,
+    index: HashMap<FlowId, u32>,
+    /// Those that there was no room for while the table was growing.
+    waiting: VecDeque<FlowId>,
     closing: VecDeque<Closing>,
     growing: Option<Growing>,
     statistics: XdpStatistics,
+    /// Whether a flowtable is carried, of those that were asked for.
+    carried: HashMap<(u32, u32), bool>,
     /// As of when the ruleset and the routes were looked at.
     generation: u64,
     routes: u64,
     routes_at: Instant,
     scanned: Instant,
+    /// Where a look goes on, if it is not over.
+    scanning: Option<usize>,
     asked: Instant,
     now: Instant,
 }
@@ -144,6 +159,7 @@ pub struct XdpFlowtable {
 /// A connection of the engine's flowtables.
 #[derive(Debug)]
 struct Offloaded {
+    id: FlowId,
     connection: CtRef,
     flowtable: (u32, u32),
     sides: [Option<Place>; 2],
@@ -257,14 +273,19 @@ impl XdpFlowtable {
             hops: Hops::new(maps.hops.mapped().map_err(XdpError::Maps)?),
             tables,
             grace: Grace::new().map_err(XdpError::Maps)?,
-            flows: HashMap::new(),
+            flows: Vec::new(),
+            free: Vec::new(),
+            index: HashMap::new(),
+            waiting: VecDeque::new(),
             closing: VecDeque::new(),
             growing: None,
             statistics: XdpStatistics::default(),
+            carried: HashMap::new(),
             generation: 0,
             routes: 0,
             routes_at: Instant::ZERO,
             scanned: Instant::ZERO,
+            scanning: None,
             asked: Instant::ZERO,
             now: Instant::ZERO,
         };
@@ -275,8 +296,7 @@ impl XdpFlowtable {
 
     /// What it did so far; counts are as of the last look.
     pub fn statistics(&self) -> XdpStatistics {
-        let carried = self.flows.values().filter(|flow| flow.sides.iter().any(Option::is_some));
-        XdpStatistics { flows: carried.count() as u64, ..self.statistics }
+        XdpStatistics { waiting: self.waiting.len() as u64, ..self.statistics }
     }
 
     /// When there is something to do though nothing happens.
@@ -284,7 +304,10 @@ impl XdpFlowtable {
         if !self.closing.is_empty() || self.growing.is_some() {
             return Some(self.now + SOON);
         }
-        (!self.flows.is_empty()).then(|| self.scanned + SCAN)
+        if self.scanning.is_some() {
+            return Some(self.now + SCAN_NEXT);
+        }
+        (!self.index.is_empty()).then(|| self.scanned + SCAN)
     }
 
     /// Brings the table to what the engine has now, and the engine's counts to what the table has.
@@ -300,18 +323,22 @@ impl XdpFlowtable {
             }
         }
         self.finish_closed(engine);
-        let pause = SCAN_PAUSE + SCAN_EACH * u32::try_from(self.flows.len()).unwrap_or(u32::MAX);
-        if now.since(self.scanned) >= pause {
-            self.scanned = now;
-            self.scan(engine);
+        if self.growing.is_none() {
+            for id in std::mem::take(&mut self.waiting) {
+                self.begin(engine, id);
+            }
         }
-        if !self.flows.is_empty() && now.since(self.asked) >= SCAN {
+        if self.scanning.is_none() && now.since(self.scanned) >= SCAN_PAUSE {
+            self.scanned = now;
+            self.scanning = Some(0);
+        }
+        self.scan(engine);
+        if !self.index.is_empty() && now.since(self.asked) >= SCAN {
             self.asked = now;
             if self.ask_who_transmits() {
                 self.refresh_hops(engine.host());
             }
         }
-        self.grow();
     }
 
     fn look_at_routes(&mut self, engine: &mut Engine, now: Instant) {
@@ -346,18 +373,31 @@ impl XdpFlowtable {
             return;
         }
         self.generation = generation;
-        let mut carried = HashMap::new();
-        let mut is_carried = |engine: &Engine, id: (u32, u32)| {
-            *carried.entry(id).or_insert_with(|| self.carries(engine.host(), engine.ruleset(), id))
-        };
-        let flows = engine.flows().map(|flow| (flow.id, (flow.table, flow.flowtable)));
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = flows.partition(|(_, id)| is_carried(engine, *id));
-        for (id, _) in unwanted {
-            self.end(engine, id);
+        let before = std::mem::take(&mut self.carried);
+        for (flowtable, carried) in before {
+            let carries = self.is_carried(engine, flowtable);
+            if carried && !carries {
+                let flows = self.flows.iter().flatten().filter(|flow| flow.flowtable == flowtable);
+                for id in flows.map(|flow| flow.id).collect::<Vec<_>>() {
+                    self.end(engine, id);
+                }
+            }
+            if carries && !carried {
+                let flows = engine.flows().filter(|flow| (flow.table, flow.flowtable) == flowtable);
+                for id in flows.map(|flow| flow.id).collect::<Vec<_>>() {
+                    self.begin(engine, id);
+                }
+            }
         }
-        for (id, _) in wanted {
-            self.begin(engine, id);
+    }
+
+    fn is_carried(&mut self, engine: &Engine, flowtable: (u32, u32)) -> bool {
+        if let Some(carried) = self.carried.get(&flowtable) {
+            return *carried;
         }
+        let carried = self.carries(engine.host(), engine.ruleset(), flowtable);
+        self.carried.insert(flowtable, carried);
+        carried
     }
 
     /// Whether the program may carry what a flowtable has.
@@ -388,17 +428,39 @@ impl XdpFlowtable {
 
     /// A connection is in a flowtable.
     fn begin(&mut self, engine: &Engine, id: FlowId) {
-        if self.flows.contains_key(&id) {
+        if self.index.contains_key(&id) {
             return;
         }
         let Some(flow) = engine.flow(id) else { return };
         let flowtable = (flow.table, flow.flowtable);
-        if !self.carries(engine.host(), engine.ruleset(), flowtable) {
+        if !self.is_carried(engine, flowtable) {
             return;
         }
+        if self.tables.iter().any(Table::is_tight) {
+            self.grow();
+            // It grows already, and the larger window is as good as full.
+            if self.tables.iter().any(Table::is_tight) {
+                return self.waiting.push_back(id);
+            }
+        }
         let sides = [Direction::Original, Direction::Reply].map(|way| self.place(engine, flow, way));
-        self.statistics.unplaced += sides.iter().filter(|side| side.is_none()).count() as u64;
-        self.flows.insert(id, Offloaded { connection: flow.connection, flowtable, sides });
+        if sides.iter().all(Option::is_none) {
+            self.statistics.unplaced += 1;
+            return;
+        }
+        let flow = Offloaded { id, connection: flow.connection, flowtable, sides };
+        self.statistics.flows += 1;
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None => {
+                self.flows.push(None);
+                (self.flows.len() - 1) as u32
+            }
+        };
+        self.index.insert(id, at);
+        if let Some(place) = self.flows.get_mut(at as usize) {
+            *place = Some(flow);
+        }
     }
 
     /// Puts one direction into the table.
@@ -434,7 +496,10 @@ impl XdpFlowtable {
 
     /// A connection is in no flowtable any more, or in one that is not carried: its packets go the slow way from here on.
     fn end(&mut self, engine: &mut Engine, id: FlowId) {
-        let Some(mut flow) = self.flows.remove(&id) else { return };
+        let Some(at) = self.index.remove(&id) else { return };
+        let Some(mut flow) = self.flows.get_mut(at as usize).and_then(Option::take) else { return };
+        self.free.push(at);
+        self.statistics.flows = self.statistics.flows.saturating_sub(1);
         let period = self.grace.begin();
         for direction in [Direction::Original, Direction::Reply] {
             let Some(place) = &mut flow.sides[direction as usize] else { continue };
@@ -476,20 +541,20 @@ impl XdpFlowtable {
         }
     }
 
-    /// Tells the engine what was carried since it was last told.
+    /// Tells the engine what was carried since it was last told, of some connections.
     fn scan(&mut self, engine: &mut Engine) {
         // Half of a connection's counts may be in the old window.
-        if self.growing.is_some() {
-            return;
-        }
-        for (id, flow) in &mut self.flows {
+        let Some(begin) = self.scanning.filter(|_| self.growing.is_none()) else { return };
+        let end = (begin + SCAN_GO).min(self.flows.len());
+        for flow in self.flows.get_mut(begin..end).into_iter().flatten().flatten() {
             for direction in [Direction::Original, Direction::Reply] {
                 let Some(place) = &mut flow.sides[direction as usize] else { continue };
                 let Some(table) = self.tables.get(place.family) else { continue };
-                let ids = (*id, flow.connection, flow.flowtable);
+                let ids = (flow.id, flow.connection, flow.flowtable);
                 place.tell(engine, table, &mut self.statistics, ids, direction);
             }
         }
+        self.scanning = (end < self.flows.len()).then_some(end);
     }
 
     /// Goes over to a larger window where there is little room.
@@ -503,20 +568,16 @@ impl XdpFlowtable {
             self.tell_windows();
             let places: HashMap<Slot, Slot> = moved.iter().copied().collect();
             let period = self.grace.begin();
-            for (id, flow) in &mut self.flows {
+            for flow in self.flows.iter_mut().flatten() {
+                let (id, connection, flowtable) = (flow.id, flow.connection, flow.flowtable);
                 for direction in [Direction::Original, Direction::Reply] {
                     let side = &mut flow.sides[direction as usize];
-                    let Some(place) = side.as_mut().filter(|place| place.family == family) else { continue };
-                    match places.get(&place.slot) {
-                        Some(slot) => place.slot = *slot,
+                    let Some(place) = side.filter(|place| place.family == family) else { continue };
+                    *side = places.get(&place.slot).map(|slot| Place { slot: *slot, ..place });
+                    if side.is_none() {
                         // No room any more, as may happen to one in a million: its packets go the slow way.
-                        None => {
-                            let (connection, flowtable, place) = (flow.connection, flow.flowtable, *place);
-                            let closing =
-                                Closing { period, id: *id, connection, flowtable, direction, place };
-                            self.closing.push_back(closing);
-                            *side = None;
-                        }
+                        let closing = Closing { period, id, connection, flowtable, direction, place };
+                        self.closing.push_back(closing);
                     }
                 }
             }
