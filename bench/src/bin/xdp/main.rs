@@ -46,7 +46,7 @@ fn run(time: Duration, rounds: usize) -> Result<()> {
     stay_on_this_processor()?;
     println!("ns of processor time per packet, 60 bytes, IPv4 UDP; median (least) of {rounds} rounds\n");
     let bare = Bare::new()?;
-    println!("{:44} {}", "redirect alone, nothing looked at", measure(time, rounds, || bare.round(time))?);
+    println!("{:44} {}", "redirect alone, nothing looked at", measure(rounds, || bare.round(time))?);
     for (flows, burst, what) in [
         (10_000, 1, "flowtable in XDP, NAT, 10k flows"),
         (100_000, 1, "flowtable in XDP, NAT, 100k flows"),
@@ -54,13 +54,13 @@ fn run(time: Duration, rounds: usize) -> Result<()> {
         (1_000_000, 8, "flowtable in XDP, NAT, 1M in bursts of 8"),
     ] {
         let ours = Ours::new(flows, burst)?;
-        println!("{what:44} {}", measure(time, rounds, || ours.round(time))?);
+        println!("{what:44} {}", measure(rounds, || ours.round(time))?);
     }
     for (rules, what) in
         [("", "kernel router, no rules, 10k flows"), (MASQUERADE, "kernel router, masquerade, 10k flows")]
     {
         let kernel = Kernel::new(rules, 10_000)?;
-        println!("{what:44} {}", measure(time, rounds, || kernel.round(time))?);
+        println!("{what:44} {}", measure(rounds, || kernel.round(time))?);
     }
     Ok(())
 }
@@ -69,7 +69,7 @@ const MASQUERADE: &str =
     "table ip nat { chain post { type nat hook postrouting priority srcnat; oifname \"b0\" masquerade } }";
 
 /// The median and the least of so many rounds, after one that warms up.
-fn measure(_: Duration, rounds: usize, mut round: impl FnMut() -> Result<f64>) -> Result<String> {
+fn measure(rounds: usize, mut round: impl FnMut() -> Result<f64>) -> Result<String> {
     round()?;
     let mut costs = (0..rounds.max(1)).map(|_| round()).collect::<Result<Vec<f64>>>()?;
     costs.sort_by(f64::total_cmp);
@@ -199,9 +199,9 @@ impl Kernel {
 
     fn round(&self, time: Duration) -> Result<f64> {
         let base = self.base.send(time)?;
-        let before = self.namespace.clone_inside(|| Ok(received("b1")?))?;
+        let before = self.namespace.clone_inside(|| received("b1"))?;
         let whole = self.source.send(time)?;
-        let arrived = self.namespace.clone_inside(|| Ok(received("b1")?))? - before;
+        let arrived = self.namespace.clone_inside(|| received("b1"))? - before;
         Ok((whole.nanos - base.cost() * whole.packets as f64) / arrived.max(1) as f64)
     }
 }
