@@ -108,7 +108,7 @@ impl Bare {
     fn new() -> Result<Bare> {
         let namespace = NetworkNamespace::new()?;
         namespace
-            .clone_inside(|| {
+            .with(|| {
                 let (a, b) = (Pair::new("a0", "a1")?, Pair::new("b0", "b1")?);
                 let (drain, _) = dropping()?;
                 let drain = Link::attach(&drain, b.there, Mode::Native)?;
@@ -120,10 +120,11 @@ impl Bare {
     }
 
     fn round(&self, time: Duration) -> Result<f64> {
-        let _ = &self.namespace;
-        let base = self.base.source.send(time)?;
-        let whole = self.source.send(time)?;
-        Ok(whole.cost() - base.cost())
+        self.namespace.with(|| {
+            let base = self.base.source.send(time)?;
+            let whole = self.source.send(time)?;
+            Ok(whole.cost() - base.cost())
+        })
     }
 }
 
@@ -140,7 +141,7 @@ struct Ours {
 impl Ours {
     fn new(flows: u32, burst: u32) -> Result<Ours> {
         let namespace = NetworkNamespace::new()?;
-        let made = namespace.clone_inside(|| {
+        let made = namespace.with(|| {
             let (a, b) = (Pair::new("a0", "a1")?, Pair::new("b0", "b1")?);
             let (drain, drained) = dropping()?;
             let drain = Link::attach(&drain, b.there, Mode::Native)?;
@@ -153,10 +154,9 @@ impl Ours {
     }
 
     fn round(&self, time: Duration) -> Result<f64> {
-        let _ = &self.namespace;
-        let base = self.base.source.send(time)?;
+        let base = self.namespace.with(|| self.base.source.send(time))?;
         let before = frames::count(&self.drained);
-        let whole = self.source.send(time)?;
+        let whole = self.namespace.with(|| self.source.send(time))?;
         let arrived = frames::count(&self.drained) - before;
         if arrived * 1000 < whole.packets * (999 - self.flowtable.missing_permille()) {
             return Err(format!("{arrived} of {} packets arrived", whole.packets).into());
@@ -175,7 +175,7 @@ struct Kernel {
 impl Kernel {
     fn new(rules: &str, flows: u32) -> Result<Kernel> {
         let namespace = NetworkNamespace::new()?;
-        let sources = namespace.clone_inside(|| {
+        let sources = namespace.with(|| {
             let (a, b) = (Pair::new("a0", "a1")?, Pair::new("b0", "b1")?);
             veth::ip("link set a1 address 02:00:00:00:00:01")?;
             veth::ip("addr add 10.1.0.1/16 dev a1")?;
@@ -198,21 +198,23 @@ impl Kernel {
     }
 
     fn round(&self, time: Duration) -> Result<f64> {
-        let base = self.base.send(time)?;
-        let before = self.namespace.clone_inside(|| received("b1"))?;
-        let whole = self.source.send(time)?;
-        let arrived = self.namespace.clone_inside(|| received("b1"))? - before;
+        let (base, whole, arrived) = self.namespace.with(|| {
+            let base = self.base.send(time)?;
+            let before = received("b1")?;
+            let whole = self.source.send(time)?;
+            Ok((base, whole, received("b1")? - before))
+        })?;
         Ok((whole.nanos - base.cost() * whole.packets as f64) / arrived.max(1) as f64)
     }
 }
 
 /// [`NetworkNamespace::inside`] with any error.
 trait Inside {
-    fn clone_inside<T>(&self, does: impl FnOnce() -> Result<T>) -> Result<T>;
+    fn with<T>(&self, does: impl FnOnce() -> Result<T>) -> Result<T>;
 }
 
 impl Inside for NetworkNamespace {
-    fn clone_inside<T>(&self, does: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn with<T>(&self, does: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut result = None;
         self.inside(|| {
             result = Some(does());
