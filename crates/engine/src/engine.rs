@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use ironweir_conntrack::defrag::{Defrag, Limits};
+use ironweir_conntrack::defrag::Defrag;
 use ironweir_conntrack::{Config, Conntrack, CtRef};
 use ironweir_ruleset::{Applied, Batch, ChangeError, Ruleset};
 use ironweir_wire::{IfIndex, Instant, Packet};
@@ -39,7 +39,7 @@ pub struct Engine {
 impl Engine {
     /// An engine without a ruleset. `seed` keys hashes and is the source of all random choices.
     pub fn new(host: Host, seed: u64) -> Engine {
-        let settings = host.conntrack;
+        let (settings, fragments) = (host.conntrack, host.fragments);
         let config = Config {
             max: settings.max,
             accounting: settings.accounting,
@@ -56,7 +56,7 @@ impl Engine {
             host,
             ruleset: Ruleset::new(seed),
             conntrack: Conntrack::new(config, seed),
-            defrag: Defrag::new(Limits::default(), seed),
+            defrag: Defrag::new(fragments, seed),
             flows: Flows::new(seed),
             connections: Connections::new(seed),
             icmp_limits: IcmpLimits::new(seed),
@@ -137,7 +137,7 @@ impl Engine {
         let world = &mut self.world;
         world.conntrack.flush(world.now);
         let seed = u64::from(world.random());
-        world.defrag = Defrag::new(Limits::default(), seed);
+        world.defrag = Defrag::new(world.host.fragments, seed);
     }
 
     /// Connections, to change and delete them and to take their events.

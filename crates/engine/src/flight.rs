@@ -7,6 +7,7 @@ use ironweir_conntrack::defrag::Defrag;
 use ironweir_conntrack::track::Template;
 use ironweir_conntrack::{Conntrack, Tracking};
 use ironweir_ruleset::Ruleset;
+use ironweir_wire::options::Compiled;
 use ironweir_wire::{IfIndex, Instant, PacketInfo};
 
 use crate::connections::Connections;
@@ -119,6 +120,10 @@ pub(crate) struct Flight {
     pub(crate) recut: bool,
     /// Bytes of the largest of those fragments, 0 of others (`IPCB(skb)->frag_max_size`).
     pub(crate) largest: usize,
+    /// What its IPv4 options ask for, once it was routed.
+    pub(crate) options: Compiled,
+    /// Its TCP checksum covers the pseudo header alone until it leaves (`CHECKSUM_PARTIAL`); its bytes have the whole one.
+    pub(crate) partial: bool,
     /// It is a copy, of which no copy is made (`nf_skb_duplicated`).
     pub(crate) is_copy: bool,
 }

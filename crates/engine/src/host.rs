@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
+use ironweir_conntrack::defrag::Limits;
 use ironweir_wire::IfIndex;
 
 use crate::fingerprint::Fingerprints;
@@ -131,6 +132,8 @@ pub struct Host {
     pub forwarding_v6: bool,
     /// Connection tracking.
     pub conntrack: ConntrackSettings,
+    /// How much of fragments is held, and how long (`net.ipv4.ipfrag_*`, `nf_conntrack_frag6_timeout`).
+    pub fragments: Limits,
     /// How many ICMP errors it sends.
     pub icmp: IcmpSettings,
     /// What `osf` knows systems by.
@@ -161,6 +164,7 @@ impl Default for Host {
             forwarding_v4: true,
             forwarding_v6: true,
             conntrack: ConntrackSettings::default(),
+            fragments: Limits::default(),
             icmp: IcmpSettings::default(),
             fingerprints: Arc::default(),
             forward_to: None,

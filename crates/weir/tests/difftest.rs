@@ -1,9 +1,15 @@
 //! Kernel and engine beside each other: `weir difftest`. Needs root, network namespaces, veth, `ip`; says so and skips
 //! elsewhere, and fails if `CI=true`.
 
+use std::net::IpAddr;
 use std::process::Command;
 
-use ironweir::difftest::rig::obstacle;
+use ironweir::difftest::duel::Duel;
+use ironweir::difftest::frames::Arriving;
+use ironweir::difftest::generate::build::{self, Network, Transport};
+use ironweir::difftest::generate::world;
+use ironweir::difftest::rig::{Rig, obstacle};
+use ironweir_wire::IfIndex;
 
 /// Whether to go on; tells if not.
 fn kernel_is_here() -> bool {
@@ -52,15 +58,120 @@ fn generated_sequences_go_the_same_way_through_kernel_and_engine() {
     assert!(outcome.refused < outcome.rulesets, "most rulesets are refused");
 }
 
-/// A station that uses the router's own IPv6 address: the error about its packet has that address as its source, too.
-#[test]
-fn errors_to_the_routers_own_ipv6_address_come_from_that_address() {
+/// What both do with some frames, each by interface and in hex.
+fn same(rules: &str, frames: &[(u32, &str)]) {
     if !kernel_is_here() {
         return;
     }
-    let host = ironweir::difftest::generate::world::host().unwrap();
-    for seed in [10_112_402, 10_114_415, 20_114_405, 20_116_400] {
-        let outcome = ironweir::difftest::generate::campaign::run(&host, seed, 20, 1).unwrap();
-        assert!(outcome.found.is_empty(), "{}", outcome.found.join("\n\n"));
+    let host = world::host().unwrap();
+    let mut rig = Rig::new(&host, false).unwrap();
+    let mut duel = Duel::new(&mut rig, &host, &ironweir::machine::names(&host), rules).unwrap();
+    let bytes = |hex: &str| {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    };
+    let arriving = |(iif, hex): &(u32, &str)| Arriving { iif: IfIndex(*iif), bytes: bytes(hex), number: 0 };
+    let frames: Vec<Arriving> = frames.iter().map(arriving).collect();
+    let found = duel.all(&frames, true).unwrap();
+    assert_eq!(found, None);
+}
+
+/// An IPv4 UDP packet from 10.0.1.10 by lan0, with options.
+fn with_options(to: [u8; 4], ttl: u8, options: &[u8]) -> Vec<u8> {
+    let (from, to) = (IpAddr::from([10, 0, 1, 10]), IpAddr::from(to));
+    let network = Network { from, to, ttl, tos: 0, id: 7, df: false };
+    let udp = Transport::Udp { ports: [5353, 53], len: 12, checksum: true };
+    let packet = network.packet(17, options, &udp.bytes(from, to));
+    build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A station that uses the router's own IPv6 address: the error about its packet has that address as its source, too.
+#[test]
+fn errors_to_the_routers_own_ipv6_address_come_from_that_address() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    for (iif, mac, from) in
+        [(2, [2, 0, 0, 0, 1, 1], "2001:db8:3::1"), (3, [2, 0, 0, 0, 2, 1], "2001:db8:1::1")]
+    {
+        let (from, to) = (address(from), address("2001:db8:18::7"));
+        let network = Network { from, to, ttl: 1, tos: 0, id: 7, df: false };
+        let udp = Transport::Udp { ports: [5353, 53], len: 12, checksum: true };
+        let frame =
+            build::frame(mac, [2, 0, 0, 0, 0xaa, 0x10], &network.packet(17, &[], &udp.bytes(from, to)));
+        same("", &[(iif, &hex(&frame))]);
+    }
+}
+
+/// Record routes and timestamps are written, source routes and what is wrong refused, and errors bring them back.
+#[test]
+fn ipv4_options_are_the_kernels() {
+    let rules = "table ip t { chain f { type filter hook forward priority 0; udp length 99 drop; ip ttl 9 reject; }; }";
+    let options: [&[u8]; 16] = [
+        &[7, 7, 4, 0, 0, 0, 0, 0],
+        &[7, 11, 8, 1, 1, 1, 1, 0, 0, 0, 0, 0],
+        &[7, 7, 8, 1, 1, 1, 1, 0],
+        &[7, 7, 5, 0, 0, 0, 0, 0],
+        &[68, 12, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[68, 20, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[68, 12, 5, 3, 10, 0, 1, 1, 0, 0, 0, 0],
+        &[68, 12, 5, 3, 10, 0, 1, 9, 0, 0, 0, 0],
+        &[68, 8, 9, 0xf0, 1, 1, 1, 1],
+        &[68, 8, 9, 0x10, 1, 1, 1, 1],
+        &[131, 7, 4, 10, 0, 3, 10, 0],
+        &[137, 3, 4, 0],
+        &[148, 4, 0, 0],
+        &[148, 3, 0, 0],
+        &[1, 0, 9, 9],
+        &[130, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ];
+    for ttl in [64, 10, 1] {
+        for to in [[198, 18, 0, 7], [10, 0, 3, 10], [10, 0, 1, 1]] {
+            let frames = options.map(|options| hex(&with_options(to, ttl, options)));
+            same(rules, &frames.each_ref().map(|frame| (2, &**frame)));
+        }
+    }
+}
+
+/// At ingress and egress, bytes of a later fragment are taken for its transport header.
+#[test]
+fn later_fragments_at_ingress_and_egress_have_ports() {
+    let rules = "table netdev t { set s { type inet_service; size 99; flags dynamic; }
+        chain in { type filter hook ingress device lan0 priority 0; update @s { th dport }; tcp dport 0-65535 counter; tcp sequence > 1000 counter; }
+        chain out { type filter hook egress device wan0 priority 0; update @s { th sport }; meta l4proto udp th dport > 0 counter; }; }";
+    for (from, to) in [("10.0.1.10", "198.18.0.7"), ("2001:db8:1::10", "2001:db8:18::7")] {
+        let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
+        let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
+        let udp = Transport::Udp { ports: [5353, 53], len: 300, checksum: true };
+        let parts = network.fragments(17, &udp.bytes(from, to), 104);
+        let frames: Vec<String> = parts
+            .iter()
+            .map(|part| hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], part)))
+            .collect();
+        same(rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
+    }
+}
+
+/// A reset that output refuses is quoted with the checksum that it has until it leaves.
+#[test]
+fn an_error_about_an_own_reset_quotes_a_partial_checksum() {
+    let rules = "table inet t {
+        chain f { type filter hook forward priority 0; meta l4proto tcp reject with tcp reset; }
+        chain o { type filter hook output priority 0; tcp flags rst counter reject; }; }";
+    for (from, to) in [("10.0.1.10", "198.18.0.7"), ("2001:db8:1::10", "2001:db8:18::7")] {
+        let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
+        let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: true };
+        let syn = Transport::Tcp {
+            ports: [5000, 80],
+            seq: 9,
+            ack: 0,
+            flags: 2,
+            window: 99,
+            options: vec![],
+            len: 0,
+        };
+        let packet = network.packet(6, &[], &syn.bytes(from, to));
+        same(rules, &[(2, &hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet)))]);
     }
 }

@@ -188,8 +188,6 @@ fn dissect_ipv4(packet: &Packet<'_>) -> Result<PacketInfo, Malformed> {
         l4proto: Some(header.protocol),
         network,
         transport: network + header.header_len,
-        // DIVERGES: at ingress and egress the kernel forgets the offset (`__nft_set_pktinfo_ipv4_validate` leaves
-        // `fragoff` alone, Linux 6.18), and so takes bytes of a later fragment for ports and flags.
         fragment_offset: header.fragment_offset(),
         more_fragments: header.flags_offset & ipv4::FLAG_MORE != 0,
         end: network + want,

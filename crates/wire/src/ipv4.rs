@@ -110,6 +110,16 @@ impl Header {
     }
 }
 
+/// Makes the checksum of a header, options included, which the bytes begin with. `None` if it is not there.
+pub fn set_checksum(bytes: &mut [u8]) -> Option<()> {
+    let len = usize::from(bytes.first()? & 0x0f) * 4;
+    let header = bytes.get_mut(..len)?;
+    header.get_mut(CHECKSUM_AT..CHECKSUM_AT + 2)?.fill(0);
+    let sum = Sum::ZERO.bytes(header).finish();
+    header.get_mut(CHECKSUM_AT..CHECKSUM_AT + 2)?.copy_from_slice(&sum.to_be_bytes());
+    Some(())
+}
+
 /// Whether the checksum of the header at `offset`, options included, is right (`ip_fast_csum`).
 pub fn checksum_is_valid(packet: &Packet<'_>, offset: usize) -> bool {
     let Some(first) = packet.byte(offset) else { return false };

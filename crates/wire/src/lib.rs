@@ -17,6 +17,7 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod jhash;
+pub mod options;
 pub mod packet;
 pub mod protocol;
 pub mod reply;

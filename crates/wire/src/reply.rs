@@ -67,7 +67,8 @@ pub fn tcp_reset(packet: &Packet<'_>, info: &PacketInfo, out: &mut Vec<u8>) -> b
 
 /// The ICMP or ICMPv6 error of type `kind` and `code` about the packet, from `source` to the packet's source. `rest` are
 /// the four bytes behind the checksum (the next hop's MTU, a pointer; zeros else). It quotes as much of the packet
-/// as it may.
+/// as it may. `options` are IPv4 options of the error itself, a multiple of four bytes, 40 at most.
+#[allow(clippy::too_many_arguments)]
 pub fn icmp_error(
     packet: &Packet<'_>,
     info: &PacketInfo,
@@ -75,12 +76,13 @@ pub fn icmp_error(
     kind: u8,
     code: u8,
     rest: [u8; 4],
+    options: &[u8],
     out: &mut Vec<u8>,
 ) -> bool {
     out.clear();
     let error = Error { source, kind, code, rest };
     let made = match info.l3 {
-        L3::V4 => error.v4(packet, info, out),
+        L3::V4 => error.v4(packet, info, options, out),
         L3::V6 => error.v6(packet, info, out),
         L3::Arp | L3::Other => None,
     };
@@ -200,7 +202,7 @@ struct Error {
 
 impl Error {
     /// `icmp_send`.
-    fn v4(&self, packet: &Packet<'_>, info: &PacketInfo, out: &mut Vec<u8>) -> Option<()> {
+    fn v4(&self, packet: &Packet<'_>, info: &PacketInfo, options: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let network = ipv4::Header::read(packet, info.network)?;
         let refused = info.fragment_offset != 0
             || !is_unicast_v4(&network.src)
@@ -209,10 +211,16 @@ impl Error {
         if refused {
             return None;
         }
-        let room = ICMP_LEN_MAX - ipv4::HEADER_LEN - icmp::HEADER_LEN;
+        let room = (ICMP_LEN_MAX - ipv4::HEADER_LEN - icmp::HEADER_LEN).checked_sub(options.len())?;
         let quoted = info.end.saturating_sub(info.network).min(room);
         let tos = network.tos & TOS_MASK | INTERNET_CONTROL;
-        out.extend(v4_header(self.source, network.src, tos, icmp::HEADER_LEN + quoted, ipproto::ICMP).emit());
+        let length = options.len() + icmp::HEADER_LEN + quoted;
+        out.extend(v4_header(self.source, network.src, tos, length, ipproto::ICMP).emit());
+        if !options.is_empty() {
+            *out.first_mut()? = 0x40 | u8::try_from((ipv4::HEADER_LEN + options.len()) / 4).ok()?;
+            out.extend(options);
+            ipv4::set_checksum(out)?;
+        }
         self.message(packet, info.network, quoted, Sum::ZERO, out)
     }
 
@@ -350,7 +358,7 @@ mod tests {
     #[test]
     fn an_unreachable_quotes_the_packet_and_is_not_answered_itself() {
         let unreachable = |packet: &Packet<'_>, info: &PacketInfo, out: &mut Vec<u8>| {
-            icmp_error(packet, info, Address::v4([10, 0, 0, 254]), 3, 3, [0; 4], out)
+            icmp_error(packet, info, Address::v4([10, 0, 0, 254]), 3, 3, [0; 4], &[], out)
         };
         let mut error = answer(&mut syn(), unreachable).unwrap();
         assert_eq!(error[28..], syn());
@@ -368,7 +376,7 @@ mod tests {
         let mut bytes = v6_header(src, dst, 1400, ipproto::UDP).emit().to_vec();
         bytes.resize(1440, 0);
         let error = answer(&mut bytes, |packet, info, out| {
-            icmp_error(packet, info, dst, icmp::v6::UNREACHABLE, 4, [0; 4], out)
+            icmp_error(packet, info, dst, icmp::v6::UNREACHABLE, 4, [0; 4], &[], out)
         })
         .unwrap();
         assert_eq!(error.len(), 1280);

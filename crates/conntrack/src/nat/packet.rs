@@ -410,7 +410,7 @@ mod tests {
                     let _ = bench.ct.nat_packet(&mut packet, &info, ct, state, Manip::Source);
                     bench.ct.confirm(bench.now, Tracking::Flow(ct, state));
                     let _ = ironweir_wire::reply::tcp_reset(&packet, &info, &mut Vec::new());
-                    let _ = ironweir_wire::reply::icmp_error(&packet, &info, v6(1), 3, 3, [0; 4], &mut Vec::new());
+                    let _ = ironweir_wire::reply::icmp_error(&packet, &info, v6(1), 3, 3, [0; 4], &[], &mut Vec::new());
                 }
             }
         }

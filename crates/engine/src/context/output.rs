@@ -6,13 +6,16 @@ use ironweir_conntrack::{CtInfo, Direction, ServerOffer, Template, Tracking};
 use ironweir_expr::reject::Reject;
 use ironweir_expr::{Decision, Outcome};
 use ironweir_ruleset::{Family, Hook};
-use ironweir_wire::checksum::Delta;
+use ironweir_wire::checksum::{Delta, Sum};
+use ironweir_wire::options::Compiled;
+use ironweir_wire::protocol::ipproto;
 use ironweir_wire::reply::{self, frame_unreachable, tcp_reset};
 use ironweir_wire::tcp::{self, flag};
-use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketType, ipv4, rewrite};
+use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketType, icmp, ipv4, ipv6, rewrite};
 
 use super::decide;
 use crate::flight::{Flight, Made, MadeWay, World};
+use crate::path::options::{Here, header_with_options};
 use crate::transmit;
 
 /// ICMP types of unreachables.
@@ -26,7 +29,7 @@ const ICMPX: [(u8, u8); 4] = [(0, 0), (3, 4), (1, 3), (13, 1)];
 /// The source address of an error about a packet: the address it was sent to if that is this host's, else for IPv4 the one that
 /// packets to its sender would have (`icmp_route_lookup`), for IPv6 its sender's if that is this host's (`ipv6_get_saddr_eval`, the first rule of RFC 6724), else one of the interface it
 /// came in by (`icmp6_send`). Without any, the packet's own destination stands in.
-fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
+pub(crate) fn error_source(world: &World, packet: &Packet<'_>, l3: L3) -> Option<Address> {
     let (from, to) = addresses(packet, l3)?;
     let host = &world.host;
     if host.local_interface(to).is_some() {
@@ -129,8 +132,12 @@ pub(crate) fn icmp_error(
     }
     let Some(source) = error_source(world, packet, flight.info.l3) else { return };
     let mut bytes = Vec::new();
-    if !reply::icmp_error(packet, &flight.info, source, kind, code, rest, &mut bytes) {
+    let Some(options) = echoed_options(world, flight, packet, source) else { return };
+    if !reply::icmp_error(packet, &flight.info, source, kind, code, rest, &options, &mut bytes) {
         return;
+    }
+    if flight.partial {
+        quote_partial_checksum(&mut bytes);
     }
     let Some(to) = addresses(packet, flight.info.l3).map(|(from, _)| from) else { return };
     let random = world.random();
@@ -145,6 +152,45 @@ pub(crate) fn icmp_error(
         set_identification(&mut bytes, [a, b]);
     }
     answer(world, attached(flight.tracking), MadeWay::Host, bytes);
+}
+
+/// The options of an error about a packet; `None` if they forbid one.
+fn echoed_options(world: &World, flight: &Flight, packet: &Packet<'_>, source: Address) -> Option<Vec<u8>> {
+    if flight.options == Compiled::default() {
+        return Some(Vec::new());
+    }
+    let header = header_with_options(packet)?;
+    flight.options.echo(&header, source.as_v4(), &Here::new(world, packet))
+}
+
+/// An error about a TCP packet that this host made quotes it as it is before it leaves: its checksum is the sum of the
+/// pseudo header, which a network card, or the last step before it, goes on with (`CHECKSUM_PARTIAL`).
+fn quote_partial_checksum(error: &mut [u8]) {
+    let (quoted, header, l3) = match error.first().map(|first| first >> 4) {
+        Some(4) => (ipv4::HEADER_LEN + icmp::HEADER_LEN, ipv4::HEADER_LEN, L3::V4),
+        _ => (ipv6::HEADER_LEN + icmp::HEADER_LEN, ipv6::HEADER_LEN, L3::V6),
+    };
+    let len = error.len();
+    let message = quoted - icmp::HEADER_LEN;
+    let mut packet = Packet::new(error, 0, len, LinkType::None);
+    let ends = match l3 {
+        L3::V4 => packet
+            .array(quoted + ipv4::SRC_AT)
+            .zip(packet.array(quoted + ipv4::DST_AT))
+            .map(|(from, to)| (Address::v4(from), Address::v4(to))),
+        _ => packet
+            .array(quoted + ipv6::SRC_AT)
+            .zip(packet.array(quoted + ipv6::DST_AT))
+            .map(|(from, to)| (Address(from), Address(to))),
+    };
+    let at = quoted + header + tcp::CHECKSUM_AT;
+    let (Some((from, to)), Some(whole)) = (ends, packet.be16(at)) else { return };
+    let segment = len.saturating_sub(quoted + header);
+    let partial = !Sum::ZERO.pseudo(l3, &from, &to, segment, ipproto::TCP).finish();
+    let sum_at = message + icmp::CHECKSUM_AT;
+    let sum = packet.be16(sum_at).map(|sum| Delta::NONE.word(whole, partial).apply(sum));
+    let _ = packet.store(at, &partial.to_be_bytes());
+    let _ = sum.is_some_and(|sum| packet.store(sum_at, &sum.to_be_bytes()));
 }
 
 /// Whether a packet is for one station, so that an answer to it is no flood (`icmp_send`, `icmp6_send`).

@@ -3,8 +3,9 @@
 
 use ironweir_conntrack::{CtInfo, ProxyVerdict, Template, Tracking};
 use ironweir_ruleset::{Family, Hook};
-use ironweir_wire::protocol::ethertype;
-use ironweir_wire::{IfIndex, LinkType, Packet, PacketType, VlanTag};
+use ironweir_wire::protocol::{ethertype, ipproto};
+use ironweir_wire::tcp::{self, flag};
+use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, VlanTag};
 
 use super::{Step, Way, dropped};
 use crate::flight::{Flight, Made, MadeWay};
@@ -51,6 +52,7 @@ impl<O: Observer> Way<'_, O> {
             depth: self.depth + 1,
         };
         let sound = way.parse(&mut packet).is_ok();
+        way.flight.partial = made.way == MadeWay::Host && is_partial(&packet, &way.flight.info);
         if !sound && !matches!(made.way, MadeWay::Frame(_)) {
             return;
         }
@@ -160,6 +162,13 @@ impl<O: Observer> Way<'_, O> {
             }
         }
     }
+}
+
+/// Whether the kernel leaves the checksum of a packet that it makes to the last step: TCP of synproxy, and resets for IPv4
+/// (`synproxy_send_tcp`, `nf_reject_ip_tcphdr_put`; `nf_reject_ip6_tcphdr_put` does not).
+fn is_partial(packet: &Packet<'_>, info: &PacketInfo) -> bool {
+    let Some((ipproto::TCP, at)) = info.transport_header() else { return false };
+    info.l3 == L3::V4 || tcp::Header::read(packet, at).is_some_and(|header| !header.has(flag::RST))
 }
 
 /// The packet with the link header of `like`, turned round where it goes back.

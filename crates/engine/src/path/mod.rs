@@ -13,6 +13,7 @@
 mod fragments;
 mod hooks;
 mod made;
+pub(crate) mod options;
 mod routing;
 
 use std::net::IpAddr;
@@ -199,9 +200,6 @@ impl<O: Observer> Way<'_, O> {
     }
 
     /// IP from the wire (`ip_rcv`, `ipv6_rcv`, and what follows).
-    ///
-    /// DIVERGES: IPv4 options are passed on as they are; the kernel refuses source routes and what is malformed, and writes into
-    /// record routes and timestamps.
     fn ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
         // Without knowledge of a host, nobody else is one either.
         // A tagged frame is for a VLAN interface, and there is none (`__netif_receive_skb_core`).
@@ -267,6 +265,7 @@ impl<O: Observer> Way<'_, O> {
         packet.meta.oif = oif;
         self.flight.nexthop = Some(nexthop);
         self.hook(Hook::Forward, packet)?;
+        self.forward_options(packet, oif);
         self.hook(Hook::Postrouting, packet)?;
         self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, Some(nexthop));
         self.out(packet, oif)?;

@@ -58,7 +58,7 @@ impl<O: Observer> Way<'_, O> {
     /// Where a packet from the wire goes (`ip_route_input_slow`, `ip6_route_input`).
     ///
     /// DIVERGES: no redirect is sent where a packet leaves by the interface it came in by.
-    pub(super) fn route(&mut self, from: IpAddr, to: IpAddr, packet: &Packet<'_>) -> Step<Target> {
+    pub(super) fn route(&mut self, from: IpAddr, to: IpAddr, packet: &mut Packet<'_>) -> Step<Target> {
         let host = &self.world.host;
         let group = to.is_multicast() || host.is_broadcast(to);
         if let Some(forward_to) = host.forward_to {
@@ -94,6 +94,7 @@ impl<O: Observer> Way<'_, O> {
         if !self.on_loopback(packet) && !self.comes_from_there(from, to, packet) {
             return dropped(DropReason::Martian);
         }
+        self.options(packet)?;
         let host = &self.world.host;
         // DIVERGES: groups that no program has joined are received, too.
         if group || host.local_interface(to).is_some() || host.is_anycast(to) {

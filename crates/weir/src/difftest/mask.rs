@@ -49,15 +49,51 @@ fn destination(bytes: &[u8]) -> Option<std::net::IpAddr> {
 
 fn ipv4(bytes: &mut [u8]) {
     let Some(header) = bytes.get(14..34) else { return };
-    let header_len = usize::from(header[0] & 15) * 4;
-    let is_error = header[9] == ipproto::ICMP
+    let (header_len, protocol) = (usize::from(header[0] & 15) * 4, header[9]);
+    if times(bytes, 14) {
+        zero(bytes, 24..26);
+    }
+    let is_error = protocol == ipproto::ICMP
         && bytes.get(14 + header_len).is_some_and(|kind| matches!(kind, 3 | 4 | 5 | 11 | 12));
     if is_error {
         // The identification of packets that the router makes comes from a keyed counter (`__ip_select_ident`); with it the
         // header's checksum. Rules may have changed what else could tell them from those that pass.
         zero(bytes, 18..20);
         zero(bytes, 24..26);
+        let message = 14 + header_len;
+        if times(bytes, message + 8) {
+            zero(bytes, message + 2..message + 4);
+        }
     }
+}
+
+/// Timestamps among the options of an IPv4 header, which routers write: the two do not read their clocks in the same moment.
+/// Tells whether there are any.
+fn times(bytes: &mut [u8], at: usize) -> bool {
+    let Some(len) = bytes.get(at).map(|first| usize::from(first & 15) * 4) else { return false };
+    let Some(header) = bytes.get_mut(at..).and_then(|rest| rest.get_mut(..len)) else { return false };
+    let mut at = 20;
+    while let Some(kind) = header.get(at) {
+        let len = match (kind, header.get(at + 1)) {
+            (0, _) => return false,
+            (1, _) => 1,
+            (_, Some(len @ 2..)) => usize::from(*len),
+            _ => return false,
+        };
+        if *kind == 68 {
+            let each = if header.get(at + 3).is_some_and(|flags| flags & 15 == 0) { 4 } else { 8 };
+            let option = header.get_mut(at..).and_then(|rest| rest.get_mut(..len));
+            for entry in
+                option.and_then(|option| option.get_mut(4..)).into_iter().flat_map(|all| all.chunks_mut(each))
+            {
+                let from = entry.len().saturating_sub(4);
+                entry.get_mut(from..).into_iter().for_each(|time| time.fill(0));
+            }
+            return true;
+        }
+        at += len;
+    }
+    false
 }
 
 fn ipv6(bytes: &mut [u8]) {

@@ -77,9 +77,10 @@ impl Mirror {
         disposition
     }
 
-    /// Forgets every connection.
+    /// Forgets every connection; fragments that wait for others go on waiting, as in the kernel.
     pub fn flush(&mut self) {
-        self.engine.forget_connections();
+        let now = self.engine.now();
+        self.engine.conntrack_mut().flush(now);
     }
 
     /// The engine.

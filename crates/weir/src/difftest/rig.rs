@@ -130,9 +130,7 @@ const BELL: [u8; 15] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 0];
 const BELL_INDEX: u32 = 60_000;
 
 /// Switches of the router, before its interfaces are made.
-const SWITCHES: [(&str, &str); 21] = [
-    // No datagram grows too old while a slow machine compares.
-    ("ipv4/ipfrag_time", "3600"),
+const SWITCHES: [(&str, &str); 20] = [
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/conf/all/send_redirects", "0"),
@@ -275,6 +273,8 @@ impl Rig {
         run(&mut silence, SILENCE_RULES, &Names::default())?;
         run(&mut silence, TRACKING_RULES, &Names::default())?;
         // Only now there is conntrack's part of /proc.
+        switch("ipv4/ipfrag_time", &host.fragments.ipv4.as_secs().to_string())?;
+        switch("netfilter/nf_conntrack_frag6_timeout", &host.fragments.ipv6.as_secs().to_string())?;
         let kernel = InKernel::open(false).map_err(|error| failed(&error))?;
         let conntrack = Conntrack::open()?;
         let settings = host.conntrack;

@@ -114,10 +114,16 @@ fn every(duel: &mut Duel<'_>, frames: &[Arriving]) -> Result<Vec<Difference>, Ri
     Ok(found)
 }
 
+/// How long fragments wait for others, on both sides.
+pub const FRAGMENTS_WAIT: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// Sets what the engine does otherwise than the kernel unless told, for the sake of captures.
 pub fn exact(host: &mut Host) {
     host.conntrack.checksum = true;
     host.conntrack.always = true;
+    // No datagram grows too old while a slow machine compares.
+    host.fragments.ipv4 = FRAGMENTS_WAIT;
+    host.fragments.ipv6 = FRAGMENTS_WAIT;
     // Errors are not limited: how many there may be depends on time.
     host.icmp = IcmpSettings {
         ratelimit: 0,

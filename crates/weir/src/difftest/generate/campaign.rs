@@ -201,14 +201,8 @@ impl Worker {
         let Worker { host, names, rig, .. } = self;
         outcome.rulesets += 1;
         let mut rest = captures.iter();
-        let mut fresh = false;
         'fresh: loop {
-            let duel = if fresh {
-                Duel::new(rig, host, names, &rules.text())
-            } else {
-                Duel::beside(rig, host, names, &rules.text())
-            };
-            let mut duel = match duel {
+            let mut duel = match Duel::new(rig, host, names, &rules.text()) {
                 Ok(duel) => duel,
                 Err(RigError::Engine(why)) => {
                     outcome.found.push(format!("seed {seed}: the engine refuses\n{}\n{why}", rules.text()));
@@ -222,7 +216,6 @@ impl Worker {
                 duel.flush()?;
                 let found = duel.all(frames, false)?;
                 let drawn = duel.is_drawn();
-                fresh = true;
                 if drawn {
                     outcome.drawn += 1;
                     continue 'fresh;

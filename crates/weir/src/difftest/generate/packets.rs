@@ -480,6 +480,43 @@ impl Maker<'_> {
         steps
     }
 
+    /// IPv4 options, some of them wrong: padding, router alert, record routes, timestamps, a source route.
+    fn v4_options(&mut self) -> Vec<u8> {
+        let space = 4 * self.chance.below(5);
+        let mut options = match self.chance.below(12) {
+            0 => vec![1, 1, 1, 0],
+            1 => vec![0x94, 4, 0, 0],
+            2..5 => vec![7, 3 + space as u8, self.chance.pick(&[4, 4, 4, 8, 16, 5])],
+            5 => vec![0x44, 4 + space as u8, 5, 0],
+            6 => vec![0x44, 4 + space as u8, self.chance.pick(&[5, 5, 13]), 1],
+            7 => vec![
+                0x44,
+                8 + space as u8,
+                self.chance.pick(&[5, 13]),
+                3,
+                10,
+                0,
+                1,
+                self.chance.pick(&[1, 9]),
+            ],
+            8 => vec![0x44, 8, 9, self.chance.pick(&[0, 0x10, 0xf0]), 1, 2, 3, 4],
+            9 => vec![self.chance.pick(&[0x83, 0x89]), 3 + space as u8, 4],
+            10 => vec![self.chance.pick(&[0x82, 0x88, 30]), 4, 1, 2],
+            _ => vec![1, 0, self.chance.number() as u8, 9],
+        };
+        if matches!(options.first(), Some(7 | 0x44 | 0x83 | 0x89)) && options.get(1) != Some(&8) {
+            options.resize(options.get(1).map_or(4, |len| usize::from(*len)), 0);
+        }
+        if self.chance.percent(15) {
+            let at = self.chance.below(options.len());
+            if let Some(byte) = options.get_mut(at) {
+                *byte ^= 1 << self.chance.below(8);
+            }
+        }
+        options.resize(options.len().next_multiple_of(4).min(40), 0);
+        options
+    }
+
     fn spoil(&mut self, steps: &mut [Step], v6: bool) {
         for step in steps {
             if !self.chance.percent(6) {
@@ -491,7 +528,7 @@ impl Maker<'_> {
                 2 => Odd::Padded(1 + self.chance.below(40)),
                 3 | 4 => Odd::Fragments(8 * (2 + self.chance.below(30)), self.chance.percent(30)),
                 _ if v6 => Odd::Options(vec![1, 4, 0, 0, 0, 0]),
-                _ => Odd::Options(self.chance.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]])),
+                _ => Odd::Options(self.v4_options()),
             };
         }
     }

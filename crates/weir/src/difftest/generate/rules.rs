@@ -157,6 +157,11 @@ impl Maker<'_> {
         for name in ["sub1", "sub2"] {
             chains.push(Chain { name: name.into(), head: String::new(), rules: self.rules(At::Sub, 3) });
         }
+        if family == "inet" && self.chance.percent(15) {
+            let device = self.chance.pick(&["lan0", "wan0", "dmz0"]);
+            let head = format!("type filter hook ingress device {device} priority 0; policy accept;");
+            chains.push(Chain { name: "in".into(), head, rules: self.rules(At::Ingress, 4) });
+        }
         let bases = [
             ("raw", "prerouting", -300, At::Raw, 40),
             ("mangle", "prerouting", -150, At::Prerouting, 40),
@@ -167,8 +172,9 @@ impl Maker<'_> {
         ];
         for (name, hook, priority, at, percent) in bases {
             if self.chance.percent(percent) {
+                let kind = if name == "output" && self.chance.percent(30) { "route" } else { "filter" };
                 let policy = if self.chance.percent(15) { "drop" } else { "accept" };
-                let head = format!("type filter hook {hook} priority {priority}; policy {policy};");
+                let head = format!("type {kind} hook {hook} priority {priority}; policy {policy};");
                 chains.push(Chain { name: name.into(), head, rules: self.rules(at, 7) });
             }
         }
@@ -189,6 +195,19 @@ impl Maker<'_> {
             "set flows { type ipv4_addr . inet_service; size 32; flags dynamic,timeout; timeout 2h; }",
             "map marks { type inet_service : mark; elements = { 22 : 0x16, 80 : 0x50, 443 : 0x1bb }; }",
             "map learned { type ipv4_addr : mark; size 16; flags dynamic; }",
+            "set small { type inet_proto; elements = { tcp, icmp, 132 }; }",
+            "set timed { type inet_service; flags timeout; timeout 2h; elements = { 22, 80 timeout 3h, 53 }; }",
+            "set counted { type inet_service; flags interval; counter; elements = { 1-100, 443, 20000-30000 }; }",
+            "set wide { type ipv4_addr . inet_proto . inet_service; flags interval; \
+             elements = { 10.0.0.0/8 . tcp . 1-1000, 0.0.0.0/0 . udp . 53, * }; }",
+            "set merged { type ipv4_addr; flags interval; auto-merge; elements = { 10.0.1.0/24, 10.0.1.10-10.0.3.10 }; }",
+            "set marked { typeof ct mark; elements = { 0x1, 0x5 }; }",
+            "map verdicts { type inet_service : verdict; flags interval; \
+             elements = { 22 : accept, 80-90 : continue, * : continue }; }",
+            "map ways { type ipv4_addr : mark; flags interval; elements = { 10.0.1.0/24 : 0x11, 198.18.0.0/15 : 0x22 }; }",
+            "map counts { type inet_service : counter; elements = { 22 : \"hits\", 53 : \"more\" }; }",
+            "counter more { }",
+            "limit bytes { rate over 500 bytes/day burst 900 bytes }",
             "counter hits { }",
             "quota some { over 3000 bytes }",
             "quota few { 900 bytes }",
@@ -196,6 +215,18 @@ impl Maker<'_> {
         ]
         .map(str::to_owned)
         .into();
+        // A map of objects comes behind its objects.
+        items.sort_by_key(|item| item.starts_with("map counts"));
+        if self.family != Family::Netdev {
+            let l3 = if self.family == Family::Ip6 { "ip6" } else { "ip" };
+            items.extend([
+                format!("ct timeout quick {{ protocol tcp; l3proto {l3}; policy = {{ established: 500, close: 77, syn_sent: 60 }}; }}"),
+                format!("ct timeout slow {{ protocol udp; l3proto {l3}; policy = {{ unreplied: 300, replied: 900 }}; }}"),
+                format!("ct helper files {{ type \"ftp\" protocol tcp; l3proto {l3}; }}"),
+                format!("ct helper trivial {{ type \"tftp\" protocol udp; l3proto {l3}; }}"),
+                format!("ct expectation more {{ protocol tcp; dport 5000; timeout 1h; size 4; l3proto {l3}; }}"),
+            ]);
+        }
         if self.family == Family::Ip6 || self.family == Family::Ip {
             // Elsewhere all are good for something.
             items.retain(|item| !item.contains("hosts6") || self.family == Family::Ip6);
@@ -206,28 +237,56 @@ impl Maker<'_> {
     fn nat(&mut self) -> Table {
         self.v6 = self.family == Family::Ip6;
         let mut chains = Vec::new();
-        for (name, hook, priority) in [("pre", "prerouting", -100), ("post", "postrouting", 100)] {
+        for (name, hook, priority, percent) in [
+            ("pre", "prerouting", -100, 100),
+            ("post", "postrouting", 100, 100),
+            ("in", "input", 100, 15),
+            ("out", "output", -100, 15),
+        ] {
+            if !self.chance.percent(percent) {
+                continue;
+            }
             let mut rules = Vec::new();
             for _ in 0..1 + self.chance.below(4) {
-                rules.push(if name == "pre" { self.dnat() } else { self.snat() });
+                rules.push(match name {
+                    "pre" | "out" => self.dnat(name == "out"),
+                    _ => self.snat(name == "in"),
+                });
             }
             let head = format!("type nat hook {hook} priority {priority}; policy accept;");
             chains.push(Chain { name: name.into(), head, rules });
         }
-        let family = if self.v6 { "ip6" } else { "ip" };
+        let family = match (self.chance.percent(20), self.v6) {
+            (true, _) => "inet",
+            (_, true) => "ip6",
+            _ => "ip",
+        };
+        if family == "inet" {
+            // Addresses say which family is meant.
+            let l3 = if self.v6 { "ip6" } else { "ip" };
+            let named = |rule: &String| {
+                rule.replace("dnat to", &format!("dnat {l3} to")).replace("snat to", &format!("snat {l3} to"))
+            };
+            for chain in &mut chains {
+                chain.rules = chain.rules.iter().map(named).collect();
+            }
+        }
         Table { id: format!("{family} nat"), items: Vec::new(), chains }
     }
 
-    fn dnat(&mut self) -> String {
+    fn dnat(&mut self, own: bool) -> String {
         let protocol = self.chance.pick(&["tcp", "udp", "meta l4proto { tcp, udp } th", "sctp"]);
         let port = self.chance.pick(&["22", "80", "53", "443", "{ 80, 8080 }", "5000"]);
-        let interface = self.chance.pick(&["", "iifname wan0 ", "iifname lan0 "]);
+        let interface = if own { "" } else { self.chance.pick(&["", "iifname wan0 ", "iifname lan0 "]) };
         let to = self.target();
-        let action = match self.chance.below(6) {
+        let action = match self.chance.below(if self.v6 { 6 } else { 9 }) {
             0 => format!("dnat to {to}"),
             1 => "redirect".into(),
             2 => "redirect to :8080".into(),
             3 => "return".into(),
+            6 => "dnat ip prefix to ip daddr map { 203.0.113.0/24 : 10.0.3.0/24, 198.18.0.0/24 : 10.0.1.0/24 }".into(),
+            7 => "dnat to ip daddr map { 203.0.113.2 : 10.0.3.10, 198.18.0.7 : 10.0.3.11 }".into(),
+            8 => "dnat to ip daddr . th dport map { 203.0.113.2 . 80 : 10.0.3.10 . 8080, 10.0.3.1 . 53 : 10.0.1.10 . 53 }".into(),
             _ => {
                 let to = if self.v6 { format!("[{to}]") } else { to };
                 format!("dnat to {to}:{}", self.chance.pick(&["80", "53", "2222"]))
@@ -236,10 +295,12 @@ impl Maker<'_> {
         format!("{interface}{protocol} dport {port} counter {action}")
     }
 
-    fn snat(&mut self) -> String {
-        let interface = self.chance.pick(&["oifname wan0 ", "oifname dmz0 ", "", "iifname lan0 "]);
-        let action: &str = match (self.chance.below(5), self.v6) {
-            (0 | 1, _) => "masquerade",
+    fn snat(&mut self, own: bool) -> String {
+        let interface =
+            if own { "" } else { self.chance.pick(&["oifname wan0 ", "oifname dmz0 ", "", "iifname lan0 "]) };
+        let action: &str = match (self.chance.below(6), self.v6) {
+            (0 | 1, _) if !own => "masquerade",
+            (4, false) => "snat to ip saddr map { 10.0.1.10 : 203.0.113.70, 10.0.1.11 : 203.0.113.71 }",
             (2, false) => "snat to 203.0.113.77",
             (2, true) => "snat to 2001:db8:2::77",
             (3, _) => "return",
@@ -403,6 +464,17 @@ impl Maker<'_> {
     fn of_connection(&mut self) -> String {
         self.chance
             .pick(&[
+                "ct helper \"ftp\"",
+                "ct status expected",
+                "ct state related",
+                "ct expiration > 1000",
+                "ct expiration 70-80",
+                "ct mark @marked",
+                "ct status confirmed",
+                "ct protocol udp",
+                "ct original zone 0",
+                "ct reply proto-dst > 20300",
+                "ct eventmask 0",
                 "ct state new",
                 "ct state established",
                 "ct state established,related",
@@ -454,6 +526,17 @@ impl Maker<'_> {
             "numgen inc mod 4 < 2",
             "meta protocol ip",
             "meta protocol { ip, ip6 }",
+            "limit name \"bytes\"",
+            "meta l4proto @small",
+            "tcp dport @timed",
+            "th dport @counted",
+            "ip saddr . meta l4proto . th dport @wide",
+            "ip daddr @merged",
+            "meta iifgroup 0",
+            "meta nfproto ipv6",
+            "tcp dport vmap @verdicts",
+            "tcp flags & (syn|ack) == syn tcp option maxseg size 1-1460",
+            "numgen inc mod 2 vmap { 0 : continue, 1 : continue }",
         ];
         if !matches!(at, At::Egress | At::Output | At::Postrouting | At::Sub) {
             some.extend([
@@ -467,6 +550,7 @@ impl Maker<'_> {
         }
         if matches!(at, At::Forward | At::Output | At::Postrouting) {
             some.extend(["oifname wan0", "oif dmz0", "oifname != lan0"]);
+            some.push(if self.v6 { "rt ip6 nexthop 2001:db8:2::1" } else { "rt ip nexthop 203.0.113.1" });
         }
         if at == At::Forward {
             some.extend([
@@ -476,6 +560,10 @@ impl Maker<'_> {
         }
         if !self.v6 {
             some.extend([
+                "meta mark set ip saddr map @ways",
+                "ip daddr set 10.0.3.11",
+                "ip saddr set 10.0.1.12",
+                "icmp code set 1",
                 "jhash ip saddr mod 2 seed 0x1 0",
                 "jhash ip saddr . ip daddr mod 8 seed 0xdeadbeef < 4",
                 "ip saddr . ip daddr { 10.0.1.10 . 198.18.0.7, 10.0.1.11 . 10.0.3.10 }",
@@ -515,8 +603,17 @@ impl Maker<'_> {
             "log prefix \"x \"",
             "tcp dport set 80",
             "udp dport set 53",
+            "tcp flags set ack",
+            "tcp window set 5",
+            "tcp option timestamp tsval set 7",
+            "reset tcp option timestamp",
+            "counter name tcp dport map @counts",
+            "counter name \"more\"",
+            "@th,16,16 set 0x50",
+            "meta pkttype set other",
         ];
         if self.v6 {
+            some.push("ip6 daddr set 2001:db8:3::11");
             some.extend([
                 "ip6 hoplimit set 9",
                 "ip6 dscp set cs1",
@@ -540,8 +637,32 @@ impl Maker<'_> {
                 "meta mark set ip daddr map @learned",
             ]);
         }
+        if tracked && at != At::Sub {
+            some.extend([
+                "ct timeout set \"quick\"",
+                "ct timeout set \"slow\"",
+                "ct helper set \"files\"",
+                "ct helper set \"trivial\"",
+                "ct expectation set \"more\"",
+            ]);
+        }
+        if matches!(at, At::Prerouting | At::Forward | At::Postrouting) {
+            some.push(if self.v6 {
+                "dup to 2001:db8:3::11 device \"dmz0\""
+            } else {
+                "dup to 10.0.3.11 device \"dmz0\""
+            });
+        }
+        if matches!(at, At::Forward | At::Output | At::Postrouting) {
+            some.push("tcp option maxseg size set rt mtu");
+        }
         if tracked {
             some.extend([
+                "ct mark set ct mark & 0xff | 0x10",
+                "ct mark set ct mark ^ 0x3",
+                "ct label set 5",
+                "add @flows { ip saddr . th dport timeout 1h quota over 500 bytes }",
+                "update @seen { ip saddr limit rate over 3/hour burst 1 packets } counter",
                 "ct mark set 0x1",
                 "ct mark set meta mark",
                 "ct label set 3",
@@ -563,9 +684,9 @@ impl Maker<'_> {
     fn verdict(&mut self, at: At) -> Option<String> {
         let some: &[&str] = match at {
             At::Ingress => &["accept", "drop", "", "fwd to \"dmz0\"", "dup to \"dmz0\""],
-            At::Egress => &["accept", "drop", ""],
+            At::Egress => &["accept", "drop", "", "fwd to \"dmz0\"", "dup to \"dmz0\""],
             At::Sub => &["accept", "drop", "return", "", "", "continue"],
-            At::Raw => &["accept", "drop", "jump sub1", "", ""],
+            At::Raw => &["accept", "drop", "jump sub1", "", "", "queue flags bypass to 3"],
             At::Postrouting => &["accept", "drop", "jump sub2", "", ""],
             At::Prerouting => &["accept", "drop", "jump sub1", "goto sub2", "", ""],
             At::Input | At::Forward | At::Output => &[
@@ -580,6 +701,9 @@ impl Maker<'_> {
                 "reject",
                 "reject with tcp reset",
                 "reject with icmpx admin-prohibited",
+                "queue flags bypass to 1-3",
+                "queue to 4",
+                "tcp dport vmap @verdicts",
                 "tcp dport vmap { 22 : accept, 80 : jump sub1, 443 : drop }",
                 "ct state vmap { established : accept, new : jump sub2, invalid : drop }",
                 "meta l4proto vmap { tcp : jump sub1, udp : goto sub2, icmp : accept }",
