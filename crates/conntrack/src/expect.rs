@@ -680,8 +680,8 @@ impl fmt::Display for Line<'_> {
         if !expectation.flags.is_empty() {
             f.write_str(" ")?;
         }
-        write!(f, "class={} ", expectation.class)?;
-        write!(f, "helper={}", helper.as_deref().unwrap_or("none"))
+        write!(f, "class={}", expectation.class)?;
+        helper.as_deref().map_or(Ok(()), |helper| write!(f, " helper={helper}"))
     }
 }
 

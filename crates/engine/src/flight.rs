@@ -93,7 +93,12 @@ pub(crate) enum MadeWay {
     /// As for the host, out of this device and to this gateway, whatever the routes say; rules make no copies of it.
     Copy { device: IfIndex, gateway: Option<IpAddr> },
     /// As it is out of this device, past its egress chains (`nf_do_netdev_egress`).
-    Frame(IfIndex),
+    Frame {
+        /// The device.
+        device: IfIndex,
+        /// How many frames this one was made for, one for the other.
+        depth: u8,
+    },
     /// Out of the device the packet at work came in by (`nft_reject_netdev_queue_xmit`).
     Device,
     /// Out of the bridge's port the packet at work came in by, past the bridge's output and postrouting (`br_forward`).
@@ -120,6 +125,10 @@ pub(crate) struct Flight {
     pub(crate) recut: bool,
     /// Bytes of the largest of those fragments, 0 of others (`IPCB(skb)->frag_max_size`).
     pub(crate) largest: usize,
+    /// It is a frame that was made for another, which was made for another ...: so many (`nf_dup_skb_recursion`).
+    pub(crate) frame_depth: u8,
+    /// Connection tracking found its transport checksum right; nobody asks again (`skb->csum_valid`).
+    pub(crate) sum_valid: bool,
     /// What its IPv4 options ask for, once it was routed.
     pub(crate) options: Compiled,
     /// Its TCP checksum covers the pseudo header alone until it leaves (`CHECKSUM_PARTIAL`); its bytes have the whole one.

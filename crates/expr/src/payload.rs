@@ -6,13 +6,13 @@ use ironweir_netlink::Writer;
 use ironweir_wire::checksum::Delta;
 use ironweir_wire::crc32c::Crc32c;
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{LinkType, Packet, PacketInfo};
+use ironweir_wire::{L3, LinkType, Packet, PacketInfo};
 
 use crate::given::{Fault, Given, put_flags, put_register};
 use crate::registry::Expression;
 use crate::text::{Order, Orders};
 use crate::validate::{ExprError, ValidateCtx, register, when};
-use crate::{Env, Outcome, Register, Registers};
+use crate::{Env, Hook, Outcome, Register, Registers};
 
 /// Loads bytes; ends the rule where the packet has none there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,9 @@ impl Expression for Load {
         let Some(out) = scratch.get_mut(..self.len as usize) else { return Outcome::Break };
         let held = match self.base {
             Base::Link => load_link(packet, self.offset as usize, out),
+            base if self.is_fast() && !env.info().is_whole() => fast_start(base, packet, env)
+                .and_then(|start| start.checked_add(self.offset as usize))
+                .is_some_and(|offset| copy(packet, offset, out)),
             base => start(base, packet, &env.info())
                 .and_then(|start| start.checked_add(self.offset as usize))
                 .is_some_and(|offset| copy(packet, offset, out)),
@@ -142,6 +145,29 @@ impl Expression for Load {
             len: given.u32(LEN)?,
             destination: given.register(DREG)?,
         })
+    }
+}
+
+impl Load {
+    /// Whether the kernel's short way takes it (`nft_payload_select_ops`), which does not ask whether a fragment has a
+    /// transport header (`nft_payload_fast_eval`).
+    fn is_fast(&self) -> bool {
+        matches!(self.len, 1 | 2 | 4)
+            && self.offset.is_multiple_of(self.len)
+            && matches!(self.base, Base::Network | Base::Transport)
+    }
+}
+
+/// Where a base begins on the short way: of a later fragment its bytes are taken for the transport header, for IPv6 those
+/// that the packet, at egress the frame, begins with (`ipv6_find_hdr` leaves the offset at 0).
+fn fast_start<E: Env>(base: Base, packet: &Packet<'_>, env: &E) -> Option<usize> {
+    let info = env.info();
+    match (base, info.l3) {
+        (Base::Transport, L3::V6) => {
+            info.l4proto.map(|_| if env.hook() == Hook::Egress { 0 } else { packet.network() })
+        }
+        (Base::Transport, _) => info.l4proto.map(|_| info.transport),
+        _ => start(base, packet, &info),
     }
 }
 
@@ -371,7 +397,7 @@ mod tests {
         let later = ipv4(17, 5, &[], &udp(53, &[0xab, 0xcd]));
         let syn = ipv4(6, 0, &[], &[tcp(&[1, 1, 1, 1]), vec![0x77]].concat());
         let arp = crate::testing::ethernet(0x0806, &[0; 28]);
-        let cases: [Case<'_>; 10] = [
+        let cases: [Case<'_>; 11] = [
             ("link header", &dns, Link, 12, 2, Some(&[8, 0])),
             ("network header", &dns, Network, 16, 4, Some(&[192, 0, 2, 7])),
             ("transport header", &dns, Transport, 2, 2, Some(&[0, 53])),
@@ -379,7 +405,8 @@ mod tests {
             ("a byte beyond the end", &dns, Inner, 0, 3, None),
             ("far beyond the end", &dns, Transport, u32::MAX, 4, None),
             ("network header of a later fragment", &later, Network, 9, 1, Some(&[17])),
-            ("no transport header in a later fragment", &later, Transport, 2, 2, None),
+            ("ports, it seems, in a later fragment", &later, Transport, 2, 2, Some(&[0, 53])),
+            ("no transport header in a later fragment", &later, Transport, 1, 2, None),
             ("behind TCP with options", &syn, Inner, 0, 1, Some(&[0x77])),
             ("no transport header in ARP", &arp, Transport, 0, 1, None),
         ];

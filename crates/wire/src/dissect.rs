@@ -44,6 +44,12 @@ impl PacketInfo {
         }
     }
 
+    /// Whether this is no later fragment: it begins with what its datagram begins with.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.fragment_offset == 0
+    }
+
     /// Bytes from the transport header to the end of the network packet.
     #[inline]
     pub fn transport_len(&self) -> usize {

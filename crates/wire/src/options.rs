@@ -195,19 +195,15 @@ impl Compiled {
         Ok(())
     }
 
-    /// Writes what a router writes that passes the packet on: its address on the way out (`ip_forward_options`). True if the
-    /// header's checksum must be made anew.
+    /// Writes what a router writes that passes the packet on: its address on the way out, into record routes
+    /// (`ip_forward_options`; into timestamps of source routed packets alone). True if the header's checksum must be made anew.
     pub fn forward(&mut self, header: &mut [u8], out: [u8; 4]) -> bool {
-        for (at, wanted, back) in
-            [(self.record, self.record_address, 4), (self.timestamp, self.stamp_address, 8)]
+        let record = self.record.filter(|_| self.record_address).and_then(|at| header.get_mut(at..));
+        if let Some(option) = record
+            && let Some(pointer @ 1..) = option.get(2).and_then(|at| usize::from(*at).checked_sub(4))
         {
-            let Some(option) = at.filter(|_| wanted).and_then(|at| header.get_mut(at..)) else { continue };
-            if let Some(pointer) =
-                option.get(2).and_then(|at| usize::from(*at).checked_sub(back)).filter(|at| *at > 0)
-            {
-                put(option, pointer, out);
-                self.changed = true;
-            }
+            put(option, pointer, out);
+            self.changed = true;
         }
         std::mem::take(&mut self.changed)
     }
@@ -335,7 +331,7 @@ mod tests {
         assert_eq!(options, [68, 12, 13, 1, 10, 0, 0, 1, 1, 2, 3, 4]);
         let mut whole = header(&options);
         assert!(found.forward(&mut whole, [192, 0, 2, 1]));
-        assert_eq!(whole[20..], [68, 12, 13, 1, 192, 0, 2, 1, 1, 2, 3, 4]);
+        assert_eq!(whole[20..], [68, 12, 13, 1, 10, 0, 0, 1, 1, 2, 3, 4]);
         // Another's turn.
         let chosen = [68, 12, 5, 3, 8, 8, 8, 8, 0, 0, 0, 0];
         assert_eq!(compiled(&chosen).unwrap().1, chosen);

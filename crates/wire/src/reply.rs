@@ -46,6 +46,10 @@ pub fn checksum_allows(packet: &Packet<'_>, info: &PacketInfo) -> bool {
     if optional {
         return true;
     }
+    // The sum is over all of an IPv4 packet: while options were written and its header's checksum was not yet, it is wrong.
+    if info.l3 == L3::V4 && !ipv4::checksum_is_valid(packet, info.network) {
+        return false;
+    }
     let sum = match info.l3 {
         // The sum begins with the network header, which itself sums up to -0: so no data at all is right.
         L3::V4 if !matches!(protocol, ipproto::TCP | ipproto::UDP) => Some(Sum::ZERO.word(0xffff)),

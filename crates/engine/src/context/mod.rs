@@ -23,7 +23,7 @@ use ironweir_expr::reject::Reject;
 use ironweir_expr::synproxy::Synproxy;
 use ironweir_expr::{Decision, Env, Outcome, SetRef, Value, ct, rt};
 use ironweir_ruleset::{Family, Hook};
-use ironweir_wire::{IfIndex, Instant, L3, Packet, PacketInfo};
+use ironweir_wire::{IfIndex, Instant, Packet, PacketInfo};
 
 use crate::fingerprint::Ttl;
 use crate::flight::{Flight, World};
@@ -86,20 +86,8 @@ impl<O: Observer> Env for Context<'_, O> {
         self.hook
     }
 
-    /// At ingress and egress the kernel forgets where a fragment belongs (`__nft_set_pktinfo_ipv4_validate` and
-    /// `__nft_set_pktinfo_ipv6_validate` leave `fragoff` alone): of a later fragment's bytes some are taken for its
-    /// transport header, for IPv6 those that the packet or frame begins with.
     fn info(&self) -> PacketInfo {
-        let info = self.flight.info;
-        if info.fragment_offset == 0 || !matches!(self.hook, Hook::Ingress | Hook::Egress) {
-            return info;
-        }
-        let transport = match (info.l3, self.hook) {
-            (L3::V6, Hook::Ingress) => info.network,
-            (L3::V6, _) => 0,
-            _ => info.transport,
-        };
-        PacketInfo { transport, fragment_offset: 0, ..info }
+        self.flight.info
     }
 
     fn now(&self) -> Instant {

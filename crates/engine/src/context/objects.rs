@@ -8,10 +8,12 @@ use ironweir_conntrack::{Conntrack, Expectation, Offer, Policy, ServerOffer, Sta
 use ironweir_expr::objref::ObjectType;
 use ironweir_expr::synproxy::Synproxy;
 use ironweir_expr::{Decision, Outcome, SetRef};
+use ironweir_ruleset::object::{CtExpectation, CtHelper};
 use ironweir_ruleset::set::SetData;
-use ironweir_ruleset::{ElementData, ObjectKind, object::CtExpectation};
+use ironweir_ruleset::{ElementData, ObjectKind};
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Instant, Packet};
+use ironweir_wire::tuple::Tuple;
+use ironweir_wire::{Instant, L3, Packet};
 
 use super::{connection, decide};
 use crate::flight::{Flight, World};
@@ -44,7 +46,7 @@ pub(super) fn named(
             if let Some((ct, _)) = flight.tracking.flow()
                 && let Some(entry) = conntrack.entry_mut(ct)
                 && !entry.status().contains(ironweir_conntrack::Status::CONFIRMED)
-                && entry.tuple(ironweir_conntrack::Direction::Original).l4 == helper.l4proto
+                && is_for(helper, &entry.tuple(ironweir_conntrack::Direction::Original))
             {
                 entry.set_helper(Arc::from(&*helper.helper));
             }
@@ -83,6 +85,18 @@ pub(super) fn named(
     }
 }
 
+const NFPROTO_IPV4: u16 = 2;
+const NFPROTO_IPV6: u16 = 10;
+
+/// Whether a helper is for connections of this kind: one of `ip` has nothing for IPv6 (`helper4`, `helper6`).
+fn is_for(helper: &CtHelper, tuple: &Tuple) -> bool {
+    let other = match tuple.l3 {
+        L3::V6 => NFPROTO_IPV4,
+        _ => NFPROTO_IPV6,
+    };
+    tuple.l4 == helper.l4proto && helper.l3proto != other
+}
+
 /// A new connection announces one back to its opener (`nft_ct_expect_obj_eval`).
 fn expect(conntrack: &mut Conntrack, now: Instant, flight: &Flight, object: &CtExpectation) -> Outcome {
     let Some((ct, info)) = flight.tracking.flow() else { return Outcome::Break };
@@ -94,7 +108,8 @@ fn expect(conntrack: &mut Conntrack, now: Instant, flight: &Flight, object: &CtE
         return Outcome::Break;
     }
     let expectation = Expectation::new(&back, object.l4proto, Some(back.src), back.dst, object.dport);
-    let policy = Policy { max_expected: 0, timeout: Duration::from_millis(u64::from(object.timeout)) };
+    // nft says milliseconds, and the kernel takes them for seconds: `timeout 1h` is a thousand hours.
+    let policy = Policy { max_expected: 0, timeout: Duration::from_secs(u64::from(object.timeout)) };
     match conntrack.expect(now, ct, expectation, &policy) {
         Ok(_) => Outcome::Next,
         Err(_) => decide(Decision::Drop),

@@ -26,6 +26,9 @@ const UNREACHABLE_V6: u8 = 1;
 /// unreachable, administratively prohibited.
 const ICMPX: [(u8, u8); 4] = [(0, 0), (3, 4), (1, 3), (13, 1)];
 
+/// Frames that are made for frames stop there (`NF_RECURSION_LIMIT`).
+const DEEPEST_FRAME: u8 = 2;
+
 /// The source address of an error about a packet: the address it was sent to if that is this host's, else for IPv4 the one that
 /// packets to its sender would have (`icmp_route_lookup`), for IPv6 its sender's if that is this host's (`ipv6_get_saddr_eval`, the first rule of RFC 6724), else one of the interface it
 /// came in by (`icmp6_send`). Without any, the packet's own destination stands in.
@@ -73,7 +76,9 @@ pub(super) fn reject(
         L3::V6 => true,
         _ => return,
     };
-    if world.host.conntrack.checksum && !reply::checksum_allows(packet, &flight.info) {
+    // Resets ask anew (`nf_reject_ip_tcphdr_get`).
+    let known = flight.sum_valid && *reject != Reject::TcpReset;
+    if world.host.conntrack.checksum && !known && !reply::checksum_allows(packet, &flight.info) {
         return;
     }
     // Later fragments of IPv6 get no answer of rules (`reject6_csum_ok`), though they do of the host.
@@ -248,7 +253,7 @@ pub(super) fn dup(
     }
     let mut bytes = copy(packet);
     if family == Family::Netdev {
-        frame(world, device, bytes);
+        frame(world, flight, device, bytes);
         return;
     }
     bytes.drain(..packet.network().min(bytes.len()));
@@ -294,9 +299,16 @@ fn set_identification(bytes: &mut [u8], id: [u8; 2]) {
 }
 
 /// A frame as it is out of a device.
-fn frame(world: &mut World, device: IfIndex, bytes: Vec<u8>) {
+fn frame(world: &mut World, flight: &Flight, device: IfIndex, bytes: Vec<u8>) {
+    if flight.frame_depth > DEEPEST_FRAME {
+        return;
+    }
     if world.host.interface(device).is_some() {
-        let (way, tracking, template) = (MadeWay::Frame(device), Tracking::default(), Template::default());
+        let (way, tracking, template) = (
+            MadeWay::Frame { device, depth: flight.frame_depth + 1 },
+            Tracking::default(),
+            Template::default(),
+        );
         world.make(Made { bytes, way, tracking, template, back: false });
     }
 }
@@ -323,7 +335,7 @@ pub(super) fn fwd(
         transmit::address_frame(&world.host, packet, device, Some(neighbour));
     }
     if world.host.interface(device).is_some() {
-        frame(world, device, copy(packet));
+        frame(world, flight, device, copy(packet));
     }
     decide(Decision::Stolen)
 }

@@ -105,6 +105,10 @@ impl<O: Observer> Way<'_, O> {
         match conntrack.packet_in(*now, packet, &self.flight.info, &self.flight.template) {
             PacketIn::Pass(tracking) => {
                 self.flight.tracking = tracking;
+                self.flight.sum_valid = self.world.host.conntrack.checksum
+                    && hook == Hook::Prerouting
+                    && tracking.flow().is_some()
+                    && self.flight.info.l4proto.is_some_and(is_summed);
                 Ok(())
             }
             PacketIn::Drop(reason) => dropped(reason_of(reason)),
@@ -196,6 +200,11 @@ impl<O: Observer> Way<'_, O> {
             Confirm::Drop(reason) => dropped(reason_of(reason)),
         }
     }
+}
+
+/// Protocols whose checksum connection tracking looks at by the sum that is kept with the packet (`nf_checksum`).
+fn is_summed(protocol: u8) -> bool {
+    matches!(protocol, ipproto::TCP | ipproto::UDP | ipproto::ICMP | ipproto::ICMPV6)
 }
 
 fn reason_of(reason: conntrack::DropReason) -> DropReason {

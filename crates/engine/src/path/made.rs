@@ -3,9 +3,10 @@
 
 use ironweir_conntrack::{CtInfo, ProxyVerdict, Template, Tracking};
 use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::checksum::Sum;
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::tcp::{self, flag};
-use ironweir_wire::{IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, VlanTag};
+use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, VlanTag};
 
 use super::{Step, Way, dropped};
 use crate::flight::{Flight, Made, MadeWay};
@@ -32,7 +33,7 @@ impl<O: Observer> Way<'_, O> {
             return;
         }
         let framed =
-            if let MadeWay::Frame(_) = made.way { Some(made.bytes.clone()) } else { framed(&made, like) };
+            if let MadeWay::Frame { .. } = made.way { Some(made.bytes.clone()) } else { framed(&made, like) };
         let Some(mut bytes) = framed else { return };
         let link = like.link();
         let len = bytes.len();
@@ -53,12 +54,13 @@ impl<O: Observer> Way<'_, O> {
         };
         let sound = way.parse(&mut packet).is_ok();
         way.flight.partial = made.way == MadeWay::Host && is_partial(&packet, &way.flight.info);
-        if !sound && !matches!(made.way, MadeWay::Frame(_)) {
+        if !sound && !matches!(made.way, MadeWay::Frame { .. }) {
             return;
         }
         let end = match made.way {
             MadeWay::Host | MadeWay::Copy { .. } => way.as_hosts_own(&made, &mut packet, like),
-            MadeWay::Frame(device) => {
+            MadeWay::Frame { device, depth } => {
+                way.flight.frame_depth = depth;
                 packet.meta.oif = device;
                 way.egress(&mut packet, device).map(|()| device)
             }
@@ -74,6 +76,9 @@ impl<O: Observer> Way<'_, O> {
         let (next_hop, addressed) = (way.flight.nexthop, way.flight.addressed);
         if end == Err(Disposition::Local) {
             way.deliver(&packet);
+        }
+        if way.flight.partial && packet.len() == len {
+            complete(&mut packet, &way.flight.info);
         }
         // The last fragment lies where the whole was.
         let cut = (packet.len() != len).then(|| packet.head().to_vec());
@@ -169,6 +174,26 @@ impl<O: Observer> Way<'_, O> {
 fn is_partial(packet: &Packet<'_>, info: &PacketInfo) -> bool {
     let Some((ipproto::TCP, at)) = info.transport_header() else { return false };
     info.l3 == L3::V4 || tcp::Header::read(packet, at).is_some_and(|header| !header.has(flag::RST))
+}
+
+/// Makes the TCP checksum that was left to the last step (`skb_checksum_help`): over what rules have made of the packet, and
+/// never 0.
+fn complete(packet: &mut Packet<'_>, info: &PacketInfo) {
+    let (at, len) = (info.transport, info.transport_len());
+    let n = info.network;
+    let ends = match info.l3 {
+        L3::V4 => {
+            packet.array(n + 12).zip(packet.array(n + 16)).map(|(a, b)| (Address::v4(a), Address::v4(b)))
+        }
+        _ => packet.array(n + 8).zip(packet.array(n + 24)).map(|(a, b)| (Address(a), Address(b))),
+    };
+    let Some((from, to)) = ends else { return };
+    if !packet.store(at + tcp::CHECKSUM_AT, &[0, 0]) {
+        return;
+    }
+    let sum = Sum::ZERO.pseudo(info.l3, &from, &to, len, ipproto::TCP).packet(packet, at, len);
+    let sum = sum.map_or(0, Sum::finish);
+    let _ = packet.store(at + tcp::CHECKSUM_AT, &(if sum == 0 { 0xffff } else { sum }).to_be_bytes());
 }
 
 /// The packet with the link header of `like`, turned round where it goes back.

@@ -264,9 +264,11 @@ impl<O: Observer> Way<'_, O> {
         }
         packet.meta.oif = oif;
         self.flight.nexthop = Some(nexthop);
+        let routed_to = self.destination(packet);
         self.hook(Hook::Forward, packet)?;
         self.forward_options(packet, oif);
         self.hook(Hook::Postrouting, packet)?;
+        let nexthop = self.hop(nexthop, routed_to, packet);
         self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, Some(nexthop));
         self.out(packet, oif)?;
         Ok(Disposition::Forwarded { oif, offloaded: false })
@@ -309,9 +311,11 @@ impl<O: Observer> Way<'_, O> {
             self.route_out(packet, now_to, captured_on);
         }
         let oif = packet.meta.oif;
+        let routed_to = self.destination(packet);
         self.hook(Hook::Postrouting, packet)?;
         if let Some((_, to)) = self.addresses(packet)
             && self.world.host.local_interface(to).is_some()
+            && !self.flight.is_copy
         {
             // Over the loopback interface back to this host, its connection still attached.
             packet.meta.iif = oif;
@@ -321,11 +325,22 @@ impl<O: Observer> Way<'_, O> {
             return Ok(Disposition::Local);
         }
         if self.depth > 0 || self.world.host.live {
-            let hop = self.flight.nexthop;
+            let hop = self.flight.nexthop.map(|hop| self.hop(hop, routed_to, packet));
             self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, hop);
         }
         self.out(packet, oif)?;
         Ok(Disposition::Sent { oif })
+    }
+
+    fn destination(&self, packet: &Packet<'_>) -> Option<IpAddr> {
+        self.addresses(packet).map(|(_, to)| to)
+    }
+
+    /// Whose Ethernet address a packet gets: a gateway's, or on the link that of its destination as rules have left it
+    /// (`ip_finish_output2`, `ip6_finish_output2`).
+    fn hop(&self, nexthop: IpAddr, routed_to: Option<IpAddr>, packet: &Packet<'_>) -> IpAddr {
+        let now = self.destination(packet).filter(|now| now.is_ipv4() == nexthop.is_ipv4());
+        now.filter(|_| Some(nexthop) == routed_to).unwrap_or(nexthop)
     }
 
     fn addresses(&self, packet: &Packet<'_>) -> Option<(IpAddr, IpAddr)> {

@@ -609,7 +609,7 @@ impl Maker<'_> {
             "reset tcp option timestamp",
             "counter name tcp dport map @counts",
             "counter name \"more\"",
-            "@th,16,16 set 0x50",
+            "meta l4proto { tcp, udp } @th,16,16 set 0x50",
             "meta pkttype set other",
         ];
         if self.v6 {
