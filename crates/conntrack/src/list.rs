@@ -27,12 +27,15 @@ impl fmt::Display for Line<'_> {
         let family = if original.l3 == L3::V6 { 10 } else { 2 };
         write!(f, "{:<8} {family} ", original.l3.name())?;
         write!(f, "{:<8} {} ", tracked_name(original.l4).unwrap_or("unknown"), original.l4)?;
-        write!(f, "{} ", entry.remaining(self.now).as_secs())?;
-        if let Some(status) = entry.tcp_status() {
-            write!(f, "{} ", status.name())?;
-        }
-        if let Some(status) = entry.sctp_status() {
-            write!(f, "{} ", status.name())?;
+        // Of what a flowtable carries the kernel tells neither (`ctnetlink_fill_info`).
+        if !entry.status.contains(Status::OFFLOAD) {
+            write!(f, "{} ", entry.remaining(self.now).as_secs())?;
+            if let Some(status) = entry.tcp_status() {
+                write!(f, "{} ", status.name())?;
+            }
+            if let Some(status) = entry.sctp_status() {
+                write!(f, "{} ", status.name())?;
+            }
         }
         tuple(f, entry, Direction::Original)?;
         if !entry.status.contains(Status::SEEN_REPLY) {

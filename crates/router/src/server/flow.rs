@@ -133,6 +133,9 @@ fn flow_of(entry: &Entry, now: Instant) -> Flow {
 }
 
 fn protoinfo(entry: &Entry) -> Option<ProtoInfo> {
+    if entry.status().contains(Status::OFFLOAD) {
+        return None;
+    }
     if let Some(state) = entry.tcp_status() {
         let state = if state == TcpStatus::None { None } else { Some(state as u8) };
         let flags = Some(TcpFlags { flags: 0, mask: 0 });
