@@ -1,9 +1,11 @@
 //! What is called at a hook: base chains, connection tracking, NAT, confirmation, flowtables.
 
 use ironweir_conntrack::track::{Confirm, PacketIn};
-use ironweir_conntrack::{self as conntrack, Conntrack, CtInfo, Manip, NatVerdict, Status, Tracking};
+use ironweir_conntrack::{
+    self as conntrack, Conntrack, CtInfo, InvalidReason, Manip, NatVerdict, Status, Tracking,
+};
 use ironweir_ruleset::{Family, Hook};
-use ironweir_wire::protocol::ipproto;
+use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{L3, Packet};
 
 use super::{Step, Way, dropped};
@@ -67,7 +69,14 @@ impl<O: Observer> Way<'_, O> {
         let protocol_family = match (its_family, hook, self.flight.info.l3) {
             (Family::Inet, Hook::Ingress, L3::V4) => Family::Ip,
             (Family::Inet, Hook::Ingress, L3::V6) => Family::Ip6,
-            (Family::Inet, Hook::Ingress, _) => return Ok(()),
+            (Family::Inet, Hook::Ingress, _) => {
+                // `nft_set_pktinfo_ipv4_ingress`: what is no sound IP is dropped there.
+                return match packet.meta.protocol {
+                    ethertype::IPV4 => dropped(DropReason::Malformed(Malformed::Ipv4)),
+                    ethertype::IPV6 => dropped(DropReason::Malformed(Malformed::Ipv6)),
+                    _ => Ok(()),
+                };
+            }
             _ => family,
         };
         for _ in 0..MOST_REPEATS {
@@ -107,7 +116,7 @@ impl<O: Observer> Way<'_, O> {
                 self.flight.tracking = tracking;
                 self.flight.sum_valid = self.world.host.conntrack.checksum
                     && hook == Hook::Prerouting
-                    && tracking.flow().is_some()
+                    && !matches!(tracking, Tracking::Invalid(reason) if is_before_sum(reason))
                     && self.flight.info.l4proto.is_some_and(is_summed);
                 Ok(())
             }
@@ -200,6 +209,12 @@ impl<O: Observer> Way<'_, O> {
             Confirm::Drop(reason) => dropped(reason_of(reason)),
         }
     }
+}
+
+/// Whether a packet is refused before its checksum was looked at, or for it.
+fn is_before_sum(reason: InvalidReason) -> bool {
+    use InvalidReason::{Checksum, Header, NoTuple, Unseen};
+    matches!(reason, Unseen | NoTuple | Header | Checksum)
 }
 
 /// Protocols whose checksum connection tracking looks at by the sum that is kept with the packet (`nf_checksum`).

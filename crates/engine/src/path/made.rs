@@ -19,6 +19,8 @@ const DEEPEST: u8 = 4;
 
 impl<O: Observer> Way<'_, O> {
     /// Sends what rules made while the packet was at work. `like` is that packet.
+    ///
+    /// DIVERGES: the kernel sends a copy before its packet goes on to the next rule.
     pub(super) fn send_made(&mut self, like: &Packet<'_>) {
         for _ in 0..MOST_MADE {
             let Some(made) = self.world.made.pop_front() else { return };
