@@ -19,7 +19,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// What is left to do to a frame, by what its checksum's field holds.
-pub(super) fn guess(frame: &[u8]) -> Offloads {
+pub fn guess(frame: &[u8]) -> Offloads {
     let checksum = partial(frame).and_then(|(start, offset)| Some((u16::try_from(start).ok()?, offset)));
     Offloads { checksum, ..Offloads::default() }
 }
