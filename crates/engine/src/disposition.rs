@@ -114,6 +114,50 @@ pub enum Malformed {
 }
 
 impl DropReason {
+    /// All that [`DropReason::name`] says, by [`DropReason::number`].
+    pub const NAMES: [&'static str; 17] = [
+        "rule",
+        "policy",
+        "malformed",
+        "no-route",
+        "ttl-exceeded",
+        "forwarding-off",
+        "martian",
+        "other-host",
+        "table-full",
+        "nat-full",
+        "clash",
+        "rerouted",
+        "helper",
+        "too-big",
+        "unknown-protocol",
+        "fragment",
+        "synproxy",
+    ];
+
+    /// A number for its name, without gaps from 0.
+    pub const fn number(self) -> usize {
+        match self {
+            DropReason::Rule(_) => 0,
+            DropReason::Policy(_) => 1,
+            DropReason::Malformed(_) => 2,
+            DropReason::NoRoute => 3,
+            DropReason::TtlExceeded => 4,
+            DropReason::ForwardingOff => 5,
+            DropReason::Martian => 6,
+            DropReason::OtherHost => 7,
+            DropReason::TableFull => 8,
+            DropReason::NatFull => 9,
+            DropReason::Clash => 10,
+            DropReason::Rerouted => 11,
+            DropReason::Helper => 12,
+            DropReason::TooBig => 13,
+            DropReason::UnknownProtocol => 14,
+            DropReason::Fragment => 15,
+            DropReason::Synproxy => 16,
+        }
+    }
+
     /// One word for reports: `rule`, `policy`, `malformed`, `no-route` ...
     pub const fn name(self) -> &'static str {
         match self {
@@ -194,5 +238,17 @@ impl fmt::Display for DropReason {
             DropReason::Fragment => "fragment",
             DropReason::Synproxy => "synproxy",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_for_names() {
+        for reason in [DropReason::NoRoute, DropReason::Fragment, DropReason::Clash, DropReason::Helper] {
+            assert_eq!(DropReason::NAMES.get(reason.number()), Some(&reason.name()));
+        }
     }
 }

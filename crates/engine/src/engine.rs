@@ -13,7 +13,7 @@ use crate::flight::World;
 use crate::flowtable::{Carried, Flow, FlowChange, FlowId, Flows, FlowtableStats};
 use crate::generation::Generation;
 use crate::icmp_limit::IcmpLimits;
-use crate::{Disposition, Host, Observer, path};
+use crate::{Disposition, DropReason, Host, Observer, path};
 
 /// A packet the engine made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Output {
 pub struct Engine {
     world: World,
     generation: Generation,
+    /// Packets dropped, by [`DropReason::number`].
+    drops: [u64; DropReason::NAMES.len()],
 }
 
 impl Engine {
@@ -71,7 +73,7 @@ impl Engine {
         let mut none = Generation::default();
         let generation = Generation::new(&world.ruleset, &world.host, &mut none);
         world.random();
-        Engine { world, generation }
+        Engine { world, generation, drops: [0; DropReason::NAMES.len()] }
     }
 
     /// Makes every change of a batch or none. Packets see the ruleset as it was before or as it is after.
@@ -103,6 +105,11 @@ impl Engine {
     pub fn restore_counted(&mut self, list: u32, members: impl Iterator<Item = CtRef>) {
         let world = &mut self.world;
         world.connections.restore(list, members, world.now);
+    }
+
+    /// How many packets were dropped for each reason ([`DropReason::name`]).
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        DropReason::NAMES.into_iter().zip(self.drops)
     }
 
     /// The committed ruleset with its live state.
@@ -256,7 +263,13 @@ impl Engine {
         observer: &mut impl Observer,
     ) -> Disposition {
         self.advance(now);
-        path::process(&self.generation, &mut self.world, observer, packet)
+        let disposition = path::process(&self.generation, &mut self.world, observer, packet);
+        if let Disposition::Dropped(reason) = &disposition
+            && let Some(drops) = self.drops.get_mut(reason.number())
+        {
+            *drops += 1;
+        }
+        disposition
     }
 
     /// Says that nobody has the next hop's address, for which this packet waited that [`Engine::process`] or

@@ -109,8 +109,10 @@ impl World {
 host = \"host.toml\"
 rules = \"rules.nft\"
 state = \"state\"
+metrics = \"{}\"
 {ports}
-"
+",
+                self.directory.path("m")
             ),
         );
         let daemon = Command::new("ip")
@@ -194,6 +196,17 @@ fn transfer(world: &World, address: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What Prometheus would read.
+fn metrics(world: &World) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(world.directory.path("m")).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: weir\r\n\r\n").unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 200 OK\r\n"), "{told}");
+    told
+}
+
 #[test]
 fn packets_are_forwarded_filtered_and_translated() {
     let Some(mut world) = World::new("fwd") else { return };
@@ -210,6 +223,21 @@ fn packets_are_forwarded_filtered_and_translated() {
     assert!(listed.out.contains("src=198.51.100.2 dst=198.51.100.1"), "{}", listed.out);
     let counted = world.nft(&["list", "chain", "inet", "f", "forward"]);
     assert!(counted.contains("iifname \"lan0\" counter packets 2 "), "{counted}");
+    let metrics = metrics(&world);
+    for line in [
+        "nftables_up 1",
+        "node_nf_conntrack_entries_limit 262144",
+        "nftables_chain_rules{family=\"inet\",table=\"f\",chain=\"forward\"} 2",
+        "weir_state_failures_total 0",
+    ] {
+        assert!(metrics.lines().any(|told| told == line), "{line}\n{metrics}");
+    }
+    let told = |begin: &str| metrics.lines().any(|line| line.starts_with(begin));
+    assert!(told("weir_port_receive_packets_total{device=\"lan0\"} "), "{metrics}");
+    assert!(told("weir_drops_total{reason=\"policy\"} "), "{metrics}");
+    assert!(told("weir_conntrack_state_entries{protocol=\"tcp\",state=\"TIME_WAIT\"} 2"), "{metrics}");
+    let rule = "nftables_rule_packets{family=\"inet\",table=\"f\",chain=\"forward\",handle=\"3\",comment=\"\",action=\"accept\"} 2";
+    assert!(metrics.lines().any(|line| line == rule), "{metrics}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use ironweir_router::xdp::{DEFAULT_FLOWS, MAX_FLOWS};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::metrics::MetricsAddress;
 use super::port_config::{Entry, PortConfig, PortConfigError};
 
 /// Why a configuration is refused.
@@ -82,6 +83,8 @@ pub struct Config {
     pub xdp_flows: Option<usize>,
     /// Where the state is kept across a restart.
     pub state: Option<PathBuf>,
+    /// Where metrics are read.
+    pub metrics: Option<MetricsAddress>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +99,7 @@ struct File {
     #[serde(default = "default_device")]
     device: String,
     state: Option<PathBuf>,
+    metrics: Option<String>,
     #[serde(default)]
     interfaces: Vec<Spanned<String>>,
     #[serde(default)]
@@ -179,6 +183,7 @@ impl Config {
             ports,
             xdp_flows: file.xdp_flowtable.then_some(xdp_flows),
             state: file.state.map(beside),
+            metrics: file.metrics.as_deref().map(MetricsAddress::parse),
         })
     }
 }
@@ -194,6 +199,21 @@ mod tests {
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(Path::new("/etc/weir/weir.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_packaged_configuration_is_one() {
+        let text = include_str!("../../../../packaging/weir.toml");
+        let config = parse(text).unwrap();
+        assert_eq!(config.metrics, Some(MetricsAddress::Tcp("127.0.0.1:9469".into())));
+        assert_eq!(config.state, Some("/var/lib/weir/state".into()));
+        // Every setting that is commented out is one as well, but for those that need files.
+        let lines = text
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line));
+        let all: String = lines.map(|line| format!("{line}\n")).collect();
+        let config = parse(&all).unwrap();
+        assert!(config.rules.is_some() && config.host.is_some() && config.ports.len() == 2);
     }
 
     #[test]

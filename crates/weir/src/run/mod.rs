@@ -2,6 +2,7 @@
 
 mod config;
 mod host_link;
+mod metrics;
 mod notify;
 mod open_port;
 mod port_config;
@@ -34,6 +35,7 @@ use crate::cli::{complain, print};
 use crate::{host_file, machine};
 
 pub use config::{Config, ConfigError};
+pub use metrics::MetricsAddress;
 pub use port_config::{End, PortConfig, PortConfigError, PortKind};
 pub use port_wrappers::Wrappers;
 
@@ -52,6 +54,7 @@ CONFIG is a TOML file:
   device = \"weir0\"                # by which this machine's own packets come and go
   xdp_flowtable = true             # connections of flowtables are forwarded by a program at the interfaces
   state = \"/var/lib/weir/state\"    # where connections, rules and sets are kept across a restart
+  metrics = \"127.0.0.1:9469\"     # what Prometheus reads at /metrics; a path is that of a unix socket
 
 Virtual machines' sockets and other ways for frames to come: [[port]], in docs/weir-run.md.
 ";
@@ -65,6 +68,8 @@ enum RunError {
     Host(#[from] host_file::HostFileError),
     #[error(transparent)]
     Rules(rules::RulesError),
+    #[error("cannot tell metrics at {address:?}: {error}")]
+    Metrics { address: metrics::MetricsAddress, error: std::io::Error },
     #[error("cannot listen at {path}: {error}", path = path.display())]
     Listen { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
@@ -148,17 +153,29 @@ fn run(path: &Path) -> Result<(), RunError> {
     let shared = Shared::new(engine)?;
     let end = signal::on_end()?;
     let reload = signal::on_reload()?;
+    let metrics = match &config.metrics {
+        Some(address) => {
+            let failed = |error| RunError::Metrics { address: address.clone(), error };
+            Some(metrics::Metrics::listen(address).map_err(failed)?)
+        }
+        None => None,
+    };
+    let mut health = None;
     let note = Arc::new(Note::default());
     if let Some(path) = &config.state {
         let mut saver = Saver::new(path, complain)?;
         note.set(in_force.note());
         saver.keep_note(note.clone());
+        health = Some(saver.health());
         daemon.attend(Box::new(saver));
     }
     let mut reloads = reload::Reloads::new(reload, path.into(), config.clone(), names, in_force);
     std::thread::scope(|scope| {
         let packets = std::thread::Builder::new().name("packets".into());
         let packets = packets.spawn_scoped(scope, || packets::run(&mut router, &shared, &machine::now))?;
+        if let Some(metrics) = metrics {
+            metrics.serve(scope, &shared, health)?;
+        }
         notify::ready();
         let mut served = Ok(());
         let watchdog = notify::watchdog().unwrap_or(IDLE).min(IDLE);
