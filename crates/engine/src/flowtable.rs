@@ -374,18 +374,20 @@ fn flow_of(
         return None;
     }
     let entry = world.conntrack.entry(ct)?;
+    let status = entry.status();
     match info.transport_header()? {
         (ipproto::TCP, at) => {
             let header = tcp::Header::read(packet, at)?;
             let closing = header.has(tcp::flag::FIN) || header.has(tcp::flag::RST);
-            if closing || entry.tcp_status() != Some(TcpStatus::Established) {
+            // nf_conntrack_tcp_established: one that was picked up midway must be answered and go on.
+            let established = entry.tcp_status() == Some(TcpStatus::Established);
+            if closing || !established || !status.contains(Status::ASSURED) {
                 return None;
             }
         }
         (ipproto::UDP, _) => {}
         _ => return None,
     }
-    let status = entry.status();
     let unfit = Status::SEQ_ADJUST | Status::NAT_CLASH | Status::DYING | Status::OFFLOAD;
     if entry.helper().is_some() || status.intersects(unfit) || !status.contains(Status::CONFIRMED) {
         return None;

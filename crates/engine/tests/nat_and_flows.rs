@@ -154,6 +154,19 @@ fn an_established_connection_takes_the_short_way_until_it_closes() {
 }
 
 #[test]
+fn a_connection_picked_up_midway_takes_the_short_way_once_it_is_assured() {
+    let mut engine = offloading();
+    let to = tcp(LAN, CLIENT, 5000, SERVER, 80, (0x10, 101, 901));
+    let from = tcp(WAN, SERVER, 80, PUBLIC, 5000, (0x10, 901, 101));
+    let entries = [&to, &from, &to].map(|frame| {
+        assert!(send(&mut engine, 0, frame).forwarded());
+        engine.flows().count()
+    });
+    // The first answer is seen only behind the tracker.
+    assert_eq!(entries, [0, 0, 1]);
+}
+
+#[test]
 fn an_entry_ends_by_timeout_by_another_route_and_with_its_flowtable() {
     let mut engine = offloading();
     handshake(&mut engine);
