@@ -59,6 +59,8 @@ impl Flowtable {
                 xdp.work(&mut engine, now);
             }
         }
+        // Those since the last thousand.
+        xdp.work(&mut engine, now);
         while xdp.statistics().waiting > 0 {
             if begun.elapsed() > Duration::from_secs(600) {
                 return Err(format!("{:?}", xdp.statistics()).into());

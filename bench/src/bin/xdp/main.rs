@@ -158,7 +158,7 @@ impl Ours {
         let before = frames::count(&self.drained);
         let whole = self.namespace.with(|| self.source.send(time))?;
         let arrived = frames::count(&self.drained) - before;
-        if arrived * 1000 < whole.packets * (950 - self.flowtable.missing_permille()) {
+        if arrived * 1000 < whole.packets * 950u64.saturating_sub(self.flowtable.missing_permille()) {
             return Err(format!("{arrived} of {} packets arrived", whole.packets).into());
         }
         Ok(whole.cost() - base.cost())
