@@ -66,7 +66,7 @@ fn run(time: Duration, rounds: usize) -> Result<()> {
 }
 
 const MASQUERADE: &str =
-    "table ip nat { chain post { type nat hook postrouting priority srcnat; oifname \"b0\" masquerade; } }";
+    "table ip nat { chain post { type nat hook postrouting priority srcnat; oifname \"b0\" masquerade; }\n}";
 
 /// The median and the least of so many rounds, after one that warms up.
 fn measure(rounds: usize, mut round: impl FnMut() -> Result<f64>) -> Result<String> {
