@@ -77,18 +77,6 @@ impl<M: AsRef<[AtomicU64]>> Hops<M> {
         }
     }
 
-    /// The Ethernet addresses that packets are sent to.
-    #[cfg(test)]
-    pub(super) fn destinations(&self) -> Vec<[u8; 6]> {
-        let words = (0..self.next).filter_map(|number| self.memory.as_ref().get(number as usize * 2));
-        words
-            .map(|word| {
-                let [a, b, c, d, e, f, ..] = word.load(Ordering::Relaxed).to_ne_bytes();
-                [a, b, c, d, e, f]
-            })
-            .collect()
-    }
-
     fn write(&self, number: u16, way: Option<Way>) {
         let at = usize::from(number) * 2;
         let Some([first, second]) = self.memory.as_ref().get(at..at + 2) else { return };
