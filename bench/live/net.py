@@ -34,6 +34,14 @@ class Net:
         self.children = []
 
     def __enter__(self):
+        try:
+            return self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def begin(self):
+        """Makes the namespaces and starts the daemon."""
         self.directory = tempfile.TemporaryDirectory(prefix="weir-live-")
         self.socket = os.path.join(self.directory.name, "s")
         client, router, server = self.names.values()
