@@ -374,6 +374,8 @@ fn datagrams_are_forwarded_and_counted_while_the_daemon_is_stopped() {
         if address.contains(':') {
             world.conntrack(&["-D", "-f", "ipv6", "-p", "udp", "--orig-port-src", &port.to_string()]);
         }
+        // As above: the answer may come a moment before the program has forgotten it.
+        std::thread::sleep(Duration::from_millis(500));
         world.signal("-STOP");
         assert_eq!(client.exchange(3, 100, 1.0), 0, "{address}");
         world.signal("-CONT");
