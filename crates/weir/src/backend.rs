@@ -2,7 +2,7 @@
 
 use ironweir_client::connection::{AskError, Refusal};
 use ironweir_client::kernel::{CommitError, FetchError, Kernel};
-use ironweir_engine::Engine;
+pub use ironweir_firewall::InProcess;
 use ironweir_io::{Endpoint, NetlinkError};
 use ironweir_language::session::{Backend, BackendError, Echoes, Rejection};
 use ironweir_ruleset::netlink::Hooked;
@@ -11,23 +11,6 @@ use ironweir_ruleset::{Batch, Element, Family, Hook, Part, Ruleset, TableId};
 use ironweir_wire::Instant;
 
 use crate::machine;
-
-/// An engine in this process.
-pub struct InProcess<'e>(pub &'e mut Engine);
-
-impl Backend for InProcess<'_> {
-    fn ruleset(&self) -> &Ruleset {
-        self.0.ruleset()
-    }
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn commit(&mut self, batch: &Batch) -> Result<Applied, Rejection> {
-        self.0.commit(batch).map_err(Rejection::Changes)
-    }
-}
 
 /// The kernel's nf_tables in the network namespace of this process.
 ///

@@ -12,7 +12,7 @@ use super::mirror::Mirror;
 use super::rig::{Rig, RigError, is_loaded};
 use crate::machine;
 use crate::replay::rules::TRACE_TABLE;
-use crate::replay::trace::Tracer;
+use ironweir_firewall::trace::Tracer;
 
 /// Tables that ask for the trace of every packet, as early as that can be asked.
 fn tables(host: &Host) -> String {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ironweir_engine::{ChainId, DropReason, Engine};
+use ironweir_firewall::listing;
 use ironweir_language::datatype::Names;
 use ironweir_ruleset::store::{ChainState, RuleState, TableState};
 use ironweir_ruleset::{Handle, ObjectKind};
 
-use super::listing;
 use super::report::{Chain, Conntrack, Drop, Flowtable, Object, Packets, Report, Rule, Set, protocol_name};
 use super::tally::{Count, Tally};
 

@@ -11,7 +11,6 @@ pub mod collect;
 pub mod html;
 pub mod human;
 pub mod interfaces;
-pub mod listing;
 pub mod options;
 pub mod output;
 pub mod progress;
@@ -19,7 +18,6 @@ pub mod report;
 pub mod rules;
 pub mod run;
 pub mod tally;
-pub mod trace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

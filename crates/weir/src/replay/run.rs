@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant as Clock;
 
 use ironweir_engine::{ChainId, Disposition, Engine};
+use ironweir_firewall::listing;
+use ironweir_firewall::trace::Tracer;
 use ironweir_io::capture::Frame;
 use ironweir_io::{Capture, CaptureError, PendingFile};
 use ironweir_language::datatype::Names;
@@ -15,8 +17,7 @@ use super::output::{Arrival, Outputs};
 use super::progress::Progress;
 use super::rules::{self, TraceTables};
 use super::tally::Tally;
-use super::trace::Tracer;
-use super::{Options, collect, html, human, listing, report};
+use super::{Options, collect, html, human, report};
 use crate::host_file::{self, HostFileError};
 use crate::machine;
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use ironweir_engine::{ChainId, Disposition, DropReason, Observer, RuleId, TraceEvent};
+use ironweir_firewall::trace::Tracer;
 use ironweir_ruleset::{Handle, Policy};
 use ironweir_wire::Packet;
-
-use super::trace::Tracer;
 
 /// Packets and bytes. Bytes count from the network header on, as `counter` does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use ironweir_language::datatype::{Datum, Names, PrintOptions, print_datum};
 use ironweir_language::proto::{Field, Proto};
 use ironweir_wire::{IfIndex, LinkType, Packet};
 
-use super::listing;
+use crate::listing;
 
 /// Steps of a packet that are kept; a ruleset can make more only by many thousands of matching rules.
 const MAX_STEPS: usize = 1 << 16;
