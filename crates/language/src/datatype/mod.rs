@@ -2,11 +2,13 @@
 //!
 //! The numbers are stored with sets (`NFTA_SET_KEY_TYPE`), so they are fixed by nft (`enum datatypes`).
 
+mod hosts;
 pub(crate) mod names;
 mod parse;
 mod print;
 mod symbols;
 
+pub use hosts::{Hosts, Resolver};
 pub use names::{NameTable, Names};
 pub(crate) use parse::clock_seconds;
 pub use parse::{Datum, SymbolError, parse_number, parse_symbol};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Resolver;
+
 /// Words and numbers both ways. The first word of a number is the one that is printed.
 #[derive(Clone, Debug, Default)]
 pub struct NameTable {
@@ -60,6 +62,8 @@ pub struct Names {
     pub cgroups: NameTable,
     /// Seconds east of UTC, for `meta time` and `meta hour`.
     pub utc_offset: i32,
+    /// Names of hosts.
+    pub hosts: Resolver,
 }
 
 impl Default for Names {
@@ -81,6 +85,7 @@ impl Default for Names {
             interfaces: table(&[("lo", 1)]),
             cgroups: NameTable::default(),
             utc_offset: 0,
+            hosts: Resolver::default(),
         }
     }
 }

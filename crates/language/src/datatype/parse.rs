@@ -39,7 +39,13 @@ pub enum SymbolError {
         /// The word meant.
         near: &'static str,
     },
-    /// No address.
+    /// A host that the resolver does not know, in its words.
+    #[error("Could not resolve hostname: {0}")]
+    Unresolved(String),
+    /// A host with several addresses.
+    #[error("Hostname resolves to multiple addresses")]
+    ManyAddresses,
+    /// No address, and no resolver to ask.
     #[error("Could not resolve hostname: Name or service not known")]
     Host,
     /// No service.
@@ -105,15 +111,16 @@ pub fn parse_symbol(t: Type, text: &str, names: &Names) -> Result<Datum, SymbolE
     let not_one = SymbolError::NotOne(t.description());
     let value = match t {
         Type::String | Type::Ifname => return Ok(Datum::Text(text.as_bytes().to_vec())),
-        // DIVERGES: nft asks the resolver for host names
         Type::Ipv4Addr => match text.parse::<Ipv4Addr>() {
             Ok(address) => u128::from(address.to_bits()),
             // As inet_aton(3): one number is the whole address
-            Err(_) => number().filter(|n| *n <= u128::from(u32::MAX)).ok_or(SymbolError::Host)?,
+            Err(_) => number()
+                .filter(|n| *n <= u128::from(u32::MAX))
+                .map_or_else(|| names.hosts.address(t, text), Ok)?,
         },
         Type::Ipv6Addr => match text.parse::<Ipv6Addr>() {
             Ok(address) => address.to_bits(),
-            Err(_) => return Err(SymbolError::Host),
+            Err(_) => names.hosts.address(t, text)?,
         },
         // As nft does, fewer groups are the last ones; a number is one by the digits that it is listed with
         Type::LlAddr | Type::EtherAddr => {

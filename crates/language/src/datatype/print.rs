@@ -13,7 +13,6 @@ pub struct PrintOptions {
     /// `-S`: ports by their service's name.
     pub service: bool,
     /// `-N`: addresses by name.
-    // DIVERGES: no name server is asked, addresses are printed as they are.
     pub reversedns: bool,
     /// `-u`: users and groups by name.
     pub guid: bool,
@@ -53,6 +52,11 @@ pub fn print_datum(
 fn print_number(t: Type, value: u128, bits: u32, hex: bool, names: &Names, options: &PrintOptions) -> String {
     let narrow = u64::try_from(value).ok();
     let quoted = |name: &str| format!("\"{name}\"");
+    if options.reversedns
+        && let Some(name) = names.hosts.name(t, value)
+    {
+        return name;
+    }
     let word = match t {
         Type::Ipv4Addr if value <= u128::from(u32::MAX) => {
             return Ipv4Addr::from_bits(value as u32).to_string();

@@ -70,6 +70,14 @@ impl ObjectDecl {
         };
         let errors = p.error_count();
         if p.is(Sign::BraceOpen) {
+            // As nft and the kernel take them, what says nothing is a quota of no bytes, a synproxy without options.
+            match kind {
+                ObjectType::Quota => {
+                    body.kind = Some(ObjectKind::Quota(ironweir_expr::quota::Quota::new(0, false, 0)));
+                }
+                ObjectType::Synproxy => body.synproxy = Some(stmt::synproxy::Synproxy::default()),
+                _ => {}
+            }
             block(p, &mut body, item)?;
         } else if !p.peek().ends_statement() && !p.is(Sign::BraceClose) {
             item(p, &mut body)?;
@@ -101,7 +109,7 @@ fn finish(kind: ObjectType, body: &mut Body, span: Span) -> Parsed<ObjectKind> {
             body.ct.finish(kind, span)
         }
         ObjectType::Tunnel => body.tunnel.finish(span),
-        // nft takes a quota or limit that says nothing and the kernel refuses it.
+        // nft takes a limit that says nothing and the kernel refuses it.
         _ => body.kind.take().ok_or_else(|| missing(&format!("what the {} is", kind.name()))),
     }
 }

@@ -55,11 +55,15 @@ pub(super) fn word(
                 (Type::Ipv4Addr, None) if text.starts_with(|c: char| c.is_ascii_digit()) => {
                     error.help("an IPv4 address has four parts from 0 to 255")
                 }
-                // DIVERGES: no names are resolved, since rules must not depend on a name server's answer.
-                (Type::Ipv4Addr | Type::Ipv6Addr, None) => error.note("names of hosts are not looked up"),
+                (Type::Ipv4Addr | Type::Ipv6Addr, None) if !names.hosts.is_there() => {
+                    error.note("names of hosts are not looked up")
+                }
                 (_, Some(like)) => error.note(format!("it looks like {}", like.name())),
                 _ => error,
             }
+        }
+        SymbolError::ManyAddresses => {
+            Diagnostic::error(span, error.to_string()).code(Code::Type).help("a set holds several addresses")
         }
         SymbolError::NotOne(_) if text.contains('/') => Diagnostic::error(span, error.to_string())
             .code(Code::Type)

@@ -197,7 +197,11 @@ impl Lower<'_> {
                 Some(number)
                     if !matches!(
                         error,
-                        SymbolError::Host | SymbolError::ServiceRange | SymbolError::ProtocolRange
+                        SymbolError::Host
+                            | SymbolError::Unresolved(_)
+                            | SymbolError::ManyAddresses
+                            | SymbolError::ServiceRange
+                            | SymbolError::ProtocolRange
                     ) && want.datatype != Type::EtherAddr
                         && want.datatype != Type::CtLabel
                         && want.datatype != Type::Day =>

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use ironweir_language::datatype::Names;
 use ironweir_language::difference::{Difference, Sign};
 use ironweir_language::json::Document;
 use ironweir_language::session::{Backend, Rejection, Session};
@@ -82,7 +83,7 @@ fn read(options: &Options, path: &Path, now: Instant) -> Result<(Wanted, String)
         true => files::text_of(io::stdin())?,
         false => files::read_text(path).map_err(|error| ApplyError::File(name.clone(), error))?,
     };
-    let names = machine::names(&machine::host());
+    let names = Names { hosts: machine::resolver(), ..machine::names(&machine::host()) };
     let mut session = Session { names, ..Session::default() };
     let mut sources = Sources::new();
     for (define, value) in &options.defines {

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use ironweir_engine::Engine;
+use ironweir_language::datatype::Names;
 use ironweir_language::diag::COMMAND_LINE;
 use ironweir_language::json::Document;
 use ironweir_language::print;
@@ -81,7 +82,7 @@ fn run(options: &Options) -> ExitCode {
 }
 
 fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
-    let names = machine::names(host);
+    let names = Names { hosts: machine::resolver(), ..machine::names(host) };
     Session {
         options: print::Options {
             stateless: options.stateless,
