@@ -2,7 +2,7 @@
 //! than may be, packets stay whole, and what is expected comes about.
 
 use ironweir_conntrack::{
-    Config, Conntrack, CtInfo, Direction, Judgement, Manip, NatRange, PacketIn, Template,
+    Config, Conntrack, CtInfo, Direction, Judgement, Manip, NatRange, Nowhere, PacketIn, Template,
 };
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Address, Instant, L3, LinkType, Packet, Tuple, dissect, ipv4, ipv6, tcp};
@@ -154,7 +154,7 @@ impl Talk {
             }
             conntrack.nat_packet(&mut packet, &info, ct, ctinfo, manip);
         }
-        let judgement = conntrack.help(now, &mut packet, &mut info, ct, ctinfo);
+        let judgement = conntrack.help(now, &mut packet, &mut info, ct, ctinfo, &Nowhere);
         if judgement == Judgement::Accept && conntrack.seq_adjust(&mut packet, &info, ct, ctinfo) {
             conntrack.confirm(now, tracking);
         } else {

@@ -49,7 +49,7 @@ pub use defrag::Defrag;
 pub use entry::{Counter, CtInfo, CtRef, Direction, Entry, HelperMemory, HelperName, Labels, Tracking};
 pub use event::{Event, EventKind};
 pub use expect::{ExpectError, ExpectEvent, ExpectFlags, ExpectId, Expectation, Expected, Follow, Policy};
-pub use helper::{Context, Helper, Helpers, Judgement};
+pub use helper::{Context, Helper, Helpers, Judgement, Nowhere, Surroundings};
 pub use nat::{Manip, NatFlags, NatRange, NatVerdict};
 pub use proto::sctp::SctpStatus;
 pub use proto::tcp::TcpStatus;

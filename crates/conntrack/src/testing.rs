@@ -7,8 +7,8 @@ use ironweir_wire::{
 };
 
 use crate::{
-    Config, Confirm, Conntrack, CtInfo, CtRef, Direction, Manip, NatRange, NatVerdict, PacketIn, Template,
-    Tracking,
+    Config, Confirm, Conntrack, CtInfo, CtRef, Direction, Judgement, Manip, NatRange, NatVerdict, Nowhere,
+    PacketIn, Template, Tracking,
 };
 
 /// The bytes of a network packet.
@@ -89,6 +89,21 @@ impl Bytes {
         body.extend([0, 0]);
         body.extend(payload);
         Bytes::ip(src.0, dst.0, l3, ipproto::UDP, body, Some(6))
+    }
+
+    /// A TCP segment over IPv4 that says something.
+    pub(crate) fn said(
+        src: (Address, u16),
+        dst: (Address, u16),
+        flags: u8,
+        (seq, ack): (u32, u32),
+        text: &[u8],
+    ) -> Bytes {
+        let header =
+            tcp::Header { src: src.1, dst: dst.1, seq, ack, flags, window: 1000, ..Default::default() };
+        let mut body = header.emit().to_vec();
+        body.extend(text);
+        Bytes::ip(src.0, dst.0, L3::V4, ipproto::TCP, body, Some(tcp::CHECKSUM_AT))
     }
 
     /// A TCP segment over IPv4 from host 1 port 1000 to host 2 port 80, or back.
@@ -191,6 +206,24 @@ impl Bench {
             PacketIn::Pass(tracking) => tracking,
             PacketIn::Drop(reason) => panic!("dropped: {reason:?}"),
         }
+    }
+
+    /// The packet meets its connection's helper, and all hooks without NAT.
+    pub(crate) fn help(&mut self, bytes: &Bytes, helper: &str) -> Judgement {
+        let tracking = self.enter(bytes);
+        let (flow, info) = tracking.flow().expect("a connection");
+        if info == CtInfo::New {
+            self.ct.entry_mut(flow).expect("it is there").set_helper(helper.into());
+        }
+        let (now, ct) = (self.now, &mut self.ct);
+        let judgement = bytes.clone().with(|packet, parsed| {
+            let mut parsed = *parsed;
+            ct.help(now, packet, &mut parsed, flow, info, &Nowhere)
+        });
+        if judgement == Judgement::Accept {
+            self.ct.confirm(self.now, tracking);
+        }
+        judgement
     }
 
     /// The packet meets all hooks without NAT; what it carries at the end.

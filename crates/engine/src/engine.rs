@@ -12,6 +12,7 @@ use crate::connections::Connections;
 use crate::flight::World;
 use crate::flowtable::{Carried, Flow, FlowChange, FlowId, Flows, FlowtableStats};
 use crate::generation::Generation;
+use crate::helper_objects;
 use crate::icmp_limit::IcmpLimits;
 use crate::{Disposition, DropReason, Host, Observer, path};
 
@@ -82,7 +83,8 @@ impl Engine {
     /// Each refused change with the reason.
     pub fn commit(&mut self, batch: &Batch) -> Result<Applied, Vec<ChangeError>> {
         let World { ruleset, host, flows, conntrack, now, .. } = &mut self.world;
-        let applied = ruleset.apply(batch, *now)?;
+        let batch = helper_objects::resolved(batch, ruleset, conntrack)?;
+        let applied = ruleset.apply(&batch, *now)?;
         self.generation = Generation::new(ruleset, host, &mut self.generation);
         flows.keep_existing(ruleset, conntrack, *now);
         Ok(applied)

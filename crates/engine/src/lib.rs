@@ -17,6 +17,7 @@ pub mod fingerprint;
 mod flight;
 pub mod flowtable;
 mod generation;
+mod helper_objects;
 pub mod host;
 pub mod icmp_limit;
 mod observer;

@@ -331,6 +331,43 @@ fn calls_through_gateways_pass_because_they_are_related() {
     }
 }
 
+/// A host asks all of its network, and those who answer pass; who is in another network, or answers from another port, does
+/// not.
+#[test]
+fn answers_to_what_the_host_asks_all_of_its_network_are_related() {
+    let directory = Directory::new("broadcast");
+    let host = directory
+        .file("host.toml", "[[interface]]\nname = \"eth0\"\nindex = 2\naddresses = [\"10.0.0.1/24\"]\n");
+    for (helper, port) in [("netbios-ns", 137), ("snmp", 161)] {
+        let rules = format!(
+            "table ip f {{
+	ct helper h {{ type \"{helper}\" protocol udp; }}
+	counter related {{ }}
+	chain out {{ type filter hook output priority filter; udp dport {port} ct helper set \"h\" }}
+	chain in {{
+		type filter hook input priority filter; policy drop;
+		ct state related counter name related accept
+	}}
+}}
+"
+        );
+        let packet = |from: [u8; 4], source, to, target| {
+            ("eth0", made::ethernet(&made::udp((from, source), (to, target), b"name")))
+        };
+        let own = [10, 0, 0, 1];
+        let frames = [
+            packet(own, 1024, [10, 0, 0, 255], port),
+            packet([10, 0, 0, 5], port, own, 1024),
+            packet([10, 0, 0, 6], port, own, 1024),
+            packet([10, 0, 0, 6], port + 1, own, 1024),
+            packet([192, 0, 2, 6], port, own, 1024),
+        ];
+        let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames.into_iter()));
+        let report = replay_at(&directory, &rules, &capture, &["--host", &host]);
+        assert_eq!((report.read, report.passed, report.related), (5, 3, 2), "{helper}: {}", report.human);
+    }
+}
+
 fn replaced(text: &[u8], old: &str, new: &str) -> Vec<u8> {
     String::from_utf8_lossy(text).replace(old, new).into_bytes()
 }

@@ -103,15 +103,13 @@ impl Helper for Ftp {
         let Some(seq) = context.seq().filter(|_| context.is_established()) else { return Judgement::Accept };
         let direction = context.direction();
         let memory = Newlines::of(context.memory(), direction);
+        let mut judgement = Judgement::Accept;
         if memory.begins_line(seq) {
             match find(payload, direction, context.tuple(direction).l3) {
                 Found::Nothing => {}
                 Found::Partial => return Judgement::Drop,
-                Found::At(place) => {
-                    if announce(&place, context) == Judgement::Drop {
-                        return Judgement::Drop;
-                    }
-                }
+                // The line ends here even if the packet is dropped.
+                Found::At(place) => judgement = announce(&place, context),
             }
         }
         if payload.last() == Some(&b'\n') {
@@ -119,7 +117,7 @@ impl Helper for Ftp {
             let all = memory.stored(context.memory(), direction);
             context.remember(all);
         }
-        Judgement::Accept
+        judgement
     }
 }
 
@@ -303,6 +301,9 @@ impl Newlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
+    use crate::testing::{Bench, Bytes, v4};
+    use ironweir_wire::tcp::flag;
     use proptest::prelude::*;
 
     fn place(line: &str, direction: Direction, l3: L3) -> Option<(Option<String>, u16, String)> {
@@ -365,6 +366,34 @@ mod tests {
         for line in ["USER me\r\n", "RETR PORT 1,2,3,4,5,6\r\n", "P\r\n"] {
             assert_eq!(find(line.as_bytes(), there, L3::V4), Found::Nothing, "{line}");
         }
+    }
+
+    /// Found beside Linux 6.18: behind a line that is dropped, because its port is expected already, the next one is read.
+    #[test]
+    fn a_line_ends_even_if_it_is_dropped() {
+        let mut bench = Bench::new(Config::default());
+        let server = (v4(2), 21);
+        for port in [1000, 1001] {
+            let client = (v4(1), port);
+            for (from, to, flags, numbers) in [
+                (client, server, flag::SYN, (0, 0)),
+                (server, client, flag::SYN | flag::ACK, (0, 1)),
+                (client, server, flag::ACK, (1, 1)),
+            ] {
+                bench.help(&Bytes::said(from, to, flags, numbers, b""), "ftp");
+            }
+        }
+        let mut say = |port, seq, text: &[u8]| {
+            bench.help(&Bytes::said((v4(1), port), server, flag::ACK, (seq, 1), text), "ftp")
+        };
+        say(1000, 1, b"\n");
+        assert_eq!(say(1000, 2, b"PORT 10,0,0,1,16,0\r\n"), Judgement::Accept);
+        say(1001, 1, b"\n");
+        assert_eq!(say(1001, 2, b"PORT 10,0,0,1,16,0\r\n"), Judgement::Drop);
+        assert_eq!(say(1001, 22, b"PORT 10,0,0,1,16,1\r\n"), Judgement::Accept);
+        let ports: Vec<u16> =
+            bench.ct.expectations(bench.now).map(|expected| expected.expectation.tuple.dst_id).collect();
+        assert_eq!(ports, [4096, 4097]);
     }
 
     proptest! {

@@ -42,6 +42,10 @@ impl Helper for Irc {
         ipproto::TCP
     }
 
+    fn l3(&self) -> &'static [L3] {
+        &[L3::V4]
+    }
+
     fn policies(&self) -> &[Policy] {
         const { &[Policy { max_expected: 8, timeout: Duration::from_secs(300) }] }
     }

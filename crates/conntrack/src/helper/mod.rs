@@ -10,6 +10,7 @@
 //! Source of order and conditions: linux 6.18 net/netfilter/nf_conntrack_proto.c, `nf_confirm`.
 
 mod amanda;
+mod broadcast;
 mod ftp;
 mod irc;
 mod mangle;
@@ -17,19 +18,22 @@ mod number;
 mod pptp;
 mod sane;
 mod sip;
+mod surroundings;
 mod tftp;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Address, Instant, Packet, PacketInfo, Tuple, tcp, udp};
+use ironweir_wire::{Address, Instant, L3, Packet, PacketInfo, Tuple, tcp, udp};
 
 use crate::config::Config;
 use crate::entry::{CtInfo, CtRef, Direction, Entry, HelperMemory, HelperName};
 use crate::expect::{ExpectError, ExpectId, Expectation, Policy};
 use crate::status::Status;
 use crate::track::Conntrack;
+
+pub use surroundings::{Nowhere, Surroundings};
 
 /// What becomes of a packet that a helper has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +54,20 @@ pub trait Helper: std::fmt::Debug + Send + Sync {
     /// The protocol of the connections it reads: 6 for TCP, 17 for UDP.
     fn l4(&self) -> u8;
 
+    /// The network protocols that a rule may give it to connections of.
+    fn l3(&self) -> &'static [L3] {
+        &[L3::V4, L3::V6]
+    }
+
+    /// Whether packets without payload are read, too.
+    fn reads_empty(&self) -> bool {
+        false
+    }
+
     /// The limits of each class of expectations; the first class is 0.
     fn policies(&self) -> &[Policy];
 
-    /// Reads a packet's payload, which is not empty.
+    /// Reads a packet's payload, which is not empty unless [`Helper::reads_empty`].
     fn packet(&self, payload: &[u8], context: &mut Context<'_, '_>) -> Judgement;
 
     /// What ends together with a connection of which the helper remembers this: connections, or expectations where they
@@ -74,7 +88,7 @@ pub struct Helpers {
 impl Helpers {
     /// Those of the kernel that are here.
     pub fn built_in() -> Helpers {
-        let all: [Arc<dyn Helper>; 8] = [
+        let all: [Arc<dyn Helper>; 10] = [
             Arc::new(ftp::Ftp),
             Arc::new(tftp::Tftp),
             Arc::new(irc::Irc),
@@ -83,6 +97,8 @@ impl Helpers {
             Arc::new(pptp::Pptp),
             Arc::new(sip::Sip::UDP),
             Arc::new(sip::Sip::TCP),
+            Arc::new(broadcast::Broadcast::NETBIOS_NS),
+            Arc::new(broadcast::Broadcast::SNMP),
         ];
         Helpers { all: all.into(), scratch: Vec::new() }
     }
@@ -96,6 +112,11 @@ impl Helpers {
     /// The helper of a name for a protocol.
     pub fn find(&self, name: &str, l4: u8) -> Option<&Arc<dyn Helper>> {
         self.all.iter().find(|helper| helper.name() == name && helper.l4() == l4)
+    }
+
+    /// Whether a rule may give connections of these protocols the helper of a name (`nf_conntrack_helper_try_module_get`).
+    pub fn has(&self, name: &str, l3: L3, l4: u8) -> bool {
+        self.find(name, l4).is_some_and(|helper| helper.l3().contains(&l3))
     }
 }
 
@@ -111,6 +132,7 @@ pub struct Context<'a, 'p> {
     /// Where the payload begins.
     data_at: usize,
     policies: &'a [Policy],
+    host: &'a dyn Surroundings,
 }
 
 impl Context<'_, '_> {
@@ -242,6 +264,16 @@ impl Context<'_, '_> {
         self.conntrack.unexpect_all(self.ct);
     }
 
+    /// See [`Surroundings::broadcast_mask`].
+    pub fn broadcast_mask(&self) -> Option<Address> {
+        self.host.broadcast_mask()
+    }
+
+    /// See [`Surroundings::is_same_way`].
+    pub fn is_same_way(&self, l3: L3, one: &Address, other: &Address) -> bool {
+        self.host.is_same_way(l3, one, other)
+    }
+
     fn policy(&self, expectation: &Expectation) -> Result<Policy, ExpectError> {
         self.policies.get(usize::from(expectation.class)).copied().ok_or(ExpectError::Full)
     }
@@ -280,7 +312,7 @@ impl Context<'_, '_> {
 
 impl Conntrack {
     /// Has the helper of a packet's connection, if it has one, read the packet. `info` stays true when the payload changes
-    /// its length.
+    /// its length. `host` answers what the helper asks of the host: [`Nowhere`] where there is none.
     pub fn help(
         &mut self,
         now: Instant,
@@ -288,6 +320,7 @@ impl Conntrack {
         info: &mut PacketInfo,
         ct: CtRef,
         ctinfo: CtInfo,
+        host: &dyn Surroundings,
     ) -> Judgement {
         let Some(name) = self.entry(ct).and_then(Entry::helper) else { return Judgement::Accept };
         if ctinfo == CtInfo::RelatedReply || info.is_fragment() {
@@ -301,9 +334,12 @@ impl Conntrack {
             _ => 0,
         };
         let data_at = at + header;
-        let Some(len) = info.end.checked_sub(data_at).filter(|len| header > 0 && *len > 0) else {
+        let Some(len) = info.end.checked_sub(data_at).filter(|len| *len > 0 || helper.reads_empty()) else {
             return Judgement::Accept;
         };
+        if header == 0 {
+            return Judgement::Accept;
+        }
         let mut payload = std::mem::take(&mut self.helpers.scratch);
         let judgement = if copy(packet, data_at, len.min(usize::from(u16::MAX)), &mut payload) {
             let mut context = Context {
@@ -315,6 +351,7 @@ impl Conntrack {
                 now,
                 data_at,
                 policies: helper.policies(),
+                host,
             };
             helper.packet(&payload, &mut context)
         } else {
@@ -322,6 +359,11 @@ impl Conntrack {
         };
         self.helpers.scratch = payload;
         judgement
+    }
+
+    /// The helpers there are.
+    pub fn helpers(&self) -> &Helpers {
+        &self.helpers
     }
 
     /// The helpers, to add to.

@@ -151,6 +151,10 @@ impl Helper for Pptp {
         ipproto::TCP
     }
 
+    fn l3(&self) -> &'static [L3] {
+        &[L3::V4]
+    }
+
     fn policies(&self) -> &[Policy] {
         const { &[Policy { max_expected: 2, timeout: Duration::from_secs(300) }] }
     }

@@ -42,10 +42,12 @@ pub(super) fn named(
             }
         }
         ObjectKind::CtHelper(helper) => {
-            // Only a connection that is not in the table yet takes a helper (`nft_ct_helper_obj_eval`).
+            // Only a connection that is not in the table yet takes a helper, and the first that it is given
+            // (`nft_ct_helper_obj_eval`, `nf_ct_ext_add`).
             if let Some((ct, _)) = flight.tracking.flow()
                 && let Some(entry) = conntrack.entry_mut(ct)
                 && !entry.status().contains(ironweir_conntrack::Status::CONFIRMED)
+                && entry.helper().is_none()
                 && is_for(helper, &entry.tuple(ironweir_conntrack::Direction::Original))
             {
                 entry.set_helper(Arc::from(&*helper.helper));

@@ -8,6 +8,7 @@ use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{L3, Packet};
 
+use super::around::Around;
 use super::{Step, Way, dropped};
 use crate::context::Context;
 use crate::evaluate::{Judgement, evaluate};
@@ -159,8 +160,13 @@ impl<O: Observer> Way<'_, O> {
     /// The connection's helper reads the packet (`nf_confirm`).
     fn help(&mut self, packet: &mut Packet<'_>) -> Step {
         let Some((ct, ctinfo)) = self.flight.tracking.flow() else { return Ok(()) };
-        let World { conntrack, now, .. } = &mut *self.world;
-        match conntrack.help(*now, packet, &mut self.flight.info, ct, ctinfo) {
+        let local = self.flight.template.local;
+        let World { conntrack, now, host, .. } = &mut *self.world;
+        if conntrack.entry(ct).is_none_or(|entry| entry.helper().is_none()) {
+            return Ok(());
+        }
+        let around = Around::new(host, &self.flight.info, packet, local);
+        match conntrack.help(*now, packet, &mut self.flight.info, ct, ctinfo, &around) {
             conntrack::Judgement::Accept => Ok(()),
             conntrack::Judgement::Drop => dropped(DropReason::Helper),
         }

@@ -10,6 +10,7 @@
 //!                                  input -> local     local -> route -> output
 //! ```
 
+mod around;
 mod fragments;
 mod hooks;
 mod made;
