@@ -7,6 +7,7 @@
 use crate::address::L3;
 use crate::checksum::Delta;
 use crate::crc32c::Crc32c;
+use crate::dissect::PacketInfo;
 use crate::headers::Headers;
 use crate::packet::Packet;
 use crate::protocol::ipproto;
@@ -48,6 +49,66 @@ pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tu
         _ => {}
     }
     Some(edit.changed)
+}
+
+/// As [`set_end`], for TCP and UDP over IPv4 whose headers lie in the head of the packet: nearly all that is translated.
+/// `address` and `port` stand as the wire has them. False, with nothing changed, for any other packet.
+#[inline]
+#[must_use]
+pub fn set_end_in_head(
+    packet: &mut Packet<'_>,
+    info: &PacketInfo,
+    end: End,
+    address: [u8; 4],
+    port: [u8; 2],
+) -> bool {
+    let (checksum_at, udp) = match info.l4proto {
+        Some(ipproto::TCP) => (tcp::CHECKSUM_AT, false),
+        Some(ipproto::UDP) => (udp::CHECKSUM_AT, true),
+        _ => return false,
+    };
+    let checksum_end = info.transport.saturating_add(checksum_at + 2);
+    if info.l3 != L3::V4 || info.fragment_offset != 0 || checksum_end > info.end {
+        return false;
+    }
+    let (address_at, port_at) = match end {
+        End::Source => (ipv4::SRC_AT, 0),
+        End::Destination => (ipv4::DST_AT, 2),
+    };
+    let Some(headers) = packet.head_mut().get_mut(info.network..checksum_end) else { return false };
+    let Some((network, transport)) = headers.split_at_mut_checked(info.transport.wrapping_sub(info.network))
+    else {
+        return false;
+    };
+    let Some(network) = network.first_chunk_mut::<{ ipv4::HEADER_LEN }>() else { return false };
+    let (Some(old), Some(sum)) = (chunk(network, address_at), chunk(network, ipv4::CHECKSUM_AT)) else {
+        return false;
+    };
+    let (Some(old_port), Some(check)) = (chunk(transport, port_at), chunk(transport, checksum_at)) else {
+        return false;
+    };
+    let change = Delta::NONE.four(old, address);
+    let sum = change.apply(u16::from_be_bytes(sum));
+    let change = change.word(u16::from_be_bytes(old_port), u16::from_be_bytes(port));
+    let check = u16::from_be_bytes(check);
+    let check = if udp { change.apply_udp(check) } else { change.apply(check) };
+    put(network, address_at, address);
+    put(network, ipv4::CHECKSUM_AT, sum.to_be_bytes());
+    put(transport, port_at, port);
+    put(transport, checksum_at, check.to_be_bytes());
+    true
+}
+
+#[inline]
+fn chunk<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+#[inline]
+fn put<const N: usize>(bytes: &mut [u8], at: usize, new: [u8; N]) {
+    if let Some(place) = bytes.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut()) {
+        *place = new;
+    }
 }
 
 /// Bytes of a GRE header that NAT asks for, whatever its version.
@@ -252,6 +313,54 @@ mod tests {
         let sum = Sum::ZERO.pseudo(L3::V4, &header.src, &header.dst, 11, 17).bytes(&bytes[20..]).finish();
         bytes[26..28].copy_from_slice(&sum.to_be_bytes());
         bytes
+    }
+
+    proptest::proptest! {
+        /// Where it does anything, the short way does what the general one does, whatever the packet holds.
+        #[test]
+        fn what_is_set_in_the_head_is_what_is_set_anywhere(
+            mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 20..72),
+            words in 5..8_u8,
+            protocol in proptest::sample::select(vec![6_u8, 17, 1, 132, 136]),
+            fragment in proptest::sample::select(vec![0_u8, 0, 0, 0x20, 1]),
+            (address, port) in proptest::prelude::any::<([u8; 4], u16)>(),
+            (no_checksum, source) in proptest::prelude::any::<(bool, bool)>(),
+        ) {
+            bytes[0] = 0x40 | words;
+            let len = bytes.len();
+            bytes[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+            bytes[6] = fragment;
+            bytes[7] = 0;
+            bytes[9] = protocol;
+            let udp_checksum = usize::from(words) * 4 + udp::CHECKSUM_AT;
+            if no_checksum && let Some(place) = bytes.get_mut(udp_checksum..udp_checksum + 2) {
+                place.fill(0);
+            }
+            let mut other = bytes.clone();
+            let before = bytes.clone();
+            let end = if source { End::Source } else { End::Destination };
+            let mut packet = Packet::new(&mut bytes, 0, len, LinkType::None);
+            packet.meta.protocol = crate::protocol::ethertype::IPV4;
+            if let Ok(info) = crate::dissect(&mut packet) {
+                let done = set_end_in_head(&mut packet, &info, end, address, port.to_be_bytes());
+                let mut packet = Packet::new(&mut other, 0, len, LinkType::None);
+                let headers = Headers::of(&info);
+                let address = Address::v4(address);
+                let target = Tuple {
+                    src: address, dst: address, src_id: port, dst_id: port, l3: L3::V4, l4: protocol, ..Tuple::default()
+                };
+                let general = headers.and_then(|headers| set_end(&mut packet, &headers, end, &target));
+                if done {
+                    proptest::prop_assert!(general.is_some());
+                    proptest::prop_assert_eq!(&bytes, &other);
+                } else {
+                    proptest::prop_assert_eq!(&bytes, &before);
+                    let simple = matches!(protocol, 6 | 17) && fragment & 0x1f == 0;
+                    let whole = len >= usize::from(words) * 4 + if protocol == 6 { 18 } else { 8 };
+                    proptest::prop_assert!(!simple || !whole, "nothing is in its way");
+                }
+            }
+        }
     }
 
     #[test]

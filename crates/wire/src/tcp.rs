@@ -60,6 +60,7 @@ pub struct Header {
 
 impl Header {
     /// Reads the fixed part at `offset`; checks nothing but that it is there.
+    #[inline]
     pub fn read(packet: &Packet<'_>, offset: usize) -> Option<Header> {
         let b = packet.array::<HEADER_LEN>(offset)?;
         Some(Header {
