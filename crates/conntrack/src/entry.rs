@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Address, Instant, L3, Tuple};
+use ironweir_wire::{Address, Instant, L3, SipKey, Tuple};
 
 use crate::config::Timeouts;
 use crate::key::{Key, Probe};
@@ -253,7 +253,8 @@ impl Entry {
                 Direction::Reply => [all[2], all[3]],
             },
         };
-        Tuple { src, dst, src_id: key.src_id, dst_id: key.dst_id, zone: key.zone, l3: self.l3, l4: self.l4 }
+        let [src_id, dst_id] = key.ids();
+        Tuple { src, dst, src_id, dst_id, zone: key.zone(), l3: self.l3, l4: self.l4 }
     }
 
     /// Whether a direction has this tuple.
@@ -273,6 +274,36 @@ impl Entry {
                 let (original, reply) = all.split_at(2);
                 probe.has_addresses(if direction == Direction::Original { original } else { reply })
             })
+    }
+
+    /// A direction's key; that of IPv4 tells all.
+    #[inline]
+    pub(crate) fn key(&self, direction: Direction) -> &Key {
+        &self.keys[direction as usize]
+    }
+
+    /// The network protocol.
+    #[inline]
+    pub(crate) fn l3(&self) -> L3 {
+        self.l3
+    }
+
+    /// The hash of a direction's tuple.
+    #[inline]
+    pub(crate) fn hash(&self, direction: Direction, key: &SipKey) -> u64 {
+        if self.l3 == L3::V4 {
+            self.keys[direction as usize].hash(self.l4, key)
+        } else {
+            self.tuple(direction).hash(key)
+        }
+    }
+
+    /// Whether a direction has the tuple that another connection has in one of its own.
+    #[inline]
+    pub(crate) fn has_tuple_of(&self, direction: Direction, other: &Entry, its: Direction) -> bool {
+        self.keys[direction as usize] == other.keys[its as usize]
+            && (self.l3, self.l4) == (other.l3, other.l4)
+            && (self.addresses.is_none() || self.tuple(direction) == other.tuple(its))
     }
 
     /// Changes addresses, ports and zone of one direction. Only that of a connection that is not in the table may change.
@@ -295,7 +326,7 @@ impl Entry {
     /// Reads from each of the entry's lines, so that they are on their way when it is used.
     #[inline]
     pub(crate) fn touch(&self) -> u64 {
-        u64::from(self.keys[0].src_id) ^ self.deadline.nanos() ^ u64::from(self.extras.is_some())
+        u64::from(self.l4) ^ self.deadline.nanos() ^ u64::from(self.extras.is_some())
     }
 
     /// Moves the deadline. Tells it when it moved earlier, and a timer is to look then.
@@ -317,6 +348,17 @@ impl Entry {
         self.packets[at] = now as u32;
         self.packets_above[at] = (now >> 32) as u16;
         self.bytes[at] = self.bytes[at].saturating_add(bytes);
+    }
+
+    /// Counts one packet of a direction.
+    #[inline]
+    pub(crate) fn count_one(&mut self, direction: Direction, bytes: u64) {
+        let at = direction as usize;
+        self.bytes[at] = self.bytes[at].saturating_add(bytes);
+        match self.packets[at].checked_add(1) {
+            Some(packets) => self.packets[at] = packets,
+            None => self.count(direction, 1, 0),
+        }
     }
 
     /// Status bits.
@@ -350,7 +392,7 @@ impl Entry {
 
     /// The zone and its directions.
     pub fn zone(&self) -> Zone {
-        match (self.keys[0].zone, self.keys[1].zone) {
+        match (self.keys[0].zone(), self.keys[1].zone()) {
             (id, reply) if id == reply => Zone::both(id),
             (0, id) => Zone { id, direction: ZoneDirection::Reply },
             (id, _) => Zone { id, direction: ZoneDirection::Original },
@@ -428,6 +470,15 @@ impl Entry {
 
     pub(crate) fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
+    }
+
+    /// Whether it is in the table, ends when its protocol says so, and nothing was attached to it: no helper, policy,
+    /// adjustment or the like.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        const SPECIAL: Status = Status::DYING.union(Status::OFFLOAD).union(Status::FIXED_TIMEOUT);
+        self.status.intersection(SPECIAL.union(Status::CONFIRMED)) == Status::CONFIRMED
+            && self.extras.is_none()
     }
 
     /// Whether its tuples are in the table.

@@ -7,14 +7,16 @@ use ironweir_wire::{Address, Headers, L3, Packet, PacketInfo, SipKey, Tuple, ipv
 /// once beside it.
 ///
 /// An IPv4 address stands as it is. Of an IPv6 address only its four words, added bit by bit, are here: enough to tell
-/// nearly all others from it; the whole addresses are kept elsewhere and compared last.
+/// nearly all others from it; the whole addresses are kept elsewhere and compared last. All is in the order of the wire, so
+/// that a packet's is read in two pieces and compared in three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Key {
-    src: [u8; 4],
-    dst: [u8; 4],
-    pub(crate) src_id: u16,
-    pub(crate) dst_id: u16,
-    pub(crate) zone: u16,
+    /// Source and destination.
+    ends: [u8; 8],
+    /// Their ports or ids.
+    ids: [u8; 4],
+    zone: [u8; 2],
 }
 
 const _: () = assert!(size_of::<Key>() == 14);
@@ -26,12 +28,46 @@ impl Key {
         } else {
             (folded(&tuple.src), folded(&tuple.dst))
         };
-        Key { src, dst, src_id: tuple.src_id, dst_id: tuple.dst_id, zone: tuple.zone }
+        let mut key = Key { zone: tuple.zone.to_be_bytes(), ..Key::default() };
+        key.ends[..4].copy_from_slice(&src);
+        key.ends[4..].copy_from_slice(&dst);
+        key.ids[..2].copy_from_slice(&tuple.src_id.to_be_bytes());
+        key.ids[2..].copy_from_slice(&tuple.dst_id.to_be_bytes());
+        key
     }
 
     /// Source and destination, when they are those of IPv4.
+    #[inline]
     pub(crate) fn addresses(&self) -> [Address; 2] {
-        [Address::v4(self.src), Address::v4(self.dst)]
+        let [a, b, c, d, e, f, g, h] = self.ends;
+        [Address::v4([a, b, c, d]), Address::v4([e, f, g, h])]
+    }
+
+    /// Source and destination of IPv4 with their ports or ids, as the wire has them.
+    #[inline]
+    pub(crate) fn on_the_wire(&self) -> ([u8; 8], [u8; 4]) {
+        (self.ends, self.ids)
+    }
+
+    /// Ports or ids of source and destination.
+    #[inline]
+    pub(crate) fn ids(&self) -> [u16; 2] {
+        let [a, b, c, d] = self.ids;
+        [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+    }
+
+    #[inline]
+    pub(crate) fn zone(&self) -> u16 {
+        u16::from_be_bytes(self.zone)
+    }
+
+    /// SipHash-1-3 of its sixteen bytes with the protocol: that of an IPv4 tuple.
+    #[inline]
+    pub(crate) fn hash(&self, l4: u8, key: &SipKey) -> u64 {
+        let rest = u64::from(u32::from_le_bytes(self.ids))
+            | u64::from(u16::from_le_bytes(self.zone)) << 32
+            | u64::from(l4) << 48;
+        key.hash_fixed([u64::from_le_bytes(self.ends), rest])
     }
 }
 
@@ -78,31 +114,46 @@ impl Probe {
     /// Becomes that of a packet, in a zone; false when the packet has no tuple.
     #[inline]
     pub(crate) fn read(&mut self, packet: &Packet<'_>, info: &PacketInfo, zone: u16, key: &SipKey) -> bool {
-        let Some(headers) = Headers::of(info) else { return false };
-        if headers.l3 != L3::V4 || !matches!(headers.l4, ipproto::TCP | ipproto::UDP) {
-            let Some(tuple) = headers.tuple(packet) else { return false };
-            *self = Probe::of(&Tuple { zone, ..tuple }, key);
-            return true;
-        }
-        // Most packets. Nothing goes by way of a tuple, whose forty bytes would be written and read several times.
-        let Some([a, b, c, d, e, f, g, h]) = packet.array(headers.network + ipv4::SRC_AT) else {
-            return false;
+        let transport = match info.l4proto {
+            Some(ipproto::TCP | ipproto::UDP) if info.l3 == L3::V4 && info.fragment_offset == 0 => {
+                info.transport
+            }
+            _ => return self.read_any(packet, info, zone, key),
         };
-        let Some([i, j, k, l]) = packet.array(headers.transport) else { return false };
-        let (src_id, dst_id) = (u16::from_be_bytes([i, j]), u16::from_be_bytes([k, l]));
-        let addresses = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        self.hash = key.hash_fixed([addresses, rest_of(src_id, dst_id, zone, headers.l4)]);
-        self.key = Key { src: [a, b, c, d], dst: [e, f, g, h], src_id, dst_id, zone };
-        self.l3 = headers.l3;
-        self.l4 = headers.l4;
+        // Most packets. Nothing goes by way of a tuple, whose forty bytes would be written and read several times.
+        let ends_at = info.network + ipv4::SRC_AT;
+        let both = packet.head().get(ends_at..transport + 4);
+        let (ends, ids) = match both.map(|bytes| (bytes.first_chunk(), bytes.last_chunk())) {
+            Some((Some(ends), Some(ids))) => (*ends, *ids),
+            // Not all lies in the head.
+            _ => return self.read_any(packet, info, zone, key),
+        };
+        self.key = Key { ends, ids, zone: zone.to_be_bytes() };
+        self.l3 = L3::V4;
+        self.l4 = info.l4proto.unwrap_or_default();
+        self.hash = self.key.hash(self.l4, key);
+        true
+    }
+
+    /// As [`Probe::read`], for any packet.
+    #[inline(never)]
+    fn read_any(&mut self, packet: &Packet<'_>, info: &PacketInfo, zone: u16, key: &SipKey) -> bool {
+        let Some(tuple) = Headers::of(info).and_then(|headers| headers.tuple(packet)) else { return false };
+        *self = Probe::of(&Tuple { zone, ..tuple }, key);
         true
     }
 
     /// The tuple.
     pub(crate) fn tuple(&self) -> Tuple {
         let [src, dst] = if self.l3 == L3::V4 { self.key.addresses() } else { self.addresses };
-        let Key { src_id, dst_id, zone, .. } = self.key;
-        Tuple { src, dst, src_id, dst_id, zone, l3: self.l3, l4: self.l4 }
+        let [src_id, dst_id] = self.key.ids();
+        Tuple { src, dst, src_id, dst_id, zone: self.key.zone(), l3: self.l3, l4: self.l4 }
+    }
+
+    /// Whether it is that of a packet: one that never became any has no network protocol.
+    #[inline]
+    pub(crate) fn is_sound(&self) -> bool {
+        matches!(self.l3, L3::V4 | L3::V6)
     }
 
     /// Whether these are the addresses, when they are not IPv4's.
@@ -122,14 +173,7 @@ pub(crate) fn hash(tuple: &Tuple, key: &SipKey) -> u64 {
     if tuple.l3 != L3::V4 {
         return tuple.hash(key);
     }
-    let addresses = u64::from(u32::from_le_bytes(first_word(&tuple.src)))
-        | u64::from(u32::from_le_bytes(first_word(&tuple.dst))) << 32;
-    key.hash_fixed([addresses, rest_of(tuple.src_id, tuple.dst_id, tuple.zone, tuple.l4)])
-}
-
-#[inline]
-fn rest_of(src_id: u16, dst_id: u16, zone: u16, l4: u8) -> u64 {
-    u64::from(src_id) | u64::from(dst_id) << 16 | u64::from(zone) << 32 | u64::from(l4) << 48
+    Key::of(tuple).hash(tuple.l4, key)
 }
 
 /// The hash of what one source sends, whatever its destination.

@@ -27,6 +27,7 @@ pub mod helper;
 mod index;
 mod key;
 mod keymap;
+mod known;
 pub mod list;
 pub mod nat;
 mod proto;

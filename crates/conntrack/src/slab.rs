@@ -82,6 +82,12 @@ impl Slab {
         self.slots.get(slot)?.as_ref()
     }
 
+    /// The entry in a slot, whatever its generation, to change.
+    #[inline]
+    pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut Entry> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
     /// A reference to what is in a slot now.
     #[inline]
     pub(crate) fn reference(&self, slot: u32) -> Option<CtRef> {

@@ -1,5 +1,7 @@
 //! Status bits of a connection.
 
+use crate::entry::Direction;
+
 bitflags::bitflags! {
     /// `enum ip_conntrack_status` of `linux/netfilter/nf_conntrack_common.h`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,6 +44,15 @@ bitflags::bitflags! {
 impl Status {
     /// Any change of addresses or ports (`IPS_NAT_MASK`).
     pub const NAT: Status = Status::SRC_NAT.union(Status::DST_NAT);
+
+    /// What a packet of a direction proves: one of the reply direction, that there was a reply.
+    #[inline]
+    pub(crate) fn seen(direction: Direction) -> Status {
+        match direction {
+            Direction::Original => Status::empty(),
+            Direction::Reply => Status::SEEN_REPLY,
+        }
+    }
 
     /// Source and destination NAT were decided (`IPS_NAT_DONE_MASK`).
     pub const NAT_DONE: Status = Status::SRC_NAT_DONE.union(Status::DST_NAT_DONE);

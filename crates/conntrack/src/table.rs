@@ -67,7 +67,8 @@ impl Table {
     /// The hashes of both tuples.
     #[inline]
     pub(crate) fn hashes(&self, ct: CtRef) -> Option<[u64; 2]> {
-        Some(self.tuples(ct)?.map(|tuple| hash(&tuple, &self.key)))
+        let entry = self.slab.get(ct)?;
+        Some([Direction::Original, Direction::Reply].map(|direction| entry.hash(direction, &self.key)))
     }
 
     /// Enters both tuples, whose hashes are given; false when there is no room. The caller has made sure that neither is there. When they are
@@ -75,7 +76,11 @@ impl Table {
     /// does.
     pub(crate) fn link(&mut self, ct: CtRef, [original, reply]: [u64; 2]) -> bool {
         let value = ct.slot << 1;
-        let same = original == reply && self.tuples(ct).is_some_and(|[original, reply]| original == reply);
+        let same = original == reply
+            && self
+                .slab
+                .get(ct)
+                .is_some_and(|entry| entry.tuple(Direction::Original) == entry.tuple(Direction::Reply));
         if !same && !self.index.insert(original, value) {
             return false;
         }
@@ -88,17 +93,12 @@ impl Table {
 
     /// Takes both tuples out, and its source.
     pub(crate) fn unlink(&mut self, ct: CtRef) {
-        let Some([original, reply]) = self.tuples(ct) else { return };
-        self.index.remove(hash(&original, &self.key), ct.slot << 1);
-        self.index.remove(hash(&reply, &self.key), ct.slot << 1 | 1);
+        let Some([original, reply]) = self.hashes(ct) else { return };
+        self.index.remove(original, ct.slot << 1);
+        self.index.remove(reply, ct.slot << 1 | 1);
         if let Some(entry) = self.slab.get(ct) {
             self.sources.remove(ct.slot, entry, &self.key);
         }
-    }
-
-    fn tuples(&self, ct: CtRef) -> Option<[Tuple; 2]> {
-        let entry = self.slab.get(ct)?;
-        Some([entry.tuple(Direction::Original), entry.tuple(Direction::Reply)])
     }
 
     /// Enters a connection whose source is changed.
@@ -170,7 +170,7 @@ impl Table {
         };
         let fits = |value: u32, entry: &Entry| {
             let direction = direction_of(value);
-            zone.id(direction) == probe.key.zone && entry.is_at(direction, probe)
+            zone.id(direction) == probe.key.zone() && entry.is_at(direction, probe)
         };
         if let Some(value) = probe.guess
             && let Some(entry) = self.slab.at(value >> 1)
@@ -230,19 +230,16 @@ impl Table {
 
     /// The connection other than `except` that a tuple, its zone included, leads to.
     pub(crate) fn holder(&self, tuple: &Tuple, except: CtRef) -> Option<(CtRef, Direction)> {
-        self.holder_hashed(tuple, hash(tuple, &self.key), except)
+        self.find_hashed(hash(tuple, &self.key), |direction, entry| {
+            entry.generation != except.generation && entry.has_tuple(direction, tuple)
+        })
     }
 
-    /// As [`Table::holder`], the tuple's hash being known.
+    /// The connection other than the one of `entry` that the tuple of one of its directions leads to; its hash is given.
     #[inline]
-    pub(crate) fn holder_hashed(
-        &self,
-        tuple: &Tuple,
-        hash: u64,
-        except: CtRef,
-    ) -> Option<(CtRef, Direction)> {
-        self.find_hashed(hash, |direction, entry| {
-            entry.generation != except.generation && entry.has_tuple(direction, tuple)
+    pub(crate) fn rival(&self, entry: &Entry, direction: Direction, hash: u64) -> Option<(CtRef, Direction)> {
+        self.find_hashed(hash, |at, other| {
+            other.generation != entry.generation && other.has_tuple_of(at, entry, direction)
         })
     }
 
@@ -282,6 +279,8 @@ impl Table {
     }
 }
 
-const fn direction_of(value: u32) -> Direction {
+/// The direction of a value of the index.
+#[inline]
+pub(crate) const fn direction_of(value: u32) -> Direction {
     if value & 1 == 0 { Direction::Original } else { Direction::Reply }
 }

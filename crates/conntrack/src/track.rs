@@ -195,10 +195,17 @@ impl Conntrack {
         if !self.table.probe(packet, info, template.zone, &mut probe) {
             return self.invalid(InvalidReason::NoTuple);
         }
+        self.seen = now;
+        probe.guess = self.table.guess(probe.hash);
+        let mut result = PacketIn::Drop(DropReason::TableFull);
+        if self.track_known(now, packet, info, template, &probe, &mut result) {
+            return result;
+        }
         self.track_probe(now, packet, info, template, &probe)
     }
 
-    /// As [`Conntrack::track`], the packet's tuple and its hash being known.
+    /// As [`Conntrack::track`], the packet's tuple and its hash being known: the general way.
+    #[inline(never)]
     pub(crate) fn track_probe(
         &mut self,
         now: Instant,
@@ -207,7 +214,6 @@ impl Conntrack {
         template: &Template,
         probe: &Probe,
     ) -> PacketIn {
-        self.seen = now;
         let verify = self.config.checksum && !template.local;
         if matches!(probe.l4, ipproto::ICMP | ipproto::ICMPV6)
             && let Some(result) = self.icmp(now, (packet, info), probe, template.zone, verify)
@@ -231,47 +237,64 @@ impl Conntrack {
             let Some(entry) = slab.get_mut(ct) else { break };
             let before = entry.status;
             self.stats.found += u64::from(before.contains(Status::CONFIRMED));
-            let ctinfo = ctinfo(before, direction);
             let trackers = Trackers { tcp, sctp, config: &self.config };
             let outcome = trackers.judge(now, entry, direction, packet, info, verify);
-            match outcome {
-                Outcome::Reopen => {
-                    self.kill(now, ct);
-                    continue;
-                }
-                Outcome::Invalid(reason) => {
-                    self.release(ct);
-                    return self.invalid(reason);
-                }
-                Outcome::InvalidShrink(reason, timeout) => {
-                    self.refresh(now, ct, timeout);
-                    return self.invalid(reason);
-                }
-                Outcome::Refresh(_) | Outcome::End if entry.counts => {
-                    entry.count(direction, 1, info.end.saturating_sub(info.network) as u64);
-                }
-                Outcome::Refresh(_) | Outcome::End | Outcome::Ignore => {}
+            match self.conclude(now, ct, direction, before, info, outcome) {
+                Some(result) => return result,
+                None => continue,
             }
-            let mut hastened = None;
-            if let Outcome::Refresh(timeout) = outcome {
-                hastened = entry.refresh(now, timeout, self.config.timeouts.offload);
-            }
-            if direction == Direction::Reply {
-                entry.status |= Status::SEEN_REPLY;
-            }
-            let changed = before != entry.status && before.contains(Status::CONFIRMED);
-            if let Some(at) = hastened {
-                self.wheel.hasten(ct.slot, at);
-            }
-            if changed {
-                self.report(EventKind::Update, ct);
-            }
-            if outcome == Outcome::End {
-                self.kill(now, ct);
-            }
-            return PacketIn::Pass(Tracking::Flow(ct, ctinfo));
         }
         self.invalid(InvalidReason::State)
+    }
+
+    /// What its tracker says of a packet is done to its connection, whose status was `before`. `None`: the connection is
+    /// over, and the packet is to be looked up again.
+    pub(crate) fn conclude(
+        &mut self,
+        now: Instant,
+        ct: CtRef,
+        direction: Direction,
+        before: Status,
+        info: &PacketInfo,
+        outcome: Outcome,
+    ) -> Option<PacketIn> {
+        let Some(entry) = self.table.slab.get_mut(ct) else {
+            return Some(self.invalid(InvalidReason::State));
+        };
+        match outcome {
+            Outcome::Reopen => {
+                self.kill(now, ct);
+                return None;
+            }
+            Outcome::Invalid(reason) => {
+                self.release(ct);
+                return Some(self.invalid(reason));
+            }
+            Outcome::InvalidShrink(reason, timeout) => {
+                self.refresh(now, ct, timeout);
+                return Some(self.invalid(reason));
+            }
+            Outcome::Refresh(_) | Outcome::End if entry.counts => {
+                entry.count(direction, 1, info.end.saturating_sub(info.network) as u64);
+            }
+            Outcome::Refresh(_) | Outcome::End | Outcome::Ignore => {}
+        }
+        let mut hastened = None;
+        if let Outcome::Refresh(timeout) = outcome {
+            hastened = entry.refresh(now, timeout, self.config.timeouts.offload);
+        }
+        entry.status |= Status::seen(direction);
+        let changed = before != entry.status && before.contains(Status::CONFIRMED);
+        if let Some(at) = hastened {
+            self.wheel.hasten(ct.slot, at);
+        }
+        if changed {
+            self.report(EventKind::Update, ct);
+        }
+        if outcome == Outcome::End {
+            self.kill(now, ct);
+        }
+        Some(PacketIn::Pass(Tracking::Flow(ct, ctinfo(before, direction))))
     }
 
     /// Enters a new connection into the table, its packet having passed all hooks (`__nf_conntrack_confirm`). For
@@ -298,13 +321,11 @@ impl Conntrack {
         hashes: [u64; 2],
     ) -> Confirm {
         let Some(entry) = self.table.slab.get(ct) else { return Confirm::Pass(tracking) };
-        let (original, reply) = (entry.tuple(Direction::Original), entry.tuple(Direction::Reply));
         let protocol = entry.l4();
-        let clash = {
-            let table = &self.table;
-            let holder = |tuple, hash| table.holder_hashed(tuple, hash, ct);
-            holder(&original, hashes[0]).or_else(|| holder(&reply, hashes[1]))
-        };
+        let table = &self.table;
+        let clash = table
+            .rival(entry, Direction::Original, hashes[0])
+            .or_else(|| table.rival(entry, Direction::Reply, hashes[1]));
         if let Some((winner, direction)) = clash {
             return self.resolve_clash(ct, winner, direction, protocol);
         }
@@ -554,6 +575,7 @@ impl Conntrack {
 
     /// What is special about ICMP and ICMPv6: neighbour discovery is not tracked, errors belong to the connection they
     /// quote. `None` for queries, which are tracked as other packets are.
+    #[inline(never)]
     fn icmp(
         &mut self,
         now: Instant,
@@ -768,10 +790,15 @@ impl Conntrack {
         Confirm::Pass(Tracking::Flow(winner, info))
     }
 
-    fn report(&mut self, kind: EventKind, ct: CtRef) {
-        if self.config.event_capacity == 0 {
-            return;
+    #[inline]
+    pub(crate) fn report(&mut self, kind: EventKind, ct: CtRef) {
+        if self.config.event_capacity != 0 {
+            self.keep_event(kind, ct);
         }
+    }
+
+    #[cold]
+    fn keep_event(&mut self, kind: EventKind, ct: CtRef) {
         let Some(entry) = self.table.slab.get(ct) else { return };
         if self.events.len() >= self.config.event_capacity {
             self.stats.events_lost += 1;
@@ -782,7 +809,8 @@ impl Conntrack {
 }
 
 /// How a packet of a direction stands to a connection with this status.
-fn ctinfo(status: Status, direction: Direction) -> CtInfo {
+#[inline]
+pub(crate) fn ctinfo(status: Status, direction: Direction) -> CtInfo {
     if direction == Direction::Reply {
         CtInfo::EstablishedReply
     } else if status.contains(Status::SEEN_REPLY) {
@@ -818,11 +846,10 @@ impl Trackers<'_> {
         let timeouts = policy.as_deref().unwrap_or(&config.timeouts);
         match entry.l4() {
             ipproto::TCP => {
-                let remaining = entry.deadline.since(now);
                 let Some(tcp) = self.tcp.get_mut(entry.kept as u32) else {
                     return Outcome::Invalid(InvalidReason::State);
                 };
-                tcp::packet(entry, tcp, direction, packet, info, config, timeouts, verify, remaining)
+                tcp::packet(entry, tcp, direction, packet, info, config, timeouts, verify, now)
             }
             ipproto::UDP | ipproto::UDPLITE => udp::packet(entry, now, packet, info, timeouts, verify),
             ipproto::ICMP | ipproto::ICMPV6 => proto::icmp::packet(entry, timeouts),

@@ -54,19 +54,20 @@ impl Conntrack {
         let cleared = items.len().saturating_mul(CLEARED);
         self.bury(cleared);
         self.expire_some(now, cleared);
+        self.seen = now;
         for items in items.chunks_mut(STAGE) {
             let mut probes = [Probe::default(); STAGE];
-            let mut sound = [false; STAGE];
-            for ((probe, sound), item) in probes.iter_mut().zip(&mut sound).zip(&*items) {
-                *sound = self.table.probe(item.packet, item.info, item.template.zone, probe);
-            }
-            self.fetch(probes.get_mut(..items.len()).unwrap_or_default());
-            for ((probe, sound), item) in probes.iter().zip(sound).zip(items) {
-                item.result = if sound {
-                    self.track_probe(now, item.packet, item.info, &item.template, probe)
-                } else {
-                    self.invalid(InvalidReason::NoTuple)
-                };
+            let probes = probes.get_mut(..items.len()).unwrap_or_default();
+            self.fetch(items, probes);
+            for (probe, item) in probes.iter().zip(items) {
+                let Item { packet, info, template, result } = item;
+                if !self.track_known(now, packet, info, template, probe, result) {
+                    *result = if probe.is_sound() {
+                        self.track_probe(now, packet, info, template, probe)
+                    } else {
+                        self.invalid(InvalidReason::NoTuple)
+                    };
+                }
             }
         }
     }
@@ -102,12 +103,13 @@ impl Conntrack {
         }
     }
 
-    /// Has buckets fetched, then the connections that they lead to, then what TCP keeps of those. Nothing here waits for
-    /// what it reads but the next stage.
+    /// Finds out what packets are looked up by. Has buckets fetched, then the connections that they lead to, then what TCP
+    /// keeps of those. Nothing here waits for what it reads but the next stage.
     #[inline]
-    fn fetch(&self, probes: &mut [Probe]) {
+    fn fetch(&self, items: &[Item<'_, '_>], probes: &mut [Probe]) {
         let mut read = 0;
-        for probe in &*probes {
+        for (probe, item) in probes.iter_mut().zip(items) {
+            self.table.probe(item.packet, item.info, item.template.zone, probe);
             read ^= u64::from(self.table.touch(probe.hash));
         }
         black_box(read);

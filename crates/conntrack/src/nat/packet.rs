@@ -1,7 +1,7 @@
 //! Changing packets as their connection's NAT says (`nf_nat_packet`, `nf_nat_icmp_reply_translation`).
 
 use ironweir_wire::protocol::{ipproto, tracked_name};
-use ironweir_wire::rewrite::{amend_icmp, set_end};
+use ironweir_wire::rewrite::{amend_icmp, set_end, set_end_in_head};
 use ironweir_wire::{End, Headers, L3, Packet, PacketInfo, Tuple, icmp};
 
 use super::{Manip, NatVerdict, changes};
@@ -16,6 +16,7 @@ const QUOTE_MIN: usize = 8;
 impl Conntrack {
     /// Changes source or destination of a packet of a connection, at the hook this kind of NAT works at; of an ICMP
     /// error, also the other end of the packet it quotes. `info` stays true: no header moves.
+    #[inline]
     pub fn nat_packet(
         &self,
         packet: &mut Packet<'_>,
@@ -25,27 +26,65 @@ impl Conntrack {
         manip: Manip,
     ) -> NatVerdict {
         let Some(entry) = self.entry(ct) else { return NatVerdict::Accept };
-        let Some(headers) = Headers::of(info) else { return NatVerdict::Accept };
-        let icmp_error = ctinfo.is_related() && is_icmp(&headers);
-        if icmp_error && is_refused_redirect(packet, &headers, entry) {
-            return NatVerdict::Drop;
+        if !ctinfo.is_related() {
+            let direction = ctinfo.direction();
+            if !entry.status.intersects(concerned(manip, direction))
+                || set_plain(packet, info, entry, manip, direction)
+            {
+                return NatVerdict::Accept;
+            }
         }
-        let direction = ctinfo.direction();
-        if !entry.status.intersects(concerned(manip, direction)) {
-            return NatVerdict::Accept;
-        }
-        let Some(target) = target(entry, direction) else { return NatVerdict::Drop };
-        let changed = if icmp_error {
-            let quoted = entry.tuple(direction.opposite());
-            translate_quote(packet, &headers, &quoted, manip)
-                .and_then(|()| set_end(packet, &headers, end_of(manip), &target).map(|_| ()))
-        } else {
-            set_end(packet, &headers, end_of(manip), &target).map(|_| ())
-        };
-        match changed {
-            Some(()) => NatVerdict::Accept,
-            None => NatVerdict::Drop,
-        }
+        change(packet, info, entry, ctinfo, manip)
+    }
+}
+
+/// As [`change`], for the packets that most packets are; false, with nothing changed, for others.
+#[inline]
+fn set_plain(
+    packet: &mut Packet<'_>,
+    info: &PacketInfo,
+    entry: &Entry,
+    manip: Manip,
+    direction: Direction,
+) -> bool {
+    // What goes out has for its source what answers have for their destination.
+    let ([a, b, c, d, e, f, g, h], [i, j, k, l]) = entry.key(direction.opposite()).on_the_wire();
+    let (address, port) = match manip {
+        Manip::Source => ([e, f, g, h], [k, l]),
+        Manip::Destination => ([a, b, c, d], [i, j]),
+    };
+    entry.l3() == L3::V4 && set_end_in_head(packet, info, end_of(manip), address, port)
+}
+
+/// Changes source or destination of any packet.
+#[inline(never)]
+fn change(
+    packet: &mut Packet<'_>,
+    info: &PacketInfo,
+    entry: &Entry,
+    ctinfo: CtInfo,
+    manip: Manip,
+) -> NatVerdict {
+    let Some(headers) = Headers::of(info) else { return NatVerdict::Accept };
+    let icmp_error = ctinfo.is_related() && is_icmp(&headers);
+    if icmp_error && is_refused_redirect(packet, &headers, entry) {
+        return NatVerdict::Drop;
+    }
+    let direction = ctinfo.direction();
+    if !entry.status.intersects(concerned(manip, direction)) {
+        return NatVerdict::Accept;
+    }
+    let Some(target) = target(entry, direction) else { return NatVerdict::Drop };
+    let changed = if icmp_error {
+        let quoted = entry.tuple(direction.opposite());
+        translate_quote(packet, &headers, &quoted, manip)
+            .and_then(|()| set_end(packet, &headers, end_of(manip), &target).map(|_| ()))
+    } else {
+        set_end(packet, &headers, end_of(manip), &target).map(|_| ())
+    };
+    match changed {
+        Some(()) => NatVerdict::Accept,
+        None => NatVerdict::Drop,
     }
 }
 

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use ironweir_wire::tcp::{Header, Options, flag};
-use ironweir_wire::{Packet, PacketInfo};
+use ironweir_wire::tcp::{HEADER_LEN, Header, OPTION_NOP, Options, flag};
+use ironweir_wire::{Instant, Packet, PacketInfo};
 
 use super::tcp_table::{Segment, Step, step};
 use super::{Outcome, checksum_is_valid};
@@ -171,9 +171,11 @@ enum Window {
 }
 
 /// A segment with what is derived from it.
-struct Seen<'a> {
+struct Seen<'a, 'm> {
     header: Header,
-    options: &'a Options,
+    /// Where its options are, which few segments are asked for.
+    packet: &'a Packet<'m>,
+    at: usize,
     segment: Segment,
     /// The sequence number behind the segment.
     end: u32,
@@ -183,7 +185,30 @@ struct Seen<'a> {
     proxied: bool,
 }
 
+impl Seen<'_, '_> {
+    fn options(&self) -> Options {
+        Options::read(self.packet, self.at, self.header.header_len)
+    }
+
+    /// The highest right edge of a SACK option, or `ack` (`tcp_sack`).
+    #[inline]
+    fn highest_sack(&self, ack: u32) -> u32 {
+        /// Most options are these alone: a time stamp, behind two that say nothing (RFC 7323, appendix A).
+        const TIME_STAMP: [u8; 4] = [OPTION_NOP, OPTION_NOP, 8, 10];
+        let options = self.at + HEADER_LEN;
+        match self.header.header_len {
+            HEADER_LEN => ack,
+            WITH_TIME_STAMP if self.packet.array(options) == Some(TIME_STAMP) => ack,
+            _ => highest_sack(&self.options(), ack),
+        }
+    }
+}
+
+/// Bytes of a header whose only option is a time stamp.
+const WITH_TIME_STAMP: usize = HEADER_LEN + 12;
+
 #[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
+#[inline]
 pub(crate) fn packet(
     entry: &mut Entry,
     tcp: &mut Tcp,
@@ -193,52 +218,61 @@ pub(crate) fn packet(
     config: &Config,
     timeouts: &Timeouts,
     verify: bool,
-    remaining: Duration,
+    now: Instant,
 ) -> Outcome {
-    let Some(header) = Header::read(packet, info.transport) else {
+    let Some(mut header) = Header::read(packet, info.transport) else {
         return Outcome::Invalid(InvalidReason::Header);
     };
     if let Some(reason) = flaw(&header, packet, info, verify) {
         return Outcome::Invalid(reason);
     }
-    let options = Options::read(packet, info.transport, header.header_len);
     let data = info.transport_len().saturating_sub(header.header_len) as u32;
     let end = header
         .seq
         .wrapping_add(data)
         .wrapping_add(u32::from(header.has(flag::SYN)) + u32::from(header.has(flag::FIN)));
     let ack_moved = entry.seq_offset(direction.opposite(), header.ack.wrapping_sub(1));
+    let at = info.transport;
+    let confirmed = entry.is_confirmed();
+    let kinds = flag::SYN | flag::FIN | flag::RST | flag::ACK;
+    if confirmed && tcp.status == TcpStatus::Established && header.flags & kinds == flag::ACK {
+        header.flags = flag::ACK;
+        let seen = Seen { header, packet, at, segment: Segment::Ack, end, ack_moved, proxied: false };
+        return tcp.acknowledge(&mut entry.status, direction, &seen, config, timeouts);
+    }
     let segment = segment_of(header.flags);
     let proxied = entry.proxied().is_some();
-    let seen = Seen { header, options: &options, segment, end, ack_moved, proxied };
-
-    let confirmed = entry.is_confirmed();
+    let seen = Seen { header, packet, at, segment, end, ack_moved, proxied };
     if !confirmed && !tcp.open(&seen, config) {
         return Outcome::Invalid(InvalidReason::NotABeginning);
     }
+    let remaining = entry.deadline.since(now);
     let outcome = tcp.segment(&mut entry.status, direction, &seen, config, timeouts, remaining);
     entry.state = tcp.status as u8;
     outcome
 }
 
 /// `tcp_error`: a whole header, a possible set of flags, and a right checksum if that is asked; `None` when all is so.
+#[inline]
 fn flaw(header: &Header, packet: &Packet<'_>, info: &PacketInfo, verify: bool) -> Option<InvalidReason> {
     if header.header_len < ironweir_wire::tcp::HEADER_LEN || info.transport_len() < header.header_len {
         return Some(InvalidReason::Header);
     }
-    if verify {
-        let valid = ironweir_wire::Headers::of(info)
-            .and_then(|headers| headers.tuple(packet))
-            .is_none_or(|tuple| checksum_is_valid(packet, info, &tuple, usize::MAX));
-        if !valid {
-            return Some(InvalidReason::Checksum);
-        }
+    if verify && !packet_checksum(packet, info) {
+        return Some(InvalidReason::Checksum);
     }
     let possible = matches!(
         header.flags & (flag::FIN | flag::SYN | flag::RST | flag::ACK | flag::URG),
         flag::SYN | SYN_URG | SYN_ACK | flag::RST | RST_ACK | FIN_ACK | FIN_ACK_URG | flag::ACK | ACK_URG
     );
     (!possible).then_some(InvalidReason::Combination)
+}
+
+#[inline(never)]
+fn packet_checksum(packet: &Packet<'_>, info: &PacketInfo) -> bool {
+    ironweir_wire::Headers::of(info)
+        .and_then(|headers| headers.tuple(packet))
+        .is_none_or(|tuple| checksum_is_valid(packet, info, &tuple, usize::MAX))
 }
 
 const SYN_URG: u8 = flag::SYN | flag::URG;
@@ -265,13 +299,13 @@ fn segment_of(flags: u8) -> Segment {
 
 impl Tcp {
     /// The first segment of a connection (`tcp_new`): false when it may not open one.
-    fn open(&mut self, seen: &Seen<'_>, config: &Config) -> bool {
+    fn open(&mut self, seen: &Seen<'_, '_>, config: &Config) -> bool {
         let window = u32::from(seen.header.window).max(1);
         let fresh = match step(Direction::Original, seen.segment, TcpStatus::None) {
             Step::To(TcpStatus::SynSent) => {
                 let mut side =
                     Side { end: seen.end, max_end: seen.end, max_window: window, ..Side::default() };
-                side.take_options(seen.options);
+                side.take_options(&seen.options());
                 [side, Side::default()]
             }
             Step::To(_) if config.tcp_loose => {
@@ -292,13 +326,34 @@ impl Tcp {
         true
     }
 
+    /// As [`Tcp::segment`], for an acknowledgement in an established connection, with data or without: of all steps that a
+    /// segment takes there, these are left.
+    #[inline]
+    fn acknowledge(
+        &mut self,
+        status: &mut Status,
+        direction: Direction,
+        seen: &Seen<'_, '_>,
+        config: &Config,
+        timeouts: &Timeouts,
+    ) -> Outcome {
+        match self.in_window(direction, seen, config) {
+            Window::Accept | Window::Acknowledged { .. } => {}
+            Window::Ignore => return Outcome::Ignore,
+            Window::Invalid(reason) => return Outcome::Invalid(reason),
+        }
+        let states = (TcpStatus::Established, TcpStatus::Established);
+        self.advance(status, direction, seen, states, config, timeouts)
+    }
+
     /// `nf_conntrack_tcp_packet` for a sound segment of a known connection.
     #[allow(clippy::too_many_arguments)]
+    #[inline(never)]
     fn segment(
         &mut self,
         status: &mut Status,
         direction: Direction,
-        seen: &Seen<'_>,
+        seen: &Seen<'_, '_>,
         config: &Config,
         timeouts: &Timeouts,
         remaining: Duration,
@@ -366,7 +421,7 @@ impl Tcp {
 
     /// The client of a synproxy probes its closed window while the server has not answered: the packet is to find the
     /// connection, so that its SYN is sent again.
-    fn is_proxied_probe(&self, direction: Direction, seen: &Seen<'_>) -> bool {
+    fn is_proxied_probe(&self, direction: Direction, seen: &Seen<'_, '_>) -> bool {
         seen.proxied
             && self.status == TcpStatus::SynSent
             && seen.segment == Segment::Ack
@@ -400,7 +455,7 @@ impl Tcp {
     /// A segment that may belong to a connection we are out of step with. When it is the answer to a SYN ignored
     /// before, both ends agree and we do not: take up what they agreed on, and go on from these states. Otherwise
     /// remember it.
-    fn ignored(&mut self, direction: Direction, seen: &Seen<'_>) -> Option<(TcpStatus, TcpStatus)> {
+    fn ignored(&mut self, direction: Direction, seen: &Seen<'_, '_>) -> Option<(TcpStatus, TcpStatus)> {
         let header = &seen.header;
         if seen.segment == Segment::SynAck
             && self.last_segment == Segment::Syn
@@ -425,7 +480,7 @@ impl Tcp {
         self.last_window = header.window;
         if seen.segment == Segment::Syn {
             let mut options = Side::default();
-            options.take_options(seen.options);
+            options.take_options(&seen.options());
             self.last_flags = options.flags;
             self.last_scale = options.scale;
             if self.status == TcpStatus::LastAck {
@@ -440,7 +495,7 @@ impl Tcp {
     }
 
     /// An ACK that answers a stray SYN (RFC 5961) does not acknowledge the last FIN.
-    fn is_challenge_ack(&self, direction: Direction, seen: &Seen<'_>, old: TcpStatus) -> bool {
+    fn is_challenge_ack(&self, direction: Direction, seen: &Seen<'_, '_>, old: TcpStatus) -> bool {
         old == TcpStatus::LastAck
             && seen.segment == Segment::Ack
             && self.last_direction != direction as u8
@@ -453,7 +508,7 @@ impl Tcp {
         &self,
         status: Status,
         direction: Direction,
-        seen: &Seen<'_>,
+        seen: &Seen<'_, '_>,
         old: TcpStatus,
         config: &Config,
     ) -> Reset {
@@ -505,7 +560,7 @@ impl Tcp {
         &mut self,
         status: Status,
         direction: Direction,
-        seen: &Seen<'_>,
+        seen: &Seen<'_, '_>,
         reason: InvalidReason,
         timeouts: &Timeouts,
         remaining: Duration,
@@ -528,11 +583,12 @@ impl Tcp {
     }
 
     /// The segment is in window: take the step and choose the timeout.
+    #[inline(always)]
     fn advance(
         &mut self,
         status: &mut Status,
         direction: Direction,
-        seen: &Seen<'_>,
+        seen: &Seen<'_, '_>,
         (old, new): (TcpStatus, TcpStatus),
         config: &Config,
         timeouts: &Timeouts,
@@ -564,7 +620,8 @@ impl Tcp {
         Outcome::Refresh(timeout)
     }
 
-    fn timeout(&self, seen: &Seen<'_>, new: TcpStatus, max_retrans: u8, timeouts: &Timeouts) -> Duration {
+    #[inline(always)]
+    fn timeout(&self, seen: &Seen<'_, '_>, new: TcpStatus, max_retrans: u8, timeouts: &Timeouts) -> Duration {
         let usual = timeouts.tcp[new as usize];
         if self.retransmissions >= max_retrans && usual > timeouts.tcp_retrans {
             timeouts.tcp_retrans
@@ -580,7 +637,8 @@ impl Tcp {
     }
 
     /// `tcp_in_window`: are the numbers possible, given what both sides sent, acknowledged and offered?
-    fn in_window(&mut self, direction: Direction, seen: &Seen<'_>, config: &Config) -> Window {
+    #[inline(always)]
+    fn in_window(&mut self, direction: Direction, seen: &Seen<'_, '_>, config: &Config) -> Window {
         let [original, reply] = &mut self.sides;
         let (sender, receiver) = match direction {
             Direction::Original => (original, reply),
@@ -595,6 +653,7 @@ impl Tcp {
         }
     }
 
+    #[inline(always)]
     fn count_retransmission(&mut self, direction: Direction, seq: u32, ack: u32, end: u32, window: u16) {
         let same = (self.last_direction, self.last_seq, self.last_ack, self.last_end, self.last_window)
             == (direction as u8, seq, ack, end, window);
@@ -636,11 +695,12 @@ impl Tcp {
 }
 
 /// Whether a segment fits what is known of both sides, which learn from it if it does.
+#[inline(always)]
 fn judge_window(
     sender: &mut Side,
     receiver: &mut Side,
     direction: Direction,
-    seen: &Seen<'_>,
+    seen: &Seen<'_, '_>,
     status: TcpStatus,
     config: &Config,
 ) -> Window {
@@ -650,7 +710,7 @@ fn judge_window(
     let mut ack = header.ack;
     let mut sack = ack;
     if receiver.has(side::SACK_PERMITTED) {
-        sack = highest_sack(seen.options, ack);
+        sack = seen.highest_sack(ack);
     }
     ack = ack.wrapping_sub(seen.ack_moved);
     sack = sack.wrapping_sub(seen.ack_moved);
@@ -768,11 +828,18 @@ impl Reset {
 }
 
 /// `tcp_init_sender`.
-fn start_sender(sender: &mut Side, receiver: &mut Side, seen: &Seen<'_>, window: u32, direction: Direction) {
+#[inline(never)]
+fn start_sender(
+    sender: &mut Side,
+    receiver: &mut Side,
+    seen: &Seen<'_, '_>,
+    window: u32,
+    direction: Direction,
+) {
     sender.end = seen.end;
     sender.max_end = seen.end;
     sender.max_window = window.max(1);
-    sender.take_options(seen.options);
+    sender.take_options(&seen.options());
     // Windows are scaled only when both sides offered it (RFC 7323 §2.2).
     if direction == Direction::Reply && !(sender.has(side::WINDOW_SCALE) && receiver.has(side::WINDOW_SCALE))
     {
@@ -781,7 +848,7 @@ fn start_sender(sender: &mut Side, receiver: &mut Side, seen: &Seen<'_>, window:
     }
 }
 
-/// The highest right edge of a SACK option, or `ack` (`tcp_sack`).
+#[inline(never)]
 fn highest_sack(options: &Options, ack: u32) -> u32 {
     let Some((_, blocks)) =
         options.iter().find(|(kind, data)| *kind == 5 && !data.is_empty() && data.len() % 8 == 0)
@@ -873,6 +940,57 @@ mod tests {
         let again = bench.pass(&Bytes::tcp(Original, SYN, 9000, 0, 1000, &SCALE, 0));
         assert!(matches!(again, Tracking::Flow(new, CtInfo::New) if new != old));
         assert_eq!((bench.ct.iter().count(), state(&bench)), (1, TcpStatus::SynSent));
+    }
+
+    proptest::proptest! {
+        /// What is left out for acknowledgements would not have changed anything, whatever is known of both sides.
+        #[test]
+        fn an_acknowledgement_takes_the_steps_of_any_segment(
+            sides: [[u8; 4]; 2],
+            flags: [u8; 2],
+            last: (u8, u8, u8, u8),
+            numbers: (u8, u8, u16, u8, bool),
+            status: u32,
+        ) {
+            // Numbers are near each other: most of all 32 bits would be far out of every window.
+            let side = |[end, max_end, max_window, max_ack]: [u8; 4], flags: u8| Side {
+                end: end.into(),
+                max_end: max_end.into(),
+                max_window: max_window.into(),
+                max_ack: max_ack.into(),
+                scale: flags >> 6,
+                flags,
+            };
+            let tcp = Tcp {
+                sides: [side(sides[0], flags[0]), side(sides[1], flags[1])],
+                status: TcpStatus::Established,
+                last_direction: last.0 & 1,
+                last_segment: segment_of(last.1),
+                retransmissions: last.2 & 3,
+                last_seq: last.3.into(),
+                ..Tcp::default()
+            };
+            let mut bytes = seg(Original, ACK, 0, 0, 0);
+            bytes.with(|packet, info| {
+                let (seq, ack, window, data, back) = numbers;
+                let direction = if back { Reply } else { Original };
+                let (seq, ack) = (u32::from(seq), u32::from(ack));
+                let header = Header { seq, ack, window, flags: ACK, header_len: HEADER_LEN, ..Header::default() };
+                let end = seq.wrapping_add(data.into());
+                let seen = Seen {
+                    header, packet, at: info.transport, segment: Segment::Ack, end, ack_moved: 0, proxied: false,
+                };
+                let config = Config::default();
+                let before = Status::from_bits_truncate(status) | Status::CONFIRMED;
+                let (mut long, mut short) = (tcp.clone(), tcp.clone());
+                let (mut its, mut other) = (before, before);
+                let remaining = Duration::from_secs(500);
+                let slow = long.segment(&mut its, direction, &seen, &config, &config.timeouts, remaining);
+                let fast = short.acknowledge(&mut other, direction, &seen, &config, &config.timeouts);
+                assert_eq!((slow, its), (fast, other));
+                assert_eq!(format!("{long:?}"), format!("{short:?}"));
+            });
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::status::Status;
 /// An exchange that lasts longer than this is a stream.
 pub(crate) const STREAM_AFTER: Duration = Duration::from_secs(2);
 
+#[inline(always)]
 pub(crate) fn packet(
     entry: &mut Entry,
     now: Instant,
@@ -38,6 +39,7 @@ pub(crate) fn packet(
 }
 
 /// `udp_error` and `udplite_error`; `None` for a sound packet.
+#[inline(always)]
 fn flaw(packet: &Packet<'_>, info: &PacketInfo, entry: &Entry, verify: bool) -> Option<InvalidReason> {
     let Some(header) = udp::Header::read(packet, info.transport) else {
         return Some(InvalidReason::Header);
@@ -61,6 +63,7 @@ fn flaw(packet: &Packet<'_>, info: &PacketInfo, entry: &Entry, verify: bool) -> 
     }
 }
 
+#[inline(never)]
 fn packet_checksum(packet: &Packet<'_>, info: &PacketInfo, covered: usize) -> bool {
     ironweir_wire::Headers::of(info)
         .and_then(|headers| headers.tuple(packet))
