@@ -25,6 +25,8 @@ pub mod ctnetlink;
 mod error;
 mod header;
 mod message;
+pub mod nflog;
+pub mod nfqueue;
 mod writer;
 
 pub use ack::{Ack, Done};
