@@ -99,6 +99,8 @@ pub enum DropReason {
     Helper,
     /// It waits for the rest of its fragments, or was one that was put together with others.
     Fragment,
+    /// No program took it from its queue, or one said that it ends.
+    Queue,
 }
 
 /// In which way a packet is malformed.
@@ -115,7 +117,7 @@ pub enum Malformed {
 
 impl DropReason {
     /// All that [`DropReason::name`] says, by [`DropReason::number`].
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "rule",
         "policy",
         "malformed",
@@ -133,6 +135,7 @@ impl DropReason {
         "unknown-protocol",
         "fragment",
         "synproxy",
+        "queue",
     ];
 
     /// A number for its name, without gaps from 0.
@@ -155,6 +158,7 @@ impl DropReason {
             DropReason::UnknownProtocol => 14,
             DropReason::Fragment => 15,
             DropReason::Synproxy => 16,
+            DropReason::Queue => 17,
         }
     }
 
@@ -178,6 +182,7 @@ impl DropReason {
             DropReason::UnknownProtocol => "unknown-protocol",
             DropReason::Fragment => "fragment",
             DropReason::Synproxy => "synproxy",
+            DropReason::Queue => "queue",
         }
     }
 
@@ -237,6 +242,7 @@ impl fmt::Display for DropReason {
             DropReason::UnknownProtocol => "protocol not spoken here",
             DropReason::Fragment => "fragment",
             DropReason::Synproxy => "synproxy",
+            DropReason::Queue => "not taken from its queue, or refused there",
         })
     }
 }
@@ -247,7 +253,13 @@ mod tests {
 
     #[test]
     fn numbers_stand_for_names() {
-        for reason in [DropReason::NoRoute, DropReason::Fragment, DropReason::Clash, DropReason::Helper] {
+        for reason in [
+            DropReason::NoRoute,
+            DropReason::Fragment,
+            DropReason::Clash,
+            DropReason::Helper,
+            DropReason::Queue,
+        ] {
             assert_eq!(DropReason::NAMES.get(reason.number()), Some(&reason.name()));
         }
     }

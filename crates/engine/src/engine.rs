@@ -14,6 +14,7 @@ use crate::flowtable::{Carried, Flow, FlowChange, FlowId, Flows, FlowtableStats}
 use crate::generation::Generation;
 use crate::helper_objects;
 use crate::icmp_limit::IcmpLimits;
+use crate::queue::{QueueCounters, QueueSettings, QueueVerdict, Queued, Queues, Resumed};
 use crate::{Disposition, DropReason, Host, Observer, path};
 
 /// A packet the engine made.
@@ -63,6 +64,7 @@ impl Engine {
             flows: Flows::new(seed),
             connections: Connections::new(seed),
             icmp_limits: IcmpLimits::new(seed),
+            queues: Queues::new(seed),
             output: VecDeque::new(),
             local: VecDeque::new(),
             made: VecDeque::new(),
@@ -266,12 +268,118 @@ impl Engine {
     ) -> Disposition {
         self.advance(now);
         let disposition = path::process(&self.generation, &mut self.world, observer, packet);
-        if let Disposition::Dropped(reason) = &disposition
+        self.count(disposition);
+        disposition
+    }
+
+    fn count(&mut self, disposition: Disposition) {
+        if let Disposition::Dropped(reason) = disposition
             && let Some(drops) = self.drops.get_mut(reason.number())
         {
             *drops += 1;
         }
-        disposition
+    }
+
+    /// Makes a queue, as somebody listens to it from now on. False where there is one already.
+    pub fn bind_queue(&mut self, number: u16) -> bool {
+        self.world.queues.bind(number)
+    }
+
+    /// Ends a queue, and what waits there ([`Engine::resume`]). False where there is none.
+    pub fn unbind_queue(&mut self, number: u16) -> bool {
+        self.world.queues.unbind(number)
+    }
+
+    /// How a queue treats packets, to be changed.
+    pub fn queue_settings(&mut self, number: u16) -> Option<&mut QueueSettings> {
+        self.world.queues.settings(number)
+    }
+
+    /// How many packets a queue has, and lost.
+    pub fn queue_counters(&self, number: u16) -> Option<QueueCounters> {
+        self.world.queues.counters(number)
+    }
+
+    /// Whether there are packets of which [`Engine::take_queued`] has not told.
+    pub fn has_queued(&self) -> bool {
+        self.world.queues.has_fresh()
+    }
+
+    /// The next packet that began to wait: queue, and number in it.
+    pub fn take_queued(&mut self) -> Option<(u16, u32)> {
+        self.world.queues.take_fresh()
+    }
+
+    /// A packet that waits.
+    pub fn queued(&self, number: u16, id: u32) -> Option<Queued<'_>> {
+        let parked = self.world.queues.get(number, id)?;
+        let entry = |ct| self.world.conntrack.entry(ct);
+        Some(Queued {
+            family: parked.family,
+            hook: parked.hook,
+            since: parked.since,
+            bytes: &parked.bytes,
+            network: parked.network,
+            link: parked.link,
+            meta: parked.meta,
+            connection: parked.flight.tracking.flow().and_then(|(ct, info)| Some((entry(ct)?, info))),
+        })
+    }
+
+    /// The connection of a packet that waits, to be changed.
+    pub fn queued_connection(&mut self, number: u16, id: u32) -> Option<CtRef> {
+        self.world.queues.get(number, id)?.flight.tracking.flow().map(|(ct, _)| ct)
+    }
+
+    /// Says what becomes of a packet that waits, with other bytes from the network header on and another mark, if there are
+    /// such. It goes on in [`Engine::resume`]. False where there is no such packet.
+    pub fn judge(
+        &mut self,
+        (number, id): (u16, u32),
+        verdict: QueueVerdict,
+        mark: Option<u32>,
+        payload: Option<&[u8]>,
+    ) -> bool {
+        self.world.queues.judge(number, id, verdict, |parked| {
+            parked.meta.mark = mark.unwrap_or(parked.meta.mark);
+            if let Some(payload) = payload {
+                parked.bytes.truncate(parked.network);
+                parked.bytes.extend_from_slice(payload);
+            }
+        })
+    }
+
+    /// [`Engine::judge`] of every packet of a queue up to one. False where there is none.
+    pub fn judge_up_to(
+        &mut self,
+        (number, id): (u16, u32),
+        verdict: QueueVerdict,
+        mark: Option<u32>,
+    ) -> bool {
+        let ids = self.world.queues.up_to(number, id);
+        ids.iter().for_each(|id| {
+            self.judge((number, *id), verdict, mark, None);
+        });
+        !ids.is_empty()
+    }
+
+    /// Says that nobody could be told of a packet: it ends, or passes where its queue fails open.
+    pub fn lose_queued(&mut self, number: u16, id: u32) {
+        self.world.queues.lose(number, id);
+    }
+
+    /// Whether there are packets for [`Engine::resume`].
+    pub fn has_judged(&self) -> bool {
+        self.world.queues.has_judged()
+    }
+
+    /// Lets the next packet that was judged go the rest of its way, as [`Engine::process`] does.
+    pub fn resume(&mut self, now: Instant, observer: &mut impl Observer) -> Option<Resumed> {
+        let (parked, verdict) = self.world.queues.take_judged()?;
+        self.advance(now);
+        let resumed = path::resume(&self.generation, &mut self.world, observer, parked, verdict);
+        self.count(resumed.disposition);
+        Some(resumed)
     }
 
     /// Says that nobody has the next hop's address, for which this packet waited that [`Engine::process`] or

@@ -61,7 +61,6 @@ pub(crate) fn evaluate<O: Observer>(
                 _ => context.trace(TraceStep::Rule(id, TraceVerdict::Continue), packet),
             }
         }
-        let here = ChainId { table: base.table, chain };
         let into = |chain| ChainId { table: base.table, chain };
         match ended {
             Some((id, Decision::Accept)) => {
@@ -103,10 +102,10 @@ pub(crate) fn evaluate<O: Observer>(
                 continue;
             }
             Some((id, Decision::Return)) => {
-                let _ = id;
-                context.trace(TraceStep::Return(here, TraceVerdict::Return), packet);
+                context.trace(TraceStep::Rule(id, TraceVerdict::Return), packet);
             }
-            None => context.trace(TraceStep::Return(here, TraceVerdict::Continue), packet),
+            // The end of a chain is no step: Linux 6.18 tells the rule that returns, and the policy.
+            None => {}
         }
         if depth > 0 {
             depth -= 1;

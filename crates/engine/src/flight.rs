@@ -13,6 +13,7 @@ use ironweir_wire::{IfIndex, Instant, PacketInfo};
 use crate::connections::Connections;
 use crate::flowtable::Flows;
 use crate::icmp_limit::IcmpLimits;
+use crate::queue::Queues;
 use crate::{Host, Output};
 
 /// Everything packets meet and change, rules excepted.
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) flows: Flows,
     pub(crate) connections: Connections,
     pub(crate) icmp_limits: IcmpLimits,
+    pub(crate) queues: Queues,
     pub(crate) output: VecDeque<Output>,
     /// Packets for the host itself that are not in the caller's buffer, from the network header on.
     pub(crate) local: VecDeque<Vec<u8>>,
@@ -105,6 +107,22 @@ pub(crate) enum MadeWay {
     Bridge,
 }
 
+/// On which of the ways through the host a packet is, with what the rest of that way asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// From the wire; where to is not known, or it is for this host.
+    #[default]
+    In,
+    /// On to another link. Its destination when it was routed.
+    On(Option<IpAddr>),
+    /// From this host: its destination, and the interface that it was captured on.
+    Out(IpAddr, IfIndex),
+    /// From this host, past output. Its destination when it was routed.
+    Leaving(Option<IpAddr>),
+    /// From this host to itself.
+    Back,
+}
+
 /// The packet at work, beside its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flight {
@@ -133,6 +151,8 @@ pub(crate) struct Flight {
     pub(crate) options: Compiled,
     /// Its TCP checksum covers the pseudo header alone until it leaves (`CHECKSUM_PARTIAL`); its bytes have the whole one.
     pub(crate) partial: bool,
+    /// Its way.
+    pub(crate) course: Course,
     /// It is a copy, of which no copy is made (`nf_skb_duplicated`).
     pub(crate) is_copy: bool,
 }

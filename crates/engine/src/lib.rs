@@ -4,6 +4,7 @@
 //! ```text
 //!  Engine::commit(&Batch)                 a transaction: all or nothing
 //!  Engine::process(now, packet, observer) one packet's whole way
+//!  Engine::resume(now, observer)          the rest of the way of a packet that waited for a verdict
 //!  Engine::poll_output()                  packets the engine made: answers of `reject`, copies of `dup`
 //!  Engine::advance(now)                   lets time pass: expiry of connections, flows and elements
 //! ```
@@ -22,6 +23,7 @@ pub mod host;
 pub mod icmp_limit;
 mod observer;
 mod path;
+pub mod queue;
 pub mod route;
 mod seeded;
 mod transmit;
@@ -30,5 +32,5 @@ pub use disposition::{ChainId, Disposition, DropReason, Malformed, RuleId};
 pub use engine::{Engine, Output};
 pub use flowtable::{Carried, Flow, FlowChange, FlowId, FlowtableStats};
 pub use host::{Host, Interface, Neighbour};
-pub use observer::{Observer, TraceEvent, TraceStep, TraceVerdict};
+pub use observer::{Observer, Scene, TraceConnection, TraceEvent, TraceStep, TraceVerdict};
 pub use route::Route;

@@ -1,5 +1,6 @@
 //! What the engine tells while packets pass. Reports, hits and traces are made of it outside.
 
+use ironweir_conntrack::{CtInfo, Entry};
 use ironweir_ruleset::{Family, Hook, Policy};
 use ironweir_wire::{Instant, Packet};
 
@@ -27,8 +28,6 @@ pub enum TraceStep {
     Packet,
     /// A rule matched, with this verdict.
     Rule(RuleId, TraceVerdict),
-    /// A chain ended without a verdict: at its end (`continue`) or by `return`.
-    Return(ChainId, TraceVerdict),
     /// A base chain's policy.
     Policy(Policy),
 }
@@ -46,8 +45,34 @@ pub struct TraceEvent {
     pub family: Family,
     /// Its hook.
     pub hook: Hook,
+    /// The packet's family at that hook.
+    pub protocol_family: Family,
+    /// Its connection, where it has one or none on purpose.
+    pub connection: Option<TraceConnection>,
     /// What happened.
     pub step: TraceStep,
+}
+
+/// What a trace tells of a packet's connection (`nf_trace_fill_ct_info`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceConnection {
+    /// Bit of the packet's state, as `ct state` compares it.
+    pub state: u32,
+    /// Of one that is tracked: number, direction (0 original, 1 reply), status bits.
+    pub flow: Option<(u32, u8, u32)>,
+}
+
+/// Where a packet is, and what is known of it beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// When.
+    pub now: Instant,
+    /// Its family at the hook.
+    pub family: Family,
+    /// The hook.
+    pub hook: Hook,
+    /// Its connection, and what it is to it.
+    pub connection: Option<(&'a Entry, CtInfo)>,
 }
 
 /// Told of what happens. Every method does nothing unless implemented.
@@ -68,8 +93,8 @@ pub trait Observer {
     }
 
     /// A `log` statement was reached.
-    fn log(&mut self, log: &ironweir_expr::log::Log, packet: &Packet<'_>) {
-        let _ = (log, packet);
+    fn log(&mut self, log: &ironweir_expr::log::Log, scene: &Scene<'_>, packet: &Packet<'_>) {
+        let _ = (log, scene, packet);
     }
 
     /// A connection was confirmed: it is in the table now.

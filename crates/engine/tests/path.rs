@@ -164,13 +164,10 @@ fn a_traced_packet_tells_its_rules_and_the_policy() {
     let expected = [
         TraceStep::Packet,
         TraceStep::Rule(rule("pre", 0), TraceVerdict::Continue),
-        TraceStep::Return(chain("pre"), TraceVerdict::Continue),
         TraceStep::Policy(Policy::Accept),
         TraceStep::Packet,
         TraceStep::Rule(rule("f", 1), TraceVerdict::Jump(chain("c"))),
         TraceStep::Rule(rule("c", 0), TraceVerdict::Continue),
-        TraceStep::Return(chain("c"), TraceVerdict::Continue),
-        TraceStep::Return(chain("f"), TraceVerdict::Continue),
         TraceStep::Policy(Policy::Accept),
     ];
     assert_eq!(steps.0, expected);

@@ -72,7 +72,6 @@ fn line(out: &mut String, step: &Step, engine: &Engine, names: &Names) {
     // Steps inside a chain that was jumped to name that chain; the rest name the base chain.
     let chain = match event.step {
         TraceStep::Rule(rule, _) => rule.chain,
-        TraceStep::Return(chain, _) => chain,
         _ => event.base,
     };
     let (table, chain) = match chain.resolve(ruleset) {
@@ -108,9 +107,6 @@ fn line(out: &mut String, step: &Step, engine: &Engine, names: &Names) {
             });
             let text = text.unwrap_or_else(|| format!("handle {}", rule.handle));
             let _ = writeln!(out, "rule {text} (verdict {})", verdict_text(verdict, engine));
-        }
-        TraceStep::Return(_, verdict) => {
-            let _ = writeln!(out, "verdict {}", verdict_text(verdict, engine));
         }
         TraceStep::Policy(policy) => {
             let _ = writeln!(out, "policy {}", policy.name());

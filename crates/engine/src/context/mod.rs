@@ -27,7 +27,7 @@ use ironweir_wire::{IfIndex, Instant, Packet, PacketInfo};
 
 use crate::fingerprint::Ttl;
 use crate::flight::{Flight, World};
-use crate::{ChainId, DropReason, Observer, TraceEvent, TraceStep};
+use crate::{ChainId, DropReason, Observer, Scene, TraceConnection, TraceEvent, TraceStep};
 
 /// One base chain's evaluation for one packet.
 pub(crate) struct Context<'a, O> {
@@ -56,12 +56,15 @@ impl<O: Observer> Context<'_, O> {
         if self.flight.trace == 0 {
             self.flight.trace = self.world.random().max(1);
         }
+        let connection = self.traced_connection();
         let mut event = TraceEvent {
             id: self.flight.trace,
             now: self.world.now,
             base: self.base,
             family: self.family,
             hook: self.hook,
+            protocol_family: self.protocol_family,
+            connection,
             step: TraceStep::Packet,
         };
         if !self.packet_traced {
@@ -70,6 +73,22 @@ impl<O: Observer> Context<'_, O> {
         }
         event.step = step;
         self.observer.trace(&event, packet);
+    }
+
+    /// What a trace tells of the packet's connection: nothing of one that was not looked up, or is invalid.
+    fn traced_connection(&self) -> Option<TraceConnection> {
+        let tracking = self.flight.tracking;
+        let state = tracking.state_bit();
+        let (ct, info) = match tracking {
+            Tracking::Invalid(_) => return None,
+            Tracking::Untracked => return Some(TraceConnection { state, flow: None }),
+            Tracking::Flow(ct, info) => (ct, info),
+        };
+        let entry = self.world.conntrack.entry(ct)?;
+        Some(TraceConnection {
+            state,
+            flow: Some((entry.id(), info.direction() as u8, entry.status().bits())),
+        })
     }
 }
 
@@ -178,7 +197,10 @@ impl<O: Observer> Env for Context<'_, O> {
     }
 
     fn log(&mut self, log: &Log, packet: &Packet<'_>) {
-        self.observer.log(log, packet);
+        let connection =
+            self.flight.tracking.flow().and_then(|(ct, info)| Some((self.world.conntrack.entry(ct)?, info)));
+        let scene = Scene { now: self.world.now, family: self.protocol_family, hook: self.hook, connection };
+        self.observer.log(log, &scene, packet);
     }
 
     fn dup(&mut self, gateway: Option<IpAddr>, device: IfIndex, packet: &Packet<'_>) {

@@ -23,6 +23,17 @@ impl<O: Observer> Way<'_, O> {
     ) -> Step<Disposition> {
         let generation = self.generation;
         let list = generation.hooks(self.flight.info.l3).map_or(&[][..], |hooks| hooks.list(hook));
+        self.gather(list, hook, packet, on)
+    }
+
+    /// [`Way::whole`] with what is called at the hook, or the rest of it.
+    pub(super) fn gather(
+        &mut self,
+        list: &[Stage],
+        hook: Hook,
+        packet: &mut Packet<'_>,
+        on: impl FnOnce(&mut Self, &mut Packet<'_>) -> Step<Disposition>,
+    ) -> Step<Disposition> {
         let family = if self.flight.info.l3 == L3::V6 { Family::Ip6 } else { Family::Ip };
         let at = list.iter().position(|stage| *stage == Stage::Defragment);
         // A packet that is all of its datagram's fragments loses its fragment header like others (`nf_ct_frag6_gather`).
@@ -50,20 +61,29 @@ impl<O: Observer> Way<'_, O> {
         datagram.meta = Meta { nftrace: datagram.meta.nftrace || packet.meta.nftrace, ..datagram.meta };
         let Ok(info) = dissect_network(&mut datagram) else { return dropped(DropReason::Fragment) };
         self.flight.info = info;
+        self.flight.largest = largest;
         self.call(after, hook, family, &mut datagram)?;
         self.flight.recut = true;
-        self.flight.largest = largest;
         let end = on(self, &mut datagram);
         self.flight.recut = false;
-        let end = end?;
+        self.apart(end?, packet, &datagram)
+    }
+
+    /// The end of the way of a datagram that came in fragments: what leaves does so in fragments again.
+    pub(super) fn apart(
+        &mut self,
+        end: Disposition,
+        packet: &mut Packet<'_>,
+        datagram: &Packet<'_>,
+    ) -> Step<Disposition> {
         packet.meta = datagram.meta;
         match end {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
-                let largest = largest.min(self.mtu(oif));
-                self.fragment(packet, &datagram, largest, oif).map(|()| end)
+                let largest = self.flight.largest.min(self.mtu(oif));
+                self.fragment(packet, datagram, largest, oif).map(|()| end)
             }
             Disposition::Local if self.world.host.live => {
-                self.deliver(&datagram);
+                self.deliver(datagram);
                 Ok(Disposition::Stolen)
             }
             _ => Ok(end),

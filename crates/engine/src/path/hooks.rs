@@ -40,11 +40,17 @@ impl<O: Observer> Way<'_, O> {
     ) -> Step {
         for stage in stages {
             match *stage {
-                Stage::Chain(id) => self.chain(id, hook, family, packet)?,
+                Stage::Chain(id) => match self.chain(id, hook, family, packet) {
+                    Err(Disposition::Queued { number }) => self.park(number, *stage, hook, family, packet)?,
+                    judged => judged?,
+                },
                 // Done where the way is whole again: see `whole`.
                 Stage::Defragment => {}
                 Stage::Conntrack => self.track(hook, packet)?,
-                Stage::Nat(manip) => self.nat(hook, manip, family, packet)?,
+                Stage::Nat(manip) => match self.nat(hook, manip, family, packet) {
+                    Err(Disposition::Queued { number }) => self.park(number, *stage, hook, family, packet)?,
+                    judged => judged?,
+                },
                 Stage::Confirm => {
                     self.synproxy(packet)?;
                     self.help(packet)?;
@@ -96,8 +102,8 @@ impl<O: Observer> Way<'_, O> {
                 Judgement::Accept => Ok(()),
                 Judgement::Drop(reason) => dropped(reason),
                 Judgement::Stolen => Err(Disposition::Stolen),
-                // Nobody listens to queues here: a packet that may pass then does.
-                Judgement::Queue { bypass: true, .. } => Ok(()),
+                // Where nobody listens, a packet that may pass then does (`NF_VERDICT_FLAG_QUEUE_BYPASS`).
+                Judgement::Queue { number, bypass: true } if !self.world.queues.listens(number) => Ok(()),
                 Judgement::Queue { number, .. } => Err(Disposition::Queued { number }),
                 Judgement::Repeat => continue,
             };

@@ -9,7 +9,7 @@ use ironweir_wire::tcp::{self, flag};
 use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, VlanTag};
 
 use super::{Step, Way, dropped};
-use crate::flight::{Flight, Made, MadeWay};
+use crate::flight::{Course, Flight, Made, MadeWay};
 use crate::{Disposition, DropReason, Observer, Output};
 
 /// How many packets may be made for one.
@@ -47,13 +47,9 @@ impl<O: Observer> Way<'_, O> {
             is_copy: matches!(made.way, MadeWay::Copy { .. }),
             ..Flight::default()
         };
-        let mut way = Way {
-            generation: self.generation,
-            world: &mut *self.world,
-            observer: &mut *self.observer,
-            flight,
-            depth: self.depth + 1,
-        };
+        let depth = self.depth + 1;
+        let mut way = Way::new(self.generation, &mut *self.world, &mut *self.observer, flight, depth);
+        way.given = made.tracking.flow().is_some();
         let sound = way.parse(&mut packet).is_ok();
         way.flight.partial = made.way == MadeWay::Host && is_partial(&packet, &way.flight.info);
         if !sound && !matches!(made.way, MadeWay::Frame { .. }) {
@@ -70,7 +66,8 @@ impl<O: Observer> Way<'_, O> {
             MadeWay::Bridge => way.out_of_bridge(&mut packet, like.meta.iif),
         };
         // A connection it began itself and did not enter into the table; one it was given is its giver's.
-        if made.tracking.flow().is_none()
+        if !way.given
+            && !way.parked
             && let Some((ct, _)) = way.flight.tracking.flow()
         {
             way.world.conntrack.release(ct);
@@ -117,6 +114,7 @@ impl<O: Observer> Way<'_, O> {
             }
             _ => self.route_out(packet, to, fallback),
         }
+        self.flight.course = Course::Out(to, fallback);
         self.hook(Hook::Output, packet)?;
         match self.leave(packet, to, fallback)? {
             Disposition::Sent { oif } => Ok(oif),
@@ -180,7 +178,7 @@ fn is_partial(packet: &Packet<'_>, info: &PacketInfo) -> bool {
 
 /// Makes the TCP checksum that was left to the last step (`skb_checksum_help`): over what rules have made of the packet, and
 /// never 0.
-fn complete(packet: &mut Packet<'_>, info: &PacketInfo) {
+pub(super) fn complete(packet: &mut Packet<'_>, info: &PacketInfo) {
     let (at, len) = (info.transport, info.transport_len());
     let n = info.network;
     let ends = match info.l3 {

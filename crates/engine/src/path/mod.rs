@@ -15,6 +15,7 @@ mod fragments;
 mod hooks;
 mod made;
 pub(crate) mod options;
+mod queue;
 mod routing;
 
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{IfIndex, L3, Packet, PacketInfo, PacketType, dissect, ethernet, receive};
 
 use self::routing::Target;
-use crate::flight::{Flight, World};
+use crate::flight::{Course, Flight, World};
 use crate::generation::Generation;
 use crate::{Disposition, DropReason, Malformed, Observer, transmit};
 
@@ -40,7 +41,13 @@ struct Way<'a, O> {
     flight: Flight,
     /// How many packets this one was made for, one for the other.
     depth: u8,
+    /// It waits for a verdict, and its connection with it.
+    parked: bool,
+    /// Its connection is another packet's to forget.
+    given: bool,
 }
+
+pub(crate) use queue::resume;
 
 /// Takes a packet all its way.
 pub(crate) fn process<O: Observer>(
@@ -49,26 +56,18 @@ pub(crate) fn process<O: Observer>(
     observer: &mut O,
     packet: &mut Packet<'_>,
 ) -> Disposition {
-    let mut way = Way { generation, world, observer, flight: Flight::default(), depth: 0 };
+    let mut way = Way::new(generation, world, observer, Flight::default(), 0);
     let disposition = match way.enter(packet) {
         Ok(end) | Err(end) => end,
     };
-    way.send_made(packet);
-    way.world.next_hop = way.flight.nexthop;
-    way.world.addressed = way.flight.addressed;
-    // A new connection whose packet did not get through is forgotten.
-    if let Some((ct, CtInfo::New | CtInfo::Related)) = way.flight.tracking.flow() {
-        way.world.conntrack.release(ct);
-    }
-    if packet.meta.vlan.is_some() {
-        let _ = ethernet::put_vlan_tag(packet);
-    }
+    way.end(packet);
     disposition
 }
 
 /// Tells the sender of a packet that was to leave that its next hop is not there.
 pub(crate) fn unreachable(generation: &Generation, world: &mut World, packet: &mut Packet<'_>) {
-    let mut way = Way { generation, world, observer: &mut (), flight: Flight::default(), depth: 0 };
+    let observer = &mut ();
+    let mut way = Way::new(generation, world, observer, Flight::default(), 0);
     if way.parse(packet).is_err() {
         return;
     }
@@ -80,6 +79,36 @@ pub(crate) fn unreachable(generation: &Generation, world: &mut World, packet: &m
 fn dropped<T>(reason: DropReason) -> Step<T> {
     Err(Disposition::Dropped(reason))
 }
+
+impl<'a, O: Observer> Way<'a, O> {
+    fn new(
+        generation: &'a Generation,
+        world: &'a mut World,
+        observer: &'a mut O,
+        flight: Flight,
+        depth: u8,
+    ) -> Way<'a, O> {
+        Way { generation, world, observer, flight, depth, parked: false, given: false }
+    }
+
+    /// What is left to do for a packet at the end of its way.
+    fn end(&mut self, packet: &mut Packet<'_>) {
+        self.send_made(packet);
+        self.world.next_hop = self.flight.nexthop;
+        self.world.addressed = self.flight.addressed;
+        // A new connection whose packet did not get through is forgotten.
+        if let Some((ct, CtInfo::New | CtInfo::Related)) = self.flight.tracking.flow()
+            && !self.parked
+            && !self.given
+        {
+            self.world.conntrack.release(ct);
+        }
+        if packet.meta.vlan.is_some() {
+            let _ = ethernet::put_vlan_tag(packet);
+        }
+    }
+}
+
 impl<O: Observer> Way<'_, O> {
     /// From the wire, or from a program of this host.
     fn enter(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
@@ -265,12 +294,24 @@ impl<O: Observer> Way<'_, O> {
         }
         packet.meta.oif = oif;
         self.flight.nexthop = Some(nexthop);
-        let routed_to = self.destination(packet);
+        self.flight.course = Course::On(self.destination(packet));
         self.hook(Hook::Forward, packet)?;
-        self.forward_options(packet, oif);
+        self.forwarded(packet)
+    }
+
+    /// The rest behind the forward hook.
+    fn forwarded(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        self.forward_options(packet, packet.meta.oif);
         self.hook(Hook::Postrouting, packet)?;
-        let nexthop = self.hop(nexthop, routed_to, packet);
-        self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, Some(nexthop));
+        self.departed(packet)
+    }
+
+    /// The rest behind postrouting of a packet that is forwarded.
+    fn departed(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        let oif = packet.meta.oif;
+        let routed_to = if let Course::On(to) = self.flight.course { to } else { None };
+        let nexthop = self.flight.nexthop.map(|nexthop| self.hop(nexthop, routed_to, packet));
+        self.flight.addressed = transmit::address_frame(&self.world.host, packet, oif, nexthop);
         self.out(packet, oif)?;
         Ok(Disposition::Forwarded { oif, offloaded: false })
     }
@@ -300,6 +341,7 @@ impl<O: Observer> Way<'_, O> {
             return dropped(DropReason::UnknownProtocol);
         };
         self.route_out(packet, to, captured_on);
+        self.flight.course = Course::Out(to, captured_on);
         self.whole(Hook::Output, packet, |way, packet| way.leave(packet, to, captured_on))
     }
 
@@ -311,9 +353,15 @@ impl<O: Observer> Way<'_, O> {
         {
             self.route_out(packet, now_to, captured_on);
         }
-        let oif = packet.meta.oif;
-        let routed_to = self.destination(packet);
+        self.flight.course = Course::Leaving(self.destination(packet));
         self.hook(Hook::Postrouting, packet)?;
+        self.left(packet)
+    }
+
+    /// The rest behind postrouting of the host's own packet.
+    fn left(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        let oif = packet.meta.oif;
+        let routed_to = if let Course::Leaving(to) = self.flight.course { to } else { None };
         if let Some((_, to)) = self.addresses(packet)
             && self.world.host.local_interface(to).is_some()
             && !self.flight.is_copy
@@ -321,9 +369,9 @@ impl<O: Observer> Way<'_, O> {
             // Over the loopback interface back to this host, its connection still attached.
             packet.meta.iif = oif;
             packet.meta.oif = IfIndex::NONE;
+            self.flight.course = Course::Back;
             self.hook(Hook::Prerouting, packet)?;
-            self.hook(Hook::Input, packet)?;
-            return Ok(Disposition::Local);
+            return self.back(packet);
         }
         if self.depth > 0 || self.world.host.live {
             let hop = self.flight.nexthop.map(|hop| self.hop(hop, routed_to, packet));
@@ -331,6 +379,12 @@ impl<O: Observer> Way<'_, O> {
         }
         self.out(packet, oif)?;
         Ok(Disposition::Sent { oif })
+    }
+
+    /// The rest behind prerouting of the host's own packet to itself.
+    fn back(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        self.hook(Hook::Input, packet)?;
+        Ok(Disposition::Local)
     }
 
     fn destination(&self, packet: &Packet<'_>) -> Option<IpAddr> {
