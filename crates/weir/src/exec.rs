@@ -11,6 +11,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use ironweir_io::signal;
+
 use crate::cli::{complain, print};
 
 /// The library, compiled by `build.rs` from `crates/interpose`.
@@ -83,12 +85,16 @@ fn run(arguments: &[OsString]) -> Result<ExitCode, ExecError> {
         preload.push(":");
         preload.push(more);
     }
-    let status = Command::new(command)
+    let failed = |error| ExecError::Command { command: command.into(), error };
+    // Who ends this program means the client: alone it would go on, with its queues and tables.
+    let kept = signal::keep_for_child().map_err(failed)?;
+    let mut child = Command::new(command)
         .args(rest)
         .env("LD_PRELOAD", preload)
         .env("IRONWEIR_ENGINE", &socket)
-        .status()
-        .map_err(|error| ExecError::Command { command: command.into(), error })?;
+        .spawn()
+        .map_err(failed)?;
+    let status = kept.pass_on(child.id()).and_then(|()| child.wait()).map_err(failed)?;
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(ExitCode::from(code as u8))
 }
