@@ -115,6 +115,7 @@ impl Daemon {
         clock: &dyn Fn() -> Instant,
         timeout: Duration,
     ) -> io::Result<()> {
+        self.server.watch(shared.watch());
         let ready = self.wait(shared, clock(), timeout)?;
         shared.control.seen();
         let now = clock();
@@ -132,7 +133,7 @@ impl Daemon {
                 attendant.served(shared, now)?;
             }
         }
-        self.server.tell_connections(&mut shared.lock());
+        self.tell(shared, now);
         for index in 0..self.clients.len() {
             let id = self.clients[index].id;
             if self.server.goes_on(id) {
@@ -143,11 +144,25 @@ impl Daemon {
         for client in self.clients.extract_if(.., |client| client.gone) {
             self.half_sent -= client.gathered.len();
             self.server.disconnect(&mut shared.lock(), client.id);
+            // What waited for its verdict goes on.
+            shared.hurry();
         }
         if *door {
             self.admit()?;
         }
         Ok(())
+    }
+
+    /// Tells clients what packets did.
+    fn tell(&mut self, shared: &Shared, now: Instant) {
+        let mut engine = shared.lock();
+        self.server.tell_connections(&mut engine);
+        self.server.tell_packets(&mut engine, now);
+        let judged = engine.has_judged();
+        drop(engine);
+        if judged {
+            shared.hurry();
+        }
     }
 
     /// Which have something for us: the listener first, then the clients.
@@ -176,7 +191,8 @@ impl Daemon {
         fds.push(PollFd::new(&shared.control, PollFlags::IN));
         let attending = self.attendants.iter().flat_map(|attendant| attendant.descriptors());
         fds.extend(attending.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        let due = self.attendants.iter().filter_map(|attendant| attendant.deadline()).min();
+        let due = self.attendants.iter().filter_map(|attendant| attendant.deadline());
+        let due = due.chain(self.server.deadline()).min();
         let timeout = due.map_or(timeout, |due| due.since(now).min(timeout));
         let busy = self.clients.iter().any(|client| self.server.goes_on(client.id));
         let timeout = Timespec::try_from(if busy { Duration::ZERO } else { timeout }).ok();

@@ -10,7 +10,7 @@
 //!
 //! [`server`] answers nfnetlink over an engine: bytes of a client in, datagrams for clients out, no socket of its own.
 //! [`router`] takes frames of ports through the engine and out again. [`daemon`] and [`packets`] are the loops that give
-//! both their sockets and a clock; [`shared`] is what they share. [`xdp`] takes connections of
+//! both their sockets and a clock; [`shared`] is what they share, [`watch`] what clients hear of packets. [`xdp`] takes connections of
 //! flowtables past all of it.
 
 pub mod daemon;
@@ -22,4 +22,6 @@ pub mod routes;
 pub mod saved;
 pub mod server;
 pub mod shared;
+pub mod watch;
+pub mod witness;
 pub mod xdp;

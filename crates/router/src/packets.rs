@@ -26,6 +26,7 @@ pub fn run(router: &mut Router, shared: &Shared, clock: &dyn Fn() -> Instant) ->
 
 fn turns(router: &mut Router, shared: &Shared, clock: &dyn Fn() -> Instant) -> io::Result<()> {
     let mut looked = Instant::ZERO;
+    router.watch(shared.watch());
     while !shared.is_stopped() {
         shared.packets.seen();
         let mut engine = shared.lock();
@@ -42,7 +43,10 @@ fn turns(router: &mut Router, shared: &Shared, clock: &dyn Fn() -> Instant) -> i
             let expires = engine.next_deadline().map_or(IDLE, |deadline| until(deadline).max(OFTEN));
             timeout = router.deadline().map_or(IDLE, until).min(expires).min(IDLE);
         }
-        let events = engine.conntrack().has_events() || engine.has_flow_changes();
+        let events = engine.conntrack().has_events()
+            || engine.has_flow_changes()
+            || engine.has_queued()
+            || shared.watch().has_news();
         drop(engine);
         if events {
             shared.control.wake();

@@ -13,6 +13,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use ironweir_engine::{Disposition, DropReason, Engine, Neighbour};
 use ironweir_io::port::{Port, PortStatistics};
@@ -20,6 +21,8 @@ use ironweir_wire::{IfIndex, Instant, LinkType, Packet, PacketType, ipv6};
 
 use crate::neighbours::{Neighbours, Word, answer};
 use crate::offload;
+use crate::watch::Watch;
+use crate::witness::Witness;
 
 /// Frames that are taken from one port before the others have their turn: a vector.
 const VECTOR: usize = 64;
@@ -36,6 +39,7 @@ pub struct Router {
     buffer: Vec<u8>,
     scratch: Vec<u8>,
     copy: Vec<u8>,
+    witness: Witness,
 }
 
 impl Router {
@@ -48,6 +52,7 @@ impl Router {
             buffer: vec![0; FRAME],
             scratch: Vec::new(),
             copy: Vec::new(),
+            witness: Witness::default(),
         }
     }
 
@@ -55,6 +60,11 @@ impl Router {
     pub fn with_host(mut self, port: Box<dyn Port>, mac: [u8; 6]) -> Router {
         self.own = Some((port, mac));
         self
+    }
+
+    /// From now on, who listens there hears of packets.
+    pub fn watch(&mut self, watch: &Arc<Watch>) {
+        self.witness = Witness::new(watch.clone());
     }
 
     /// What is waited for.
@@ -95,6 +105,7 @@ impl Router {
             }
         }
         came |= self.take_own(engine, now)?;
+        came |= self.take_judged(engine, now);
         self.ask_again(engine, now);
         self.put_output(engine, now);
         for (_, port) in &mut self.ports {
@@ -121,6 +132,29 @@ impl Router {
         offload::frames(offloads, frame, &mut scratch, |frame| self.process(engine, iif, frame, now));
         self.scratch = scratch;
         Ok(true)
+    }
+
+    /// Takes packets on that waited for a verdict. Tells whether there are more.
+    fn take_judged(&mut self, engine: &mut Engine, now: Instant) -> bool {
+        for _ in 0..VECTOR {
+            let Some(mut resumed) = engine.resume(now, &mut self.witness) else { return false };
+            self.witness.settle(engine);
+            match resumed.disposition {
+                Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
+                    let hop = engine.next_hop();
+                    self.put_output(engine, now);
+                    self.leave(engine, oif, &resumed.bytes, hop, now);
+                }
+                Disposition::Local if !resumed.own => {
+                    let len = resumed.bytes.len();
+                    let mut packet = Packet::new(&mut resumed.bytes, 0, len, LinkType::Ethernet);
+                    self.local(resumed.iif, &mut packet);
+                }
+                _ => {}
+            }
+            self.put_output(engine, now);
+        }
+        engine.has_judged()
     }
 
     /// Takes what programs of this machine send.
@@ -163,7 +197,9 @@ impl Router {
         let mut packet = Packet::new(frame, 0, len, LinkType::Ethernet);
         packet.meta.iif = chosen;
         packet.meta.packet_type = PacketType::Outgoing;
-        match engine.process(now, &mut packet, &mut ()) {
+        let disposition = engine.process(now, &mut packet, &mut self.witness);
+        self.witness.settle(engine);
+        match disposition {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
                 let hop = engine.next_hop();
                 self.put_output(engine, now);
@@ -222,7 +258,8 @@ impl Router {
         let len = frame.len();
         let mut packet = Packet::new(frame, 0, len, LinkType::Ethernet);
         packet.meta.iif = iif;
-        let disposition = engine.process(now, &mut packet, &mut ());
+        let disposition = engine.process(now, &mut packet, &mut self.witness);
+        self.witness.settle(engine);
         match disposition {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
                 let hop = engine.next_hop();

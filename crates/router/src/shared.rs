@@ -5,6 +5,7 @@
 //! flood of packets nor a client that asks all the time keeps the other away.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ironweir_engine::Engine;
@@ -12,6 +13,8 @@ use ironweir_io::port::PortStatistics;
 use ironweir_wire::IfIndex;
 use parking_lot::{FairMutex, FairMutexGuard};
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::watch::Watch;
 
 /// See the module.
 pub struct Shared {
@@ -22,6 +25,7 @@ pub struct Shared {
     /// Wakes the thread of clients.
     pub(crate) control: Wake,
     stopped: AtomicBool,
+    watch: Arc<Watch>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -42,12 +46,18 @@ impl Shared {
             packets: Wake::new()?,
             control: Wake::new()?,
             stopped: AtomicBool::new(false),
+            watch: Arc::default(),
         })
     }
 
     /// The engine, for as long as the guard lives: keep it short, packets wait.
     pub fn lock(&self) -> FairMutexGuard<'_, Engine> {
         self.engine.lock()
+    }
+
+    /// What clients hear of packets.
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 
     /// What came and went through each port, some milliseconds ago.

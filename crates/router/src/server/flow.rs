@@ -216,9 +216,19 @@ pub(super) fn zero(engine: &mut Engine, which: &[CtRef]) {
     }
 }
 
+/// What is told of a connection beside a packet of it (`ctnetlink_glue_build`).
+pub(crate) fn attached(entry: &Entry, now: Instant) -> Flow {
+    Flow { uses: None, counters: [None, None], timestamp: None, ..flow_of(entry, now) }
+}
+
 /// Changes what a request says of a connection that exists.
 fn update(engine: &mut Engine, flow: &Flow) -> Result<(), Refused> {
     let ct = find(engine, flow)?;
+    change(engine, ct, flow)
+}
+
+/// Changes what a request says of this connection.
+pub(super) fn change(engine: &mut Engine, ct: CtRef, flow: &Flow) -> Result<(), Refused> {
     // What else the kernel changes here is not taken for done.
     if flow.timeout.is_some() || flow.help.is_some() || flow.status.is_some() || flow.protoinfo.is_some() {
         return Err(Errno::EOPNOTSUPP.into());

@@ -13,12 +13,16 @@ mod dump;
 mod event;
 mod expectation;
 mod fault;
-mod flow;
+pub(crate) mod flow;
+mod log;
 mod output;
 mod query;
+mod queue;
 pub(crate) mod state;
 
 pub use output::{MAX_WAITING, Output};
+
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use ironweir_engine::Engine;
@@ -27,11 +31,17 @@ use ironweir_netlink::{
     Ack, DecodeError, Flags, Header, Message, Messages, ack::Extended, batch as envelope,
 };
 use ironweir_ruleset::netlink::Generation;
+use ironweir_ruleset::netlink::Told;
 use ironweir_ruleset::store::Errno;
 use ironweir_ruleset::{Batch, Change, Handle, Selector, TableFlags};
+use ironweir_wire::Instant;
+
+use crate::watch::Watch;
 
 /// The group of ruleset events (`NFNLGRP_NFTABLES`).
 pub const GROUP_NFTABLES: u32 = 7;
+/// The group of traces (`NFNLGRP_NFTRACE`).
+pub const GROUP_NFTRACE: u32 = 9;
 /// The highest number of a group (`NFNLGRP_MAX` of `linux/netfilter/nfnetlink.h`).
 pub const MAX_GROUP: u32 = 9;
 /// The lowest type that is no control message (`NLMSG_MIN_TYPE`).
@@ -70,6 +80,24 @@ pub struct Server {
     owners: HashMap<Handle, ClientId>,
     /// How many events of connections were lost when it was last looked at.
     events_lost: u64,
+    /// What is told of packets.
+    watch: Arc<Watch>,
+    /// Who listens to which group of `log`.
+    logs: HashMap<u16, log::Group>,
+    /// Number of the next packet of all groups.
+    log_seq: u32,
+    /// Who listens to which queue.
+    queues: HashMap<u16, queue::Listener>,
+}
+
+/// Whether a client listens to traces.
+fn hears_traces(client: &Client) -> bool {
+    client.groups & 1 << (GROUP_NFTRACE - 1) != 0
+}
+
+/// A time in seconds and microseconds.
+fn timestamp(at: Instant) -> (u64, u64) {
+    (at.secs(), at.nanos() / 1000 % 1_000_000)
 }
 
 /// An answer that is an error.
@@ -139,6 +167,9 @@ impl Server {
         if self.clients.remove(&id).is_none() {
             return;
         }
+        self.leave_logs(id);
+        self.leave_queues(engine, id);
+        self.note_tracing();
         let mut owned: Vec<Handle> =
             self.owners.iter().filter(|(_, owner)| **owner == id).map(|(handle, _)| *handle).collect();
         owned.sort_unstable();
@@ -184,7 +215,46 @@ impl Server {
             let bit = 1 << (group - 1);
             client.groups = if join { client.groups | bit } else { client.groups & !bit };
         }
+        self.note_tracing();
         Ok(())
+    }
+
+    /// What is told of packets comes from there; who listens is noted there.
+    pub fn watch(&mut self, watch: &Arc<Watch>) {
+        if !Arc::ptr_eq(&self.watch, watch) {
+            self.watch = watch.clone();
+            self.note_tracing();
+        }
+    }
+
+    /// Packets' traces are made while somebody listens.
+    fn note_tracing(&self) {
+        self.watch.set_tracing(self.clients.values().any(hears_traces));
+    }
+
+    /// Tells those who listen what packets met since the last call: traces, logs, and what waits for a verdict.
+    pub fn tell_packets(&mut self, engine: &mut Engine, now: Instant) {
+        self.tell_queued(engine);
+        if self.watch.has_news() {
+            let seen = self.watch.take();
+            let generation = engine.ruleset().generation() as u32;
+            for trace in seen.traces {
+                let mut bytes = Vec::new();
+                if Told::Trace(Box::new(trace)).encode(&mut bytes, Header::default(), generation).is_err() {
+                    continue;
+                }
+                for client in self.clients.values_mut().filter(|client| hears_traces(client)) {
+                    client.output.event(&bytes);
+                }
+            }
+            if seen.traces_lost {
+                let listeners = self.clients.values_mut().filter(|client| hears_traces(client));
+                listeners.for_each(|client| client.output.lose());
+            }
+            seen.logs.iter().for_each(|logged| self.gather(logged, now));
+            seen.groups_lost.into_iter().for_each(|group| self.lose_logs(group));
+        }
+        self.flush_due(now);
     }
 
     /// Datagrams that wait for a client.
@@ -228,6 +298,17 @@ impl Server {
     }
 
     fn question(&mut self, engine: &mut Engine, id: ClientId, message: &Message<'_>) {
+        let told = match message.header.subsystem() {
+            subsystem::ULOG => Some(self.ulog(id, message)),
+            subsystem::QUEUE => Some(self.nfqueue(engine, id, message)),
+            _ => None,
+        };
+        match told {
+            Some(Ok(())) if !message.header.flags.contains(Flags::ACK) => return,
+            Some(Ok(())) => return self.acknowledge(id, &message.header, Errno::Other(0).into()),
+            Some(Err(refused)) => return self.acknowledge(id, &message.header, refused),
+            None => {}
+        }
         let Some(client) = self.clients.get_mut(&id) else { return };
         let generation = engine.ruleset().generation() as u32;
         let mut answer = query::Answer::new(&mut client.output, message.header, client.port, generation);

@@ -338,3 +338,210 @@ fn a_client_that_asks_and_does_not_read_makes_no_endless_work() {
     let answers = world.read(world.id);
     assert!(answers.iter().any(|(header, bytes)| header.kind == kind::ERROR && busy(bytes)));
 }
+
+/// A live router that logs to group 5 and queues what goes to port 53, with a client.
+fn observed() -> (World, Arc<Watch>, crate::witness::Witness) {
+    use ironweir_expr::log::{Destination, Log};
+    use ironweir_expr::queue::{Number, Queue};
+    use support::{base, commit, router, rule};
+
+    let mut host = router();
+    host.live = true;
+    let mut engine = Engine::new(host, 7);
+    let to = Destination::Group { group: 5, snaplen: Some(30), queue_threshold: Some(2) };
+    let log = ironweir_ruleset::Expr::Log(Log { prefix: Some("seen: ".into()), to });
+    let queue = Queue { to: Number::Range { first: 3, total: 1 }, bypass: false, fanout: false };
+    let queue = [support::dport(53), vec![ironweir_ruleset::Expr::Queue(queue)]].concat();
+    let forward = base("f", ChainType::Filter, Hook::Forward, 0, Policy::Accept);
+    commit(&mut engine, vec![support::table(), forward, rule("f", vec![log]), rule("f", queue)]);
+    let mut world = World { engine, ..world() };
+    let watch = Arc::<Watch>::default();
+    world.server.watch(&watch);
+    let witness = crate::witness::Witness::new(watch.clone());
+    (world, watch, witness)
+}
+
+impl World {
+    /// Sends a request of a subsystem, and tells the answer's error number.
+    fn request(&mut self, id: ClientId, kind: u16, number: u16, put: impl FnOnce(&mut Writer<'_>)) -> i32 {
+        let mut bytes = Vec::new();
+        let genmsg = GenMsg { family: 2, version: 0, res_id: number };
+        ironweir_netlink::message(&mut bytes, kind, Flags::REQUEST | Flags::ACK, 9, genmsg, put).unwrap();
+        self.server.request(&mut self.engine, id, &bytes);
+        let answers = self.read(id);
+        let [(header, bytes)] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!(header.kind, kind::ERROR);
+        ack(bytes).0
+    }
+
+    fn pass(&mut self, witness: &mut crate::witness::Witness, dport: u16) -> ironweir_engine::Disposition {
+        let frame = support::udp(support::LAN, support::CLIENT, 5000, support::SERVER, dport);
+        let at = Instant::from_millis(1_000_000_123);
+        let passed = support::send_to(&mut self.engine, at, &frame, witness);
+        witness.settle(&self.engine);
+        passed.disposition
+    }
+}
+
+#[test]
+fn packets_of_a_log_group_are_gathered_for_its_listener() {
+    use ironweir_netlink::nflog::{Config, Packet, command, flag};
+    const CONFIG: u16 = 4 << 8 | 1;
+    let (mut world, watch, mut witness) = observed();
+    let id = world.id;
+    let other = world.server.connect(Process { pid: 43, name: None });
+    let bind = Config { command: Some(command::BIND), ..Config::default() };
+    // Nobody listens: nothing is made.
+    world.pass(&mut witness, 80);
+    assert!(!watch.has_news());
+    let set = Config { mode: Some((0, 2)), ..Config::default() };
+    assert_eq!(world.request(id, CONFIG, 5, |writer| set.encode(writer)), 19); // ENODEV
+    assert_eq!(world.request(id, CONFIG, 5, |writer| bind.encode(writer)), 0);
+    assert_eq!(world.request(id, CONFIG, 5, |writer| bind.encode(writer)), 16); // EBUSY
+    assert_eq!(world.request(other, CONFIG, 5, |writer| bind.encode(writer)), 1); // EPERM
+    let set = Config { flags: Some(flag::SEQ | flag::CONNTRACK), ..set };
+    assert_eq!(world.request(id, CONFIG, 5, |writer| set.encode(writer)), 0);
+    let now = Instant::from_secs(1000);
+    world.pass(&mut witness, 80);
+    assert!(watch.has_news());
+    world.server.tell_packets(&mut world.engine, now);
+    assert!(world.read(id).is_empty(), "one is gathered");
+    assert_eq!(world.server.deadline(), Some(Instant::from_secs(1001)));
+    world.pass(&mut witness, 81);
+    world.server.tell_packets(&mut world.engine, now);
+    // The rule wants two in a message.
+    let told = world.read(id);
+    let [(first, bytes), (second, _), (done, _)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!([first.kind, second.kind, done.kind], [4 << 8, 4 << 8, kind::DONE]);
+    let message = Messages::new(bytes).next().unwrap().unwrap();
+    let (genmsg, attributes) = message.nfgen().unwrap();
+    assert_eq!((genmsg.family, genmsg.res_id), (2, 5));
+    let packet = Packet::decode(attributes).unwrap();
+    assert_eq!((packet.prefix, packet.hook, packet.protocol), ("seen: ", 2, 0x0800));
+    assert_eq!((packet.indev, packet.outdev, packet.seq), (Some(1), Some(2), Some(0)));
+    assert_eq!(packet.timestamp, Some((1_000_000, 123_000)));
+    assert_eq!(packet.hw_address.unwrap().as_bytes(), [2, 9, 9, 9, 9, 9]);
+    assert_eq!(packet.hw_header.unwrap().1.len(), 14);
+    let payload = packet.payload.unwrap();
+    assert_eq!((payload.len(), payload[0], &payload[12..16]), (30, 0x45, &support::CLIENT[..]));
+    // A rest is sent when its time is up.
+    world.pass(&mut witness, 80);
+    world.server.tell_packets(&mut world.engine, now);
+    world.server.tell_packets(&mut world.engine, Instant::from_secs(1001));
+    assert_eq!(world.read(id).len(), 1);
+    let unbind = Config { command: Some(command::UNBIND), ..Config::default() };
+    assert_eq!(world.request(id, CONFIG, 5, |writer| unbind.encode(writer)), 0);
+    assert_eq!(world.request(other, CONFIG, 5, |writer| bind.encode(writer)), 0);
+    world.server.disconnect(&mut world.engine, other);
+    assert_eq!(watch.group(5), None);
+}
+
+#[test]
+fn a_queues_listener_is_told_and_judges() {
+    use ironweir_engine::Disposition;
+    use ironweir_netlink::nfqueue::{Config, Packet, Verdict, command, flag};
+    const VERDICT: u16 = 3 << 8 | 1;
+    const CONFIG: u16 = 3 << 8 | 2;
+    const BATCH: u16 = 3 << 8 | 3;
+    let (mut world, _, mut witness) = observed();
+    let id = world.id;
+    let config = Config { command: Some((command::BIND, 0)), mode: Some((40, 2)), ..Config::default() };
+    assert!(matches!(world.pass(&mut witness, 53), Disposition::Dropped(_)));
+    assert_eq!(world.request(id, CONFIG, 3, |writer| config.encode(writer)), 0);
+    let flags = Config { flags: Some((flag::SECCTX, flag::SECCTX)), ..Config::default() };
+    assert_eq!(world.request(id, CONFIG, 3, |writer| flags.encode(writer)), 95); // EOPNOTSUPP
+    assert_eq!(world.pass(&mut witness, 53), Disposition::Queued { number: 3 });
+    let now = Instant::from_millis(1_000_000_200);
+    world.server.tell_packets(&mut world.engine, now);
+    let told = world.read(id);
+    let [(_, bytes)] = &told[..] else { panic!("{told:?}") };
+    let (genmsg, attributes) = Messages::new(bytes).next().unwrap().unwrap().nfgen().unwrap();
+    let packet = Packet::decode(attributes).unwrap();
+    // 20 + 8 + 10 bytes are less than are wanted.
+    assert_eq!((genmsg.res_id, packet.id, packet.hook, packet.payload.unwrap().len()), (3, 1, 2, 38));
+    let verdict = Verdict { verdict: 1, id: 1, ..Verdict::default() };
+    let other = world.server.connect(Process { pid: 43, name: None });
+    assert_eq!(world.request(other, VERDICT, 3, |writer| verdict.encode(writer)), 1); // EPERM
+    assert_eq!(world.request(id, VERDICT, 4, |writer| verdict.encode(writer)), 19); // ENODEV
+    let stolen = Verdict { verdict: 2, ..verdict.clone() };
+    assert_eq!(world.request(id, VERDICT, 3, |writer| stolen.encode(writer)), 22); // EINVAL
+    assert_eq!(world.request(id, VERDICT, 3, |writer| verdict.encode(writer)), 0);
+    assert_eq!(world.request(id, VERDICT, 3, |writer| verdict.encode(writer)), 2); // ENOENT
+    let resumed = world.engine.resume(now, &mut witness).unwrap();
+    assert!(matches!(resumed.disposition, Disposition::Forwarded { .. }));
+    for _ in 0..3 {
+        world.pass(&mut witness, 53);
+    }
+    let batch = Verdict { verdict: 0, id: 3, ..Verdict::default() };
+    assert_eq!(world.request(id, BATCH, 3, |writer| batch.encode(writer)), 0);
+    for _ in 0..2 {
+        let resumed = world.engine.resume(now, &mut witness).unwrap();
+        assert!(matches!(resumed.disposition, Disposition::Dropped(_)));
+    }
+    assert!(world.engine.resume(now, &mut witness).is_none());
+    // With its listener a queue goes, and what waits there.
+    world.server.disconnect(&mut world.engine, id);
+    assert!(matches!(world.engine.resume(now, &mut witness).unwrap().disposition, Disposition::Dropped(_)));
+    assert_eq!(world.engine.queue_counters(3), None);
+}
+
+#[test]
+fn a_listener_that_does_not_read_loses_packets_and_holds_up_nobody() {
+    use ironweir_netlink::nfqueue::{Config, command};
+    let (mut world, _, mut witness) = observed();
+    let id = world.id;
+    let config = Config {
+        command: Some((command::BIND, 0)),
+        mode: Some((0, 2)),
+        most: Some(u32::MAX),
+        ..Config::default()
+    };
+    assert_eq!(world.request(id, 3 << 8 | 2, 3, |writer| config.encode(writer)), 0);
+    for _ in 0..100_000 {
+        world.pass(&mut witness, 53);
+        world.server.tell_packets(&mut world.engine, Instant::from_secs(1000));
+        while world.engine.resume(Instant::from_secs(1000), &mut witness).is_some() {}
+    }
+    assert!(world.server.waiting_bytes(id) <= MAX_WAITING + 1024);
+    let counters = world.engine.queue_counters(3).unwrap();
+    assert!(counters.user_dropped > 50_000 && counters.waiting < 50_000, "{counters:?}");
+}
+
+#[test]
+fn traces_are_made_while_somebody_listens() {
+    use ironweir_expr::Register;
+    use ironweir_expr::meta::{Key, Set};
+    let (mut world, watch, mut witness) = observed();
+    let id = world.id;
+    let nftrace = [
+        support::value(Register::R1, &[1]),
+        ironweir_ruleset::Expr::MetaSet(Set { key: Key::Nftrace, source: Register::R1 }),
+    ];
+    let pre = support::base("p", ChainType::Filter, Hook::Prerouting, 0, Policy::Accept);
+    support::commit(&mut world.engine, vec![pre, support::rule("p", nftrace.to_vec())]);
+    world.pass(&mut witness, 80);
+    assert!(!watch.has_news());
+    world.server.listen(id, GROUP_NFTRACE, true).unwrap();
+    world.pass(&mut witness, 80);
+    world.server.tell_packets(&mut world.engine, Instant::ZERO);
+    let traces: Vec<_> = world
+        .read(id)
+        .iter()
+        .map(|(_, bytes)| match told(bytes) {
+            Told::Trace(trace) => *trace,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    // Rule, end and policy of prerouting; of forward rule, end and policy.
+    let chains: Vec<_> = traces.iter().map(|trace| trace.chain.as_deref().unwrap()).collect();
+    assert_eq!(chains, ["p", "p", "p", "f", "f", "f"]);
+    assert!(traces.iter().all(|trace| trace.id == traces[0].id && trace.nfproto == Some(2)));
+    let looks = |at: usize| (traces[at].iif, traces[at].oif, traces[at].network.len());
+    assert_eq!(looks(0), (Some((1, Some(1))), None, 20));
+    assert_eq!(looks(1), (None, None, 0));
+    assert_eq!(looks(3), (Some((1, Some(1))), Some((2, Some(1))), 20));
+    assert_eq!((traces[0].link.len(), traces[0].transport.len()), (14, 18));
+    world.server.listen(id, GROUP_NFTRACE, false).unwrap();
+    world.pass(&mut witness, 80);
+    assert!(!watch.has_news());
+}
