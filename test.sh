@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-needed=(nft:nftables tshark:tshark conntrack:conntrack ip:iproute2 python3:python3 iptables-nft:iptables strace:strace man:man-db busybox:busybox-static tcpdump:tcpdump)
+needed=(nft:nftables tshark:tshark conntrack:conntrack ip:iproute2 python3:python3 iptables-nft:iptables strace:strace man:man-db busybox:busybox-static tcpdump:tcpdump passt:passt)
 # Programs that drive nft start as services when they are installed: only a machine that is there for tests gets them.
 [ "${CI-}" = true ] && needed+=(fail2ban-server:fail2ban sshguard:sshguard zsh:zsh fish:fish)
 missing=()

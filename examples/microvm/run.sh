@@ -3,23 +3,36 @@
 # machine's network is touched.
 #
 #   run.sh               QEMU plays the machine
+#   run.sh --dgram       as before, over a datagram socket
 #   run.sh --namespace   a network namespace plays it: no QEMU, no kernel image
+#   run.sh ... --passt   the way out is passt's socket, not a TUN device
 #
 # Needs root (or `unshare -r` in front), python3, busybox (busybox-static) and `weir`, which $WEIR may name. For QEMU: qemu-system-x86_64
 # ($QEMU, with its options) 7.2 or newer, and a Debian kernel: below $KERNEL, where one was unpacked, else this machine's, else
-# one that `apt-get download` brings. The processor is emulated; ACCEL=kvm is ten times as fast. VERBOSE=1 shows the console.
+# one that `apt-get download` brings. The processor is emulated; ACCEL=kvm where there is one. VERBOSE=1 shows the console.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 [ "${1-}" = --inside ] || exec unshare -n -- "$0" --inside "$@"
 shift
+player=stream way=tun
+for option; do
+	case $option in
+	--namespace | --dgram) player=${option#--} ;;
+	--passt) way=passt ;;
+	*) echo "run.sh: $option is no option" >&2 && exit 2 ;;
+	esac
+done
 weir=$(command -v "${WEIR:-weir}") || { echo "run.sh: no weir; WEIR=target/release/weir?" >&2; exit 2; }
 weir=$(realpath "$weir")
 busybox=$(command -v busybox) || { echo "run.sh: no busybox (busybox-static)" >&2; exit 2; }
 
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
-cp "$here"/{weir.toml,host.toml,rules.nft} "$work"
+cp "$here"/{weir,host,passt,passt-host}.toml "$here/rules.nft" "$work"
 cd "$work"
+config=weir.toml
+[ $way = tun ] || config=passt.toml
+[ $player != dgram ] || sed -i '0,/"stream"/s//"dgram"/' $config # The first.
 
 # The first kernel below a root that has a network card for QEMU.
 kernel_below() {
@@ -57,7 +70,7 @@ make_initrd() {
 }
 
 machine() {
-	if [ "${1-}" = --namespace ]; then
+	if [ $player = namespace ]; then
 		unshare -n -- python3 "$here/cable.py" vm0.sock "$busybox" sh "$here/guest.sh"
 		return
 	fi
@@ -72,23 +85,43 @@ machine() {
 	}
 	make_initrd "${found#* }"
 	# The daemon listens, so QEMU's end is not the server.
+	local netdev=stream,id=n,server=off,addr.type=unix,addr.path=vm0.sock
+	[ $player != dgram ] ||
+		netdev=dgram,id=n,local.type=unix,local.path=qemu.sock,remote.type=unix,remote.path=vm0.sock
 	timeout 300 "${qemu[@]}" -accel "${ACCEL:-tcg}" -cpu max -m 256 -nographic -no-reboot -nodefaults -serial stdio \
 		-kernel "${found% *}" -initrd initrd.gz -append 'console=ttyS0 quiet panic=-1' \
-		-netdev stream,id=n,server=off,addr.type=unix,addr.path=vm0.sock \
+		-netdev "$netdev" \
 		-device virtio-net-pci,netdev=n,romfile= </dev/null
 }
 
-"$weir" run weir.toml &
-for ((n = 0; n < 600; n++)); do
-	"$weir" nft --engine ./weir.sock list tables >/dev/null 2>&1 && break
+"$weir" run $config &
+daemon=$!
+until "$weir" nft --engine ./weir.sock list tables >/dev/null 2>&1; do
+	kill -0 $daemon # It has said why not.
 	sleep 0.1
 done
 ip link set lo up
-for address in 53 66 80 81; do ip addr add "198.51.100.$address/24" dev up0; done
+if [ $way = passt ]; then
+	ip link add up0 type veth peer name up1
+	ip link set up1 up
+	ip link set up0 up
+fi
+for address in 1 53 66 80 81; do
+	# The first is the daemon's own, or passt's.
+	[ $way.$address = tun.1 ] || ip addr add "198.51.100.$address/24" dev up0
+done
+if [ $way = passt ]; then
+	ip route add default via 198.51.100.254
+	chmod 777 . # It gives up its privileges.
+	passt --foreground --ipv4-only --socket "$work/passt.sock" 2>passt.log &
+fi
 python3 "$here/world.py" 198.51.100.{53,66}:53 198.51.100.{66,80,81}:80 198.51.100.80:8080 >world.log &
-until grep -q there world.log; do sleep 0.1; done
+until grep -q there world.log 2>/dev/null; do
+	kill -0 $!
+	sleep 0.1
+done
 
-machine "$@" | while read -r line; do
+machine | while read -r line; do
 	line=${line%$'\r'}
 	case $line in
 	*guest:*) # Behind what the console began with.

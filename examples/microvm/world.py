@@ -5,6 +5,7 @@ import struct
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import TCPServer
 
 
 class Page(BaseHTTPRequestHandler):
@@ -18,6 +19,13 @@ class Page(BaseHTTPRequestHandler):
     def log_message(self, *_):
         print(f"world: {self.server.server_address[0]}:{self.server.server_address[1]}"
               f" was asked by {self.client_address[0]}", flush=True)
+
+
+class Server(HTTPServer):
+    def server_bind(self):
+        TCPServer.server_bind(self)  # HTTPServer looks its own name up, and nobody answers.
+        self.server_name = self.server_address[0]
+        self.server_port = self.server_address[1]
 
 
 def resolve(address):
@@ -38,6 +46,7 @@ for place in sys.argv[1:]:
     if port == "53":
         target, arguments = resolve, (address,)
     else:
-        target, arguments = HTTPServer((address, int(port)), Page).serve_forever, ()
-    threading.Thread(target=target, args=arguments).start()
+        target, arguments = Server((address, int(port)), Page).serve_forever, ()
+    threading.Thread(target=target, args=arguments, daemon=True).start()
 print("world: there", flush=True)
+threading.Event().wait()

@@ -62,6 +62,17 @@ fn privileged() -> bool {
 }
 
 #[test]
+fn what_a_namespace_reaches_through_passt_is_what_the_list_allows() {
+    if !privileged() {
+    } else if !there("passt") {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI must not skip");
+        eprintln!("SKIPPED: needs passt");
+    } else {
+        run(&["--namespace", "--passt"]);
+    }
+}
+
+#[test]
 fn what_a_namespace_may_reach_is_what_the_list_allows() {
     if privileged() {
         run(&["--namespace"]);
@@ -83,5 +94,6 @@ fn what_a_virtual_machine_may_reach_is_what_the_list_allows() {
         );
     } else if privileged() {
         run(&[]);
+        run(&["--dgram"]);
     }
 }
