@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hashbrown::HashTable;
+use ironweir_wire::fragment::Pieces;
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Address, Instant, LinkType, Meta, Packet, SipKey, ipv4, ipv6};
 
@@ -73,10 +74,8 @@ pub struct Reassembled {
     link: LinkType,
     network: usize,
     meta: Meta,
-    /// How many fragments it came in.
-    pub fragments: usize,
-    /// The greatest of their network packets: what it is fragmented to on its way out (`frag_max_size`).
-    pub largest: usize,
+    /// The fragments it came in, in which it leaves again.
+    pub pieces: Pieces,
 }
 
 impl Reassembled {
@@ -362,8 +361,11 @@ impl Queue {
             link: first.link,
             network: first.network,
             meta: first.meta,
-            fragments: self.parts.len(),
-            largest: self.largest,
+            pieces: Pieces {
+                payload_at: first.headers.len(),
+                lens: self.parts.values().map(Vec::len).collect(),
+                largest: self.largest,
+            },
         })
     }
 }

@@ -122,6 +122,7 @@ impl Conntrack {
 
 fn adjust(packet: &mut Packet<'_>, at: usize, entry: &Entry, direction: Direction) -> Option<()> {
     let header = Header::read(packet, at)?;
+    packet.pull(at + tcp::HEADER_LEN);
     let (own, other) = (entry.seqadj(direction), entry.seqadj(direction.opposite()));
     let mut change = Delta::NONE;
     let seq = header.seq.wrapping_add(own.offset(header.seq));

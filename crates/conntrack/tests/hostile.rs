@@ -263,7 +263,7 @@ fn a_datagram_of_eight_thousand_pieces_is_put_together() {
             Fragment::Held => assert!(number < usize::from(last)),
             Fragment::Whole(mut whole) => {
                 assert_eq!(number, usize::from(last));
-                assert_eq!((whole.fragments, whole.packet().len()), (8181, 20 + 8181 * 8));
+                assert_eq!((whole.pieces.lens.len(), whole.packet().len()), (8181, 20 + 8181 * 8));
                 return;
             }
             other => panic!("{other:?}"),

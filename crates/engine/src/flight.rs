@@ -147,12 +147,16 @@ pub(crate) struct Flight {
     pub(crate) frame_depth: u8,
     /// Connection tracking found its transport checksum right; nobody asks again (`skb->csum_valid`).
     pub(crate) sum_valid: bool,
+    /// The sum over its network header when that was asked.
+    pub(crate) sum_header: u16,
     /// What its IPv4 options ask for, once it was routed.
     pub(crate) options: Compiled,
     /// Its TCP checksum covers the pseudo header alone until it leaves (`CHECKSUM_PARTIAL`); its bytes have the whole one.
     pub(crate) partial: bool,
     /// Its way.
     pub(crate) course: Course,
+    /// Its route ends at this host (`rt->rt_flags & RTCF_LOCAL`).
+    pub(crate) local: bool,
     /// It is a copy, of which no copy is made (`nf_skb_duplicated`).
     pub(crate) is_copy: bool,
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hashbrown::HashMap;
 use ironweir_conntrack::{CtInfo, Entry};
 use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::fragment::Pieces;
 use ironweir_wire::{IfIndex, Instant, LinkType, Meta};
 
 use crate::Disposition;
@@ -111,6 +112,8 @@ pub(crate) struct Parked {
     pub(crate) link: LinkType,
     pub(crate) meta: Meta,
     pub(crate) flight: Flight,
+    /// The fragments it came in.
+    pub(crate) pieces: Pieces,
     pub(crate) depth: u8,
     /// Its connection is another's to forget.
     pub(crate) given: bool,
@@ -123,7 +126,7 @@ pub(crate) struct Parked {
 
 impl Parked {
     fn cost(&self) -> usize {
-        self.bytes.len() + EACH
+        self.bytes.len() + self.pieces.lens.len() * size_of::<usize>() + EACH
     }
 }
 
@@ -287,6 +290,7 @@ mod tests {
             link: LinkType::None,
             meta: Meta::default(),
             flight: Flight::default(),
+            pieces: Pieces::default(),
             depth: 0,
             given: false,
             hook: Hook::Forward,

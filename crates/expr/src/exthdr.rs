@@ -233,6 +233,7 @@ impl Exthdr {
         const MSS: u8 = 2;
         let tcp = options.start - tcp::HEADER_LEN;
         let end = options.end;
+        packet.pull(end);
         let Some(found) = find_option(packet, options, self.header) else { return Outcome::Next };
         let mut old = [0; 4];
         let Some(old) = old.get_mut(..new.len()) else { return Outcome::Break };
@@ -256,6 +257,7 @@ impl Exthdr {
     /// dropped (`nft_exthdr_tcp_strip_eval`).
     fn strip(&self, options: std::ops::Range<usize>, packet: &mut Packet<'_>) -> Outcome {
         let tcp = options.start - tcp::HEADER_LEN;
+        packet.pull(options.end);
         let Some(found) = find_option(packet, options.clone(), self.header) else { return Outcome::Next };
         let mut old = [0; tcp::MAX_HEADER_LEN];
         let (true, Some(old)) = (found.at + found.len <= options.end, old.get_mut(..found.len)) else {

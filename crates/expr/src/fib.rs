@@ -176,7 +176,7 @@ impl Fib {
         const MULTICAST: u32 = 5;
         let asked = self.asked(addresses);
         match asked {
-            IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.is_broadcast() => return BROADCAST,
+            IpAddr::V4(v4) if v4.is_unspecified() || v4.is_broadcast() => return BROADCAST,
             _ if asked.is_multicast() => return MULTICAST,
             _ => {}
         }
@@ -206,7 +206,7 @@ impl Fib {
             return iif;
         }
         // What has no address yet (DHCP, link-local groups) has no route either.
-        let unspecified = source.is_unspecified() || matches!(source, IpAddr::V4(v4) if v4.octets()[0] == 0);
+        let unspecified = source.is_unspecified();
         let near = match destination {
             IpAddr::V4(v4) => v4.is_broadcast() || matches!(v4.octets(), [224, 0, 0, _]),
             IpAddr::V6(v6) => matches!(v6.octets(), [0xff, 0x02, ..]),

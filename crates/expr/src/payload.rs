@@ -296,6 +296,7 @@ impl Write {
         {
             mend(packet, sum_at, change)?;
         }
+        packet.pull(at + bytes.len());
         packet.store(at, bytes).then_some(())?;
         if self.checksum.kind == ChecksumKind::Sctp
             && let Some((ipproto::SCTP, sctp)) = info.transport_header()
@@ -315,6 +316,7 @@ pub(crate) fn mend(packet: &mut Packet<'_>, at: usize, change: Delta) -> Option<
         0 => 0xffff,
         sum => sum,
     };
+    packet.pull(at + 2);
     packet.store(at, &sum.to_be_bytes()).then_some(())
 }
 

@@ -175,3 +175,142 @@ fn an_error_about_an_own_reset_quotes_a_partial_checksum() {
         same(rules, &[(2, &hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet)))]);
     }
 }
+
+/// An error that quotes a packet is looked at by NAT beyond its first fragment; writing the ports does not get so far.
+#[test]
+fn what_nat_looks_at_leaves_in_the_first_fragment() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    for (family, from, to) in [("ip", "10.0.1.10", "198.18.0.7"), ("ip6", "2001:db8:1::10", "2001:db8:18::7")]
+    {
+        let rules = format!(
+            "table {family} t {{ chain c {{ type nat hook postrouting priority 100; oifname wan0 counter masquerade; }}; }}"
+        );
+        let (from, to) = (address(from), address(to));
+        let there = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
+        let back = Network { from: to, to: from, ..there };
+        let syn = Transport::Tcp {
+            ports: [5000, 80],
+            seq: 9,
+            ack: 0,
+            flags: 2,
+            window: 99,
+            options: vec![],
+            len: 40,
+        };
+        let udp = Transport::Udp { ports: [53, 5353], len: 60, checksum: true };
+        let asked = back.packet(17, &[], &udp.bytes(to, from));
+        let (kind, code) = if from.is_ipv6() { (1, 4) } else { (3, 3) };
+        let error = Transport::Error { kind, code, rest: 0, quoted: asked.clone() };
+        let (lan, wan, station) = ([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 2, 1], [2, 0, 0, 0, 0xaa, 0x10]);
+        let mut frames = vec![(3, build::frame(wan, station, &asked))];
+        for (transport, size) in [(&syn, 16), (&syn, 24), (&error, 16), (&error, 24), (&error, 56)] {
+            let protocol = transport.protocol(from.is_ipv6());
+            let parts = there.fragments(protocol, &transport.bytes(from, to), size);
+            frames.extend(parts.iter().map(|part| (2, build::frame(lan, station, part))));
+        }
+        let frames: Vec<(u32, String)> = frames.iter().map(|(iif, frame)| (*iif, hex(frame))).collect();
+        same(&rules, &frames.iter().map(|(iif, frame)| (*iif, &**frame)).collect::<Vec<_>>());
+    }
+}
+
+/// Where a packet came in is not known at egress; what it was routed to here may be another's once a rule wrote it.
+#[test]
+fn egress_has_no_input_interface_and_nobody_answers_for_another_address() {
+    let rules = "table netdev n { chain out { type filter hook egress device wan0 priority 0;
+            iif 2 counter; iif 0 counter; iifname lan0 counter; meta iifgroup 0 counter; meta iiftype ether counter; }; }
+        table inet t { chain i { type filter hook input priority 0;
+            ip ttl 60 ip daddr set 10.0.3.11 reject; ip ttl 61 ip daddr set 10.0.3.1 reject; reject; }; }";
+    let nop = [1, 1, 1, 1];
+    let frames = [([198, 18, 0, 7], 64), ([10, 0, 1, 1], 60), ([10, 0, 1, 1], 61), ([10, 0, 1, 1], 62)];
+    let frames = frames.map(|(to, ttl)| hex(&with_options(to, ttl, &nop)));
+    same(rules, &frames.each_ref().map(|frame| (2, &**frame)));
+}
+
+/// Of 0.0.0.0/8 nothing but 0.0.0.0 is special.
+#[test]
+fn the_rest_of_the_zero_network_is_like_others() {
+    let rules = "table ip t { chain p { type filter hook prerouting priority 0; fib daddr type unicast counter; fib daddr type broadcast counter; }; }";
+    let options: [&[u8]; 2] = [&[1, 1, 1, 1], &[68, 12, 5, 3, 0, 0, 0, 9, 0, 0, 0, 0]];
+    let frames: Vec<String> = [[0, 0, 0, 0], [0, 0, 0, 9], [198, 18, 0, 7]]
+        .into_iter()
+        .flat_map(|to| options.map(|options| hex(&with_options(to, 64, options))))
+        .collect();
+    same(rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
+}
+
+/// Rejects ask for the checksum that connection tracking found, which later hooks believe (`nf_ip_checksum`).
+#[test]
+fn rejects_believe_the_checksum_that_connection_tracking_found() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let writes = [
+        "",
+        "@th,16,16 set 80",
+        "@th,16,16 set 80 ip ttl set 9",
+        "@th,16,16 set 80 ip6 hoplimit set 9",
+        "@th,16,16 set 80 ip saddr set 10.0.1.11",
+        "@th,16,16 set 80 ip6 saddr set 2001:db8:1::11",
+        "tcp dport set 80",
+    ];
+    for write in writes {
+        for (answer, untrack) in [
+            ("with tcp reset", false),
+            ("with icmpx port-unreachable", false),
+            ("with tcp reset", true),
+            ("with icmpx port-unreachable", true),
+        ] {
+            let untrack =
+                if untrack { "chain r { type filter hook prerouting priority -300; notrack; }" } else { "" };
+            let rules = format!("table inet t {{ {untrack}
+                chain f {{ type filter hook forward priority 0; meta l4proto tcp {write} counter reject {answer}; meta l4proto tcp counter reject {answer}; }}
+                chain i {{ type filter hook input priority 0; meta l4proto tcp {write} counter reject {answer}; meta l4proto tcp counter reject {answer}; }} }}");
+            for (from, tos) in [
+                ("10.0.1.10", ["198.18.0.7", "10.0.1.1"]),
+                ("2001:db8:1::10", ["2001:db8:18::7", "2001:db8:1::1"]),
+            ] {
+                for to in tos {
+                    let (from, to) = (address(from), address(to));
+                    let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: true };
+                    let syn = Transport::Tcp {
+                        ports: [5000, 99],
+                        seq: 9,
+                        ack: 0,
+                        flags: 2,
+                        window: 99,
+                        options: vec![],
+                        len: 4,
+                    };
+                    let right = network.packet(6, &[], &syn.bytes(from, to));
+                    let mut wrong = right.clone();
+                    *wrong.last_mut().unwrap() ^= 1;
+                    let frames = [right, wrong].map(|packet| {
+                        hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet))
+                    });
+                    for frame in &frames {
+                        same(&rules, &[(2, &**frame)]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Of a datagram's fragments each is sent elsewhere at egress; one that is dropped ends the rest.
+#[test]
+fn fragments_are_forwarded_one_by_one_at_egress() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    for action in ["fwd to \"dmz0\"", "numgen inc mod 2 0 fwd to \"dmz0\"", "numgen inc mod 3 1 drop"] {
+        let rules = format!(
+            "table netdev n {{ chain o {{ type filter hook egress device wan0 priority 0; counter {action}; }}; }}"
+        );
+        for (from, to) in [("10.0.1.10", "198.18.0.7"), ("2001:db8:1::10", "2001:db8:18::7")] {
+            let (from, to) = (address(from), address(to));
+            let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
+            let udp = Transport::Udp { ports: [5353, 53], len: 300, checksum: true };
+            let parts = network.fragments(17, &udp.bytes(from, to), 104);
+            let frame =
+                |part: &Vec<u8>| hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], part));
+            let frames: Vec<String> = parts.iter().map(frame).collect();
+            same(&rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! Cutting a packet into fragments on its way out (`ip_do_fragment`, `ip6_fragment`): what was put together for
-//! tracking leaves in pieces again.
+//! tracking leaves in pieces again, in the same ones where nobody has touched them.
 
 use crate::address::L3;
 use crate::checksum::Sum;
@@ -31,6 +31,76 @@ pub fn split(
         L3::Arp | L3::Other => None,
     };
     plan.and_then(|plan| plan.run(packet, info, largest, &mut emit)).unwrap_or(0)
+}
+
+/// The fragments that a datagram came in: it leaves in the same ones as long as they fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// Where the payload begins that they share, from the link header.
+    pub payload_at: usize,
+    /// Bytes of payload of each, in order.
+    pub lens: Vec<usize>,
+    /// Bytes of the largest network packet among them (`frag_max_size`).
+    pub largest: usize,
+}
+
+/// Cuts a datagram again that came in pieces, for a link that carries network packets of `mtu` bytes; otherwise as [`split`].
+/// As long as it is as long as it was, and nobody wrote beyond its first piece, or up to a multiple of eight bytes, the pieces
+/// are those it came in (the fast path of `ip_do_fragment` and `ip6_fragment`); else they are as large as the largest was, of
+/// IPv6 1280 bytes at least.
+pub fn split_again(
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    pieces: &Pieces,
+    mtu: usize,
+    id: u32,
+    mut emit: impl FnMut(&[u8]),
+) -> usize {
+    let largest = pieces.largest.min(mtu);
+    if info.end.saturating_sub(info.network) <= largest {
+        return 0;
+    }
+    let (plan, largest) = match info.l3 {
+        L3::V4 => (plan_v4(packet, info), largest),
+        L3::V6 => (plan_v6(packet, info, id), largest.max(MTU_MIN_V6).min(mtu)),
+        L3::Arp | L3::Other => (None, largest),
+    };
+    let Some(plan) = plan else { return 0 };
+    match pieces.kept(packet, info, &plan, largest) {
+        Some(lens) => plan.cut(packet, info, lens.into_iter(), &mut emit),
+        None => plan.run(packet, info, largest, &mut emit),
+    }
+    .unwrap_or(0)
+}
+
+/// What every link of IPv6 carries (RFC 8200 §5).
+const MTU_MIN_V6: usize = 1280;
+
+impl Pieces {
+    /// The lengths of the pieces as they are now, if the datagram may leave in them.
+    fn kept(
+        &self,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        plan: &Plan,
+        largest: usize,
+    ) -> Option<Vec<usize>> {
+        // What was pulled lies in the first piece.
+        let (mut end, mut begun) = (self.payload_at, plan.payload_at);
+        let mut lens = Vec::with_capacity(self.lens.len());
+        for len in &self.lens {
+            end += len;
+            let its_end = if lens.is_empty() { end.max(packet.pulled()) } else { end };
+            if its_end > begun {
+                lens.push(its_end - begun);
+                begun = its_end;
+            }
+        }
+        let room = largest.checked_sub(plan.headers.len() - info.network)?;
+        let (_, but_last) = lens.split_last()?;
+        let fits = lens.iter().all(|len| *len <= room) && but_last.iter().all(|len| len.is_multiple_of(8));
+        (end == info.end && lens.len() > 1 && fits).then_some(lens)
+    }
 }
 
 /// Headers that begin every fragment, and where the bytes to be shared out begin.
@@ -73,8 +143,9 @@ fn plan_v6(packet: &Packet<'_>, info: &PacketInfo, id: u32) -> Option<Plan> {
 }
 
 impl Plan {
+    /// Pieces as large as may be.
     fn run(
-        mut self,
+        self,
         packet: &Packet<'_>,
         info: &PacketInfo,
         largest: usize,
@@ -82,14 +153,28 @@ impl Plan {
     ) -> Option<usize> {
         let header_len = self.headers.len() - info.network;
         let room = largest.checked_sub(header_len)? & !7;
-        let payload = info.end.checked_sub(self.payload_at)?;
         if room == 0 {
             return None;
         }
-        let mut frame = Vec::with_capacity(self.headers.len() + room);
-        let mut count = 0;
-        for offset in (0..payload).step_by(room) {
-            let length = room.min(payload - offset);
+        self.cut(packet, info, std::iter::repeat(room), emit)
+    }
+
+    /// Pieces of so many bytes of payload each, the last of what is left.
+    fn cut(
+        mut self,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        lens: impl Iterator<Item = usize>,
+        emit: &mut impl FnMut(&[u8]),
+    ) -> Option<usize> {
+        let payload = info.end.checked_sub(self.payload_at)?;
+        let mut frame = Vec::new();
+        let (mut count, mut offset) = (0, 0);
+        for len in lens {
+            if offset >= payload {
+                break;
+            }
+            let length = len.min(payload - offset);
             let more = offset + length < payload || self.more;
             self.mark(info, self.base + offset, length, more)?;
             frame.clear();
@@ -100,6 +185,7 @@ impl Plan {
             if offset == 0 && info.l3 == L3::V4 {
                 self.keep_copied_options(info);
             }
+            offset += length;
         }
         Some(count)
     }
@@ -188,5 +274,45 @@ mod tests {
         assert_eq!(payload, (0..100u8).collect::<Vec<u8>>());
         assert_eq!(split(&packet, &info, 124, 0, |_| panic!("it fits")), 0);
         assert_eq!(split(&packet, &info, 31, 0, |_| panic!("no room")), 0);
+    }
+
+    fn again(v6: bool, pulled: usize, longer: usize) -> Vec<usize> {
+        let mut bytes = if v6 {
+            vec![0x60, 0, 0, 0, 0, 64, 17, 64]
+        } else {
+            vec![0x45, 0, 0, 84, 0, 9, 0, 0, 64, 17, 0, 0]
+        };
+        bytes.resize(if v6 { 104 } else { 84 } + longer, 0);
+        if v6 {
+            bytes[5] += longer as u8;
+        } else {
+            bytes[3] += longer as u8;
+        }
+        let payload_at = if v6 { 40 } else { 20 };
+        let len = bytes.len();
+        let mut packet = Packet::new(&mut bytes, 0, len, LinkType::None);
+        let info = dissect(&mut packet).unwrap();
+        packet.pull(payload_at + pulled);
+        let header = if v6 { 48 } else { 20 };
+        let pieces = Pieces { payload_at, lens: vec![16, 40, 8], largest: header + 40 };
+        let mut lens = Vec::new();
+        split_again(&packet, &info, &pieces, 1500, 0, |fragment| lens.push(fragment.len() - header));
+        lens
+    }
+
+    /// `ip_do_fragment` and `ip6_fragment`: the fast path, and the slow one where the pieces no longer lie right.
+    #[test]
+    fn a_datagram_leaves_in_the_pieces_it_came_in_until_somebody_writes_beyond_the_first() {
+        for v6 in [false, true] {
+            for pulled in [0, 8, 16] {
+                assert_eq!(again(v6, pulled, 0), [16, 40, 8]);
+            }
+            assert_eq!(again(v6, 40, 0), [40, 16, 8], "what is pulled lies in the first");
+        }
+        assert_eq!(again(false, 56, 0), [40, 24], "larger than any was");
+        assert_eq!(again(true, 56, 0), [56, 8], "every link takes that");
+        assert_eq!(again(false, 20, 0), [40, 24]);
+        assert_eq!(again(true, 20, 0), [64]);
+        assert_eq!(again(false, 0, 4), [40, 28], "it grew");
     }
 }

@@ -53,66 +53,72 @@ pub struct WrongOption(pub u8);
 /// Reads the options of a header, and writes what is written at once: times, and into record routes the address towards
 /// the sender, which [`Compiled::forward`] replaces. The header's checksum is left as it was, as the kernel leaves it.
 ///
-/// # Errors
-/// [`WrongOption`]; what was written until then stays.
-pub fn compile(header: &mut [u8], router: &impl Router) -> Result<Compiled, WrongOption> {
+/// What is known when an option is wrong is given, too: an error about it brings the options before it back.
+pub fn compile(header: &mut [u8], router: &impl Router) -> (Compiled, Result<(), WrongOption>) {
     let mut compiled = Compiled::default();
-    let end = header.len();
-    let mut at = ipv4::HEADER_LEN;
-    let wrong = |at: usize| WrongOption(at.min(255) as u8);
-    while let Some(kind) = header.get(at).copied() {
-        match kind {
-            END => {
-                let padding = header.get_mut(at..).unwrap_or_default();
-                compiled.changed |= padding.iter().any(|byte| *byte != END);
-                padding.fill(END);
-                return Ok(compiled);
-            }
-            NOOP => {
-                at += 1;
-                continue;
-            }
-            _ => {}
-        }
-        let len = header.get(at + 1).map(|len| usize::from(*len)).ok_or(wrong(at))?;
-        let option = header.get_mut(at..).and_then(|rest| rest.get_mut(..len)).ok_or(wrong(at))?;
-        if len < 2 {
-            return Err(wrong(at));
-        }
-        match kind {
-            LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => {
-                check_pointer(option, 3, 4).map_err(|off| wrong(at + off))?;
-                if std::mem::replace(&mut compiled.source_route, true) {
-                    return Err(wrong(at));
+    let sound = compiled.read(header, router);
+    (compiled, sound)
+}
+
+impl Compiled {
+    fn read(&mut self, header: &mut [u8], router: &impl Router) -> Result<(), WrongOption> {
+        let end = header.len();
+        let mut at = ipv4::HEADER_LEN;
+        let wrong = |at: usize| WrongOption(at.min(255) as u8);
+        while let Some(kind) = header.get(at).copied() {
+            match kind {
+                END => {
+                    let padding = header.get_mut(at..).unwrap_or_default();
+                    self.changed |= padding.iter().any(|byte| *byte != END);
+                    padding.fill(END);
+                    return Ok(());
                 }
-            }
-            RECORD_ROUTE => {
-                if compiled.record.is_some() {
-                    return Err(wrong(at));
+                NOOP => {
+                    at += 1;
+                    continue;
                 }
-                check_pointer(option, 3, 4).map_err(|off| wrong(at + off))?;
-                compiled.record_route(option, router).map_err(|off| wrong(at + off))?;
-                compiled.record = Some(at);
+                _ => {}
             }
-            TIMESTAMP => {
-                if compiled.timestamp.is_some() {
-                    return Err(wrong(at));
+            let len = header.get(at + 1).map(|len| usize::from(*len)).ok_or(wrong(at))?;
+            let option = header.get_mut(at..).and_then(|rest| rest.get_mut(..len)).ok_or(wrong(at))?;
+            if len < 2 {
+                return Err(wrong(at));
+            }
+            match kind {
+                LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => {
+                    check_pointer(option, 3, 4).map_err(|off| wrong(at + off))?;
+                    if std::mem::replace(&mut self.source_route, true) {
+                        return Err(wrong(at));
+                    }
                 }
-                check_pointer(option, 4, 5).map_err(|off| wrong(at + off))?;
-                compiled.stamp(option, router).map_err(|off| wrong(at + off))?;
-                compiled.timestamp = Some(at);
+                RECORD_ROUTE => {
+                    if self.record.is_some() {
+                        return Err(wrong(at));
+                    }
+                    check_pointer(option, 3, 4).map_err(|off| wrong(at + off))?;
+                    self.record_route(option, router).map_err(|off| wrong(at + off))?;
+                    self.record = Some(at);
+                }
+                TIMESTAMP => {
+                    if self.timestamp.is_some() {
+                        return Err(wrong(at));
+                    }
+                    check_pointer(option, 4, 5).map_err(|off| wrong(at + off))?;
+                    self.stamp(option, router).map_err(|off| wrong(at + off))?;
+                    self.timestamp = Some(at);
+                }
+                ROUTER_ALERT if len < 4 => return Err(wrong(at + 1)),
+                // DIVERGES: labels of CIPSO are not checked.
+                CIPSO => {}
+                _ => {}
             }
-            ROUTER_ALERT if len < 4 => return Err(wrong(at + 1)),
-            // DIVERGES: labels of CIPSO are not checked.
-            CIPSO => {}
-            _ => {}
+            at += len;
+            if at > end {
+                return Err(wrong(at));
+            }
         }
-        at += len;
-        if at > end {
-            return Err(wrong(at));
-        }
+        Ok(())
     }
-    Ok(compiled)
 }
 
 /// The least length of an option and the least value of its pointer; else where it is wrong.
@@ -301,7 +307,8 @@ mod tests {
 
     fn compiled(options: &[u8]) -> Result<(Compiled, Vec<u8>), WrongOption> {
         let mut header = header(options);
-        let compiled = compile(&mut header, &At)?;
+        let (compiled, sound) = compile(&mut header, &At);
+        sound?;
         Ok((compiled, header.split_off(ipv4::HEADER_LEN)))
     }
 
@@ -370,11 +377,21 @@ mod tests {
     #[test]
     fn errors_bring_the_record_route_back_with_one_more_address() {
         let mut whole = header(&[7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let found = compile(&mut whole, &At).unwrap();
+        let (found, sound) = compile(&mut whole, &At);
+        assert_eq!(sound, Ok(()));
         assert_eq!(found.echo(&whole, [10, 0, 0, 1], &At).unwrap(), [7, 11, 12, 10, 0, 0, 1, 10, 0, 0, 1, 0]);
         assert_eq!(
             compiled(&[148, 4, 0, 0]).unwrap().0.echo(&header(&[148, 4, 0, 0]), [1; 4], &At),
             Some(vec![])
         );
+    }
+
+    /// A full timestamp, then an option without a length (`icmp_send` reads what `__ip_options_compile` had written).
+    #[test]
+    fn an_error_about_a_wrong_option_brings_back_those_before_it() {
+        let mut whole = header(&[68, 4, 5, 3, 10, 0, 1, 1]);
+        let (found, sound) = compile(&mut whole, &At);
+        assert_eq!(sound, Err(WrongOption(24)));
+        assert_eq!(found.echo(&whole, [10, 0, 0, 1], &At).unwrap(), [68, 4, 5, 3]);
     }
 }

@@ -136,6 +136,7 @@ pub struct Packet<'m> {
     link: LinkType,
     network: usize,
     transport: Option<usize>,
+    pulled: usize,
     /// What the kernel keeps beside the bytes.
     pub meta: Meta,
 }
@@ -156,6 +157,7 @@ impl<'m> Packet<'m> {
             link,
             network: 0,
             transport: None,
+            pulled: 0,
             meta: Meta::default(),
         }
     }
@@ -174,6 +176,20 @@ impl<'m> Packet<'m> {
     /// Says where the transport header begins, or that there is none to be found.
     pub fn set_transport(&mut self, offset: Option<usize>) {
         self.transport = offset;
+    }
+
+    /// Notes that somebody wants to write up to `end` (`skb_ensure_writable`, which makes those bytes linear). It shows in
+    /// datagrams that came in fragments: what lies in the first one leaves in the first one. Nothing happens where the
+    /// packet is shorter.
+    pub fn pull(&mut self, end: usize) {
+        if end <= self.len() {
+            self.pulled = self.pulled.max(end);
+        }
+    }
+
+    /// Where the bytes end that somebody wanted to write; 0 for none.
+    pub fn pulled(&self) -> usize {
+        self.pulled
     }
 
     /// Overwrites bytes at `offset`. Returns false, having changed nothing, when the range reaches beyond the packet.

@@ -36,6 +36,7 @@ pub enum End {
 /// them all (that of the ICMP error). `None` when a header needed is not there.
 #[must_use]
 pub fn set_end(packet: &mut Packet<'_>, headers: &Headers, end: End, target: &Tuple) -> Option<Delta> {
+    pull(packet, headers);
     let mut edit = Edit { packet, changed: Delta::NONE };
     let address = edit.address(headers, end, target)?;
     match headers.l4 {
@@ -75,6 +76,7 @@ pub fn set_end_in_head(
         End::Source => (ipv4::SRC_AT, 0),
         End::Destination => (ipv4::DST_AT, 2),
     };
+    packet.pull(info.transport + if udp { udp::HEADER_LEN } else { tcp::HEADER_LEN });
     let Some(headers) = packet.head_mut().get_mut(info.network..checksum_end) else { return false };
     let Some((network, transport)) = headers.split_at_mut_checked(info.transport.wrapping_sub(info.network))
     else {
@@ -109,6 +111,19 @@ fn put<const N: usize>(bytes: &mut [u8], at: usize, new: [u8; N]) {
     if let Some(place) = bytes.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut()) {
         *place = new;
     }
+}
+
+/// What is made linear to be changed (`nf_nat_ipv4_manip_pkt`, `tcp_manip_pkt` and its like): a quote may end behind eight
+/// bytes of its transport header.
+fn pull(packet: &mut Packet<'_>, headers: &Headers) {
+    let whole = match headers.l4 {
+        ipproto::TCP => tcp::HEADER_LEN,
+        ipproto::SCTP => SCTP_HEADER_LEN,
+        ipproto::UDP | ipproto::UDPLITE | ipproto::ICMP | ipproto::ICMPV6 | ipproto::GRE => 8,
+        _ => 0,
+    };
+    let there = if packet.len() < headers.transport + whole { whole.min(8) } else { whole };
+    packet.pull(headers.transport + there);
 }
 
 /// Bytes of a GRE header that NAT asks for, whatever its version.

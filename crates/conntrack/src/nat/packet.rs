@@ -2,7 +2,7 @@
 
 use ironweir_wire::protocol::{ipproto, tracked_name};
 use ironweir_wire::rewrite::{amend_icmp, set_end, set_end_in_head};
-use ironweir_wire::{End, Headers, L3, Packet, PacketInfo, Tuple, icmp};
+use ironweir_wire::{End, Headers, L3, Packet, PacketInfo, Tuple, icmp, ipv4, ipv6};
 
 use super::{Manip, NatVerdict, changes};
 use crate::entry::{CtInfo, CtRef, Direction, Entry};
@@ -67,6 +67,12 @@ fn change(
 ) -> NatVerdict {
     let Some(headers) = Headers::of(info) else { return NatVerdict::Accept };
     let icmp_error = ctinfo.is_related() && is_icmp(&headers);
+    if icmp_error {
+        // Looked at together with the network header it quotes (`nf_nat_icmp_reply_translation`), whether or not anything is
+        // to be changed.
+        let quoted = if headers.l3 == L3::V6 { ipv6::HEADER_LEN } else { ipv4::HEADER_LEN };
+        packet.pull(headers.transport + icmp::HEADER_LEN + quoted);
+    }
     if icmp_error && is_refused_redirect(packet, &headers, entry) {
         return NatVerdict::Drop;
     }

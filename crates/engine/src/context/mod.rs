@@ -7,7 +7,7 @@ mod output;
 mod routing;
 mod sets;
 
-pub(crate) use output::{error_source, icmp_error};
+pub(crate) use output::{error_source, header_sum, icmp_error};
 pub(crate) use routing::LOOPBACK;
 
 use std::net::IpAddr;

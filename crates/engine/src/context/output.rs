@@ -11,7 +11,9 @@ use ironweir_wire::options::Compiled;
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::reply::{self, frame_unreachable, tcp_reset};
 use ironweir_wire::tcp::{self, flag};
-use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketType, icmp, ipv4, ipv6, rewrite};
+use ironweir_wire::{
+    Address, IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, icmp, ipv4, ipv6, rewrite,
+};
 
 use super::decide;
 use crate::flight::{Flight, Made, MadeWay, World};
@@ -76,8 +78,13 @@ pub(super) fn reject(
         L3::V6 => true,
         _ => return,
     };
-    // Resets ask anew (`nf_reject_ip_tcphdr_get`).
-    let known = flight.sum_valid && *reject != Reject::TcpReset;
+    // Resets ask anew, where the sum that was kept is believed at first (`nf_reject_ip_tcphdr_get`, `nf_ip_checksum`): it lasts
+    // until the packet goes on to another host, and with IPv6 until its header is changed.
+    let kept = || {
+        matches!(hook, Hook::Prerouting | Hook::Input)
+            && (!v6 || flight.sum_header == header_sum(packet, &flight.info))
+    };
+    let known = flight.sum_valid && (*reject != Reject::TcpReset || kept());
     if world.host.conntrack.checksum && !known && !reply::checksum_allows(packet, &flight.info) {
         return;
     }
@@ -123,6 +130,12 @@ pub(super) fn reject(
     }
 }
 
+/// The sum over a network header, extension headers included.
+pub(crate) fn header_sum(packet: &Packet<'_>, info: &PacketInfo) -> u16 {
+    let len = info.transport.saturating_sub(info.network);
+    Sum::ZERO.packet(packet, info.network, len).map_or(0, Sum::finish)
+}
+
 /// An ICMP error about the packet, as the host sends it, if its limits allow.
 pub(crate) fn icmp_error(
     world: &mut World,
@@ -136,6 +149,9 @@ pub(crate) fn icmp_error(
         return;
     }
     let Some(source) = error_source(world, packet, flight.info.l3) else { return };
+    if flight.local && flight.info.l3 == L3::V4 && is_anothers(world, packet) {
+        return;
+    }
     let mut bytes = Vec::new();
     let Some(options) = echoed_options(world, flight, packet, source) else { return };
     if !reply::icmp_error(packet, &flight.info, source, kind, code, rest, &options, &mut bytes) {
@@ -208,6 +224,13 @@ fn is_broadcast(world: &World, flight: &Flight, packet: &Packet<'_>) -> bool {
         && packet
             .array::<4>(packet.network() + 16)
             .is_some_and(|to| world.host.is_broadcast(to.into()) || IpAddr::from(to).is_multicast())
+}
+
+/// Whether the destination of a packet that was routed to this host is another's by now, because a rule wrote it. Errors of
+/// IPv4 would be sent from there, which is refused (`ip_route_output_key_hash_rcu`).
+fn is_anothers(world: &World, packet: &Packet<'_>) -> bool {
+    let to = packet.array::<4>(packet.network() + ipv4::DST_AT).map(IpAddr::from);
+    world.host.forward_to.is_none() && to.is_some_and(|to| world.host.local_interface(to).is_none())
 }
 
 /// What an answer carries of the connection of the packet it answers (`nf_conntrack_attach`).

@@ -2,7 +2,7 @@
 
 use ironweir_conntrack::defrag::Fragment;
 use ironweir_ruleset::{Family, Hook};
-use ironweir_wire::fragment::split;
+use ironweir_wire::fragment::{split, split_again};
 use ironweir_wire::ipv6::find_fragment;
 use ironweir_wire::{IfIndex, L3, LinkType, Meta, Packet, dissect_network};
 
@@ -56,12 +56,12 @@ impl<O: Observer> Way<'_, O> {
             Fragment::Dropped(_) => return dropped(DropReason::Fragment),
             Fragment::Whole(whole) => whole,
         };
-        let largest = whole.largest;
+        self.pieces = std::mem::take(&mut whole.pieces);
         let mut datagram = whole.packet();
         datagram.meta = Meta { nftrace: datagram.meta.nftrace || packet.meta.nftrace, ..datagram.meta };
         let Ok(info) = dissect_network(&mut datagram) else { return dropped(DropReason::Fragment) };
         self.flight.info = info;
-        self.flight.largest = largest;
+        self.flight.largest = self.pieces.largest;
         self.call(after, hook, family, &mut datagram)?;
         self.flight.recut = true;
         let end = on(self, &mut datagram);
@@ -79,8 +79,7 @@ impl<O: Observer> Way<'_, O> {
         packet.meta = datagram.meta;
         match end {
             Disposition::Forwarded { oif, .. } | Disposition::Sent { oif } => {
-                let largest = self.flight.largest.min(self.mtu(oif));
-                self.fragment(packet, datagram, largest, oif).map(|()| end)
+                self.fragment(packet, datagram, true, oif).map(|()| end)
             }
             Disposition::Local if self.world.host.live => {
                 self.deliver(datagram);
@@ -116,30 +115,40 @@ impl<O: Observer> Way<'_, O> {
         whole.meta = packet.meta;
         // As the copy lies, for the first one may have begun elsewhere.
         self.parse(&mut whole).map_err(|_| Disposition::Dropped(DropReason::TooBig))?;
-        let mtu = self.mtu(oif);
-        self.fragment(packet, &whole, mtu, oif)
+        self.fragment(packet, &whole, false, oif)
     }
 
     /// Cuts a datagram again into fragments: all leave by themselves but the last, which takes the place of the fragment
-    /// that completed it.
+    /// that completed it. `again` if it had come in fragments.
     fn fragment(
         &mut self,
         packet: &mut Packet<'_>,
         datagram: &Packet<'_>,
-        largest: usize,
+        again: bool,
         oif: IfIndex,
     ) -> Step {
         let id = self.world.random();
         let mut parts: Vec<Vec<u8>> = Vec::new();
         let info = self.flight.info;
-        if split(datagram, &info, largest, id, |bytes| parts.push(bytes.to_vec())) == 0 {
+        let mtu = self.mtu(oif);
+        let mut emit = |bytes: &[u8]| parts.push(bytes.to_vec());
+        let count = if again {
+            split_again(datagram, &info, &self.pieces, mtu, id, &mut emit)
+        } else {
+            split(datagram, &info, mtu, id, &mut emit)
+        };
+        if count == 0 {
             let mut scratch = vec![0; datagram.len()];
             let all = datagram.load(0, datagram.len(), &mut scratch);
             parts.extend(all.map(<[u8]>::to_vec));
         }
         let Some(last) = parts.pop() else { return Ok(()) };
         for bytes in parts {
-            self.send_fragment(bytes, datagram, oif)?;
+            match self.send_fragment(bytes, datagram, oif) {
+                // What was taken away on purpose does not end it (`nf_hook_egress`).
+                Ok(()) | Err(Disposition::Stolen | Disposition::Queued { .. }) => {}
+                end => return end,
+            }
         }
         if packet.replace(&last) {
             self.parse(packet).map_err(|_| Disposition::Dropped(DropReason::Fragment))?;

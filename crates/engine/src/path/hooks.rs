@@ -10,7 +10,7 @@ use ironweir_wire::{L3, Packet};
 
 use super::around::Around;
 use super::{Step, Way, dropped};
-use crate::context::Context;
+use crate::context::{Context, header_sum};
 use crate::evaluate::{Judgement, evaluate};
 use crate::flight::World;
 use crate::generation::Stage;
@@ -125,6 +125,9 @@ impl<O: Observer> Way<'_, O> {
                     && hook == Hook::Prerouting
                     && !matches!(tracking, Tracking::Invalid(reason) if is_before_sum(reason))
                     && self.flight.info.l4proto.is_some_and(is_summed);
+                if self.flight.sum_valid {
+                    self.flight.sum_header = header_sum(packet, &self.flight.info);
+                }
                 Ok(())
             }
             PacketIn::Drop(reason) => dropped(reason_of(reason)),

@@ -22,6 +22,7 @@ use std::net::IpAddr;
 
 use ironweir_conntrack::CtInfo;
 use ironweir_ruleset::{Family, Hook};
+use ironweir_wire::fragment::Pieces;
 use ironweir_wire::protocol::ethertype;
 use ironweir_wire::{IfIndex, L3, Packet, PacketInfo, PacketType, dissect, ethernet, receive};
 
@@ -45,6 +46,8 @@ struct Way<'a, O> {
     parked: bool,
     /// Its connection is another packet's to forget.
     given: bool,
+    /// The fragments it came in.
+    pieces: Pieces,
 }
 
 pub(crate) use queue::resume;
@@ -88,7 +91,16 @@ impl<'a, O: Observer> Way<'a, O> {
         flight: Flight,
         depth: u8,
     ) -> Way<'a, O> {
-        Way { generation, world, observer, flight, depth, parked: false, given: false }
+        Way {
+            generation,
+            world,
+            observer,
+            flight,
+            depth,
+            parked: false,
+            given: false,
+            pieces: Pieces::default(),
+        }
     }
 
     /// What is left to do for a packet at the end of its way.
@@ -166,8 +178,11 @@ impl<O: Observer> Way<'_, O> {
         }
         let generation = self.generation;
         packet.meta.at_egress = true;
+        // Rules do not know there where it came in (`nf_hook_egress`).
+        let iif = std::mem::take(&mut packet.meta.iif);
         let passed = self.call(generation.egress(oif), Hook::Egress, Family::Netdev, packet);
         packet.meta.at_egress = false;
+        packet.meta.iif = iif;
         passed
     }
 
@@ -258,6 +273,7 @@ impl<O: Observer> Way<'_, O> {
         };
         match self.route(from, to, packet)? {
             Target::Local => {
+                self.flight.local = true;
                 self.hook(Hook::Input, packet)?;
                 Ok(Disposition::Local)
             }
@@ -383,6 +399,7 @@ impl<O: Observer> Way<'_, O> {
 
     /// The rest behind prerouting of the host's own packet to itself.
     fn back(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        self.flight.local = true;
         self.hook(Hook::Input, packet)?;
         Ok(Disposition::Local)
     }

@@ -36,7 +36,7 @@ impl Router for Here<'_> {
 
     fn is_other_station(&self, address: [u8; 4]) -> bool {
         let (v4, host) = (Ipv4Addr::from(address), &self.world.host);
-        let is_special = v4.is_unspecified() || address[0] == 0 || v4.is_broadcast() || v4.is_multicast();
+        let is_special = v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast();
         !is_special && host.local_interface(v4.into()).is_none() && !host.is_broadcast(v4.into())
     }
 
@@ -64,14 +64,12 @@ impl<O: Observer> Way<'_, O> {
             return Ok(());
         }
         let Some(mut header) = header_with_options(packet) else { return Ok(()) };
-        let compiled = compile(&mut header, &Here::new(self.world, packet));
+        let (compiled, sound) = compile(&mut header, &Here::new(self.world, packet));
         let _ = packet.store(packet.network(), &header);
-        match compiled {
-            Ok(Compiled { source_route: true, .. }) => dropped(DropReason::Martian),
-            Ok(compiled) => {
-                self.flight.options = compiled;
-                Ok(())
-            }
+        self.flight.options = compiled;
+        match sound {
+            Ok(()) if compiled.source_route => dropped(DropReason::Martian),
+            Ok(()) => Ok(()),
             Err(WrongOption(at)) => {
                 self.tell(packet, PARAMETER_PROBLEM, 0, [at, 0, 0, 0]);
                 dropped(DropReason::Malformed(Malformed::Ipv4))

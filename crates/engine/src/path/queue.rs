@@ -20,7 +20,7 @@ pub(crate) fn resume<O: Observer>(
     parked: Parked,
     verdict: QueueVerdict,
 ) -> Resumed {
-    let Parked { bytes, link, meta, flight, depth, given, hook, family, stage, .. } = parked;
+    let Parked { bytes, link, meta, flight, pieces, depth, given, hook, family, stage, .. } = parked;
     let own = matches!(flight.course, Course::Out(..) | Course::Leaving(_) | Course::Back);
     let iif = meta.iif;
     let mut buffer = vec![0; HEADROOM];
@@ -30,6 +30,7 @@ pub(crate) fn resume<O: Observer>(
     packet.meta = meta;
     let mut way = Way::new(generation, world, observer, flight, depth);
     way.given = given;
+    way.pieces = pieces;
     let judged = Judged { hook, family, stage, verdict };
     let disposition = match way.reinject(judged, &mut packet) {
         Ok(end) | Err(end) => end,
@@ -74,7 +75,21 @@ impl<O: Observer> Way<'_, O> {
                 let mut scratch = vec![0; packet.len()];
                 let bytes = packet.load(0, packet.len(), &mut scratch)?.to_vec();
                 let (network, link, meta) = (packet.network(), packet.link(), packet.meta);
-                Some(Parked { bytes, network, link, meta, flight, depth, given, hook, family, stage, since })
+                let pieces = self.pieces.clone();
+                Some(Parked {
+                    pieces,
+                    bytes,
+                    network,
+                    link,
+                    meta,
+                    flight,
+                    depth,
+                    given,
+                    hook,
+                    family,
+                    stage,
+                    since,
+                })
             }),
             _ => Place::Nobody,
         };

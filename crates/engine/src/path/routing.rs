@@ -80,9 +80,10 @@ impl<O: Observer> Way<'_, O> {
                     || from.is_broadcast()
                     || from.is_loopback()
                     || host.local_interface(from.into()).is_some()
-                    || (from.octets()[0] == 0 && !(from.is_unspecified() && group))
+                    || (from.is_unspecified() && !group)
                     || to.is_loopback()
-                    || to.octets()[0] == 0
+                    // The rest of 0.0.0.0/8 is like others (`ipv4_is_zeronet`, since Linux 5.3).
+                    || to.is_unspecified()
             }
             // Looked at before the first hook; an own address for a source is let pass.
             (IpAddr::V6(_), IpAddr::V6(_)) => false,

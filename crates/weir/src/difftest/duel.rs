@@ -18,6 +18,7 @@ pub struct Duel<'r> {
     names: Names,
     left: Vec<Leaving>,
     drawn: bool,
+    begun: std::time::Instant,
 }
 
 /// The two parted.
@@ -48,7 +49,15 @@ impl<'r> Duel<'r> {
     /// If the engine refuses them.
     pub fn beside(rig: &'r mut Rig, host: &Host, names: &Names, rules: &str) -> Result<Duel<'r>, RigError> {
         let mirror = Mirror::new(host, names, rules, machine::now()).map_err(RigError::Engine)?;
-        Ok(Duel { rig, mirror, host: host.clone(), names: names.clone(), left: Vec::new(), drawn: false })
+        Ok(Duel {
+            rig,
+            mirror,
+            host: host.clone(),
+            names: names.clone(),
+            left: Vec::new(),
+            drawn: false,
+            begun: std::time::Instant::now(),
+        })
     }
 
     /// Forgets connections, on both sides.
@@ -57,6 +66,7 @@ impl<'r> Duel<'r> {
     /// If the kernel does not.
     pub fn flush(&mut self) -> Result<(), RigError> {
         self.mirror.flush();
+        self.begun = std::time::Instant::now();
         self.rig.flush()
     }
 
@@ -100,7 +110,8 @@ impl<'r> Duel<'r> {
     pub fn state(&mut self, at: usize) -> Result<Option<Difference>, RigError> {
         let kernel = State::of_kernel(self.rig, &self.names)?;
         let engine = State::of_engine(self.mirror.engine_mut(), &self.names, machine::now());
-        let lines = if self.drawn { Vec::new() } else { kernel.differences(&engine) };
+        let lines =
+            if self.drawn { Vec::new() } else { kernel.differences(&engine, self.begun.elapsed().as_secs()) };
         Ok((!lines.is_empty()).then_some(Difference { at, disposition: None, lines }))
     }
 

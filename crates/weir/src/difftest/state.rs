@@ -14,7 +14,7 @@ use crate::conntrack::labels::LabelMap;
 use crate::conntrack::output::Output;
 use crate::conntrack::text;
 
-/// How far apart, in seconds, two times may be that are left: a second is rounded, and another may pass while packets do.
+/// How far apart, in seconds, two times may be that are left: a second is rounded, and others may pass while packets do.
 const SLACK: u64 = 3;
 
 /// Rules with their counters, sets, objects; connections.
@@ -58,8 +58,9 @@ impl State {
         State { ruleset: ruleset(engine.ruleset(), names, now), connections, expectations }
     }
 
-    /// What is there and not in the other, each line with `<` of this and `>` of the other.
-    pub fn differences(&self, other: &State) -> Vec<String> {
+    /// What is there and not in the other, each line with `<` of this and `>` of the other. On a slow machine seconds may pass
+    /// between a packet's way through the one and through the other: `passed` is how many have since the first packet.
+    pub fn differences(&self, other: &State, passed: u64) -> Vec<String> {
         let mut found = Vec::new();
         let (a, b) = (&self.ruleset, &other.ruleset);
         if a.len() == b.len() {
@@ -71,20 +72,21 @@ impl State {
             found.extend(a.iter().filter(|line| !b.contains(line)).map(|line| format!("< {line}")));
             found.extend(b.iter().filter(|line| !a.contains(line)).map(|line| format!("> {line}")));
         }
-        part(&self.connections, &other.connections, &mut found);
-        part(&self.expectations, &other.expectations, &mut found);
+        let slack = SLACK + passed;
+        part(&self.connections, &other.connections, slack, &mut found);
+        part(&self.expectations, &other.expectations, slack, &mut found);
         found
     }
 }
 
 /// Tells what of two sorted lists is not in both, and where times differ.
-fn part(a: &[(String, u64)], b: &[(String, u64)], found: &mut Vec<String>) {
+fn part(a: &[(String, u64)], b: &[(String, u64)], slack: u64, found: &mut Vec<String>) {
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     loop {
         match (a.peek(), b.peek()) {
             (None, None) => break,
             (Some((x, left)), Some((y, other))) if x == y => {
-                if left.abs_diff(*other) > SLACK {
+                if left.abs_diff(*other) > slack {
                     found.push(format!("< {x} (has {left} s left)"));
                     found.push(format!("> {y} (has {other} s left)"));
                 }

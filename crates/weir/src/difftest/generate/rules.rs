@@ -665,10 +665,6 @@ impl Maker<'_> {
         if at == At::Raw {
             some.extend(["notrack", "ct zone set 1", "ct zone set 2"]);
         }
-        if matches!(at, At::Input | At::Sub) {
-            // What was routed here and is another's by then: nobody answers it.
-            some.retain(|word| !word.contains("addr set "));
-        }
         if matches!(at, At::Ingress | At::Egress) {
             // Connections and families of their own are not known there.
             some.retain(|word| !word.starts_with("ct "));
