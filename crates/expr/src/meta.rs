@@ -213,7 +213,10 @@ impl Get {
             Key::Iifkind => self.name(registers, env.interface(meta.iif)?.link_kind?),
             Key::Oifkind => self.name(registers, env.interface(meta.oif)?.link_kind?),
             Key::Iiftype => {
-                registers.store(self.destination, &env.interface(meta.iif)?.kind.to_ne_bytes());
+                // The kernel asks the device the packet is at (`skb->dev`), which is the one it leaves by from `ip_output` on.
+                let leaves = matches!(env.hook(), Hook::Postrouting | Hook::Egress);
+                let at = if leaves { meta.oif } else { meta.iif };
+                registers.store(self.destination, &env.interface(at)?.kind.to_ne_bytes());
             }
             Key::Oiftype => {
                 registers.store(self.destination, &env.interface(meta.oif)?.kind.to_ne_bytes());

@@ -263,15 +263,16 @@ fn rejects_believe_the_checksum_that_connection_tracking_found() {
             let rules = format!("table inet t {{ {untrack}
                 chain f {{ type filter hook forward priority 0; meta l4proto tcp {write} counter reject {answer}; meta l4proto tcp counter reject {answer}; }}
                 chain i {{ type filter hook input priority 0; meta l4proto tcp {write} counter reject {answer}; meta l4proto tcp counter reject {answer}; }} }}");
+            let mut frames = Vec::new();
             for (from, tos) in [
                 ("10.0.1.10", ["198.18.0.7", "10.0.1.1"]),
                 ("2001:db8:1::10", ["2001:db8:18::7", "2001:db8:1::1"]),
             ] {
-                for to in tos {
+                for (port, to) in (5000..).zip(tos) {
                     let (from, to) = (address(from), address(to));
                     let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: true };
                     let syn = Transport::Tcp {
-                        ports: [5000, 99],
+                        ports: [port, 99],
                         seq: 9,
                         ack: 0,
                         flags: 2,
@@ -282,14 +283,12 @@ fn rejects_believe_the_checksum_that_connection_tracking_found() {
                     let right = network.packet(6, &[], &syn.bytes(from, to));
                     let mut wrong = right.clone();
                     *wrong.last_mut().unwrap() ^= 1;
-                    let frames = [right, wrong].map(|packet| {
+                    frames.extend([right, wrong].map(|packet| {
                         hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet))
-                    });
-                    for frame in &frames {
-                        same(&rules, &[(2, &**frame)]);
-                    }
+                    }));
                 }
             }
+            same(&rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
         }
     }
 }

@@ -268,6 +268,7 @@ impl Rig {
         }
         run_ip(&addresses(host))?;
         run_ip(&routes(host))?;
+        wait_for_addresses(host)?;
         let failed = |error: &dyn std::fmt::Display| RigError::Read(error.to_string());
         let mut silence = InKernel::open(false).map_err(|error| failed(&error))?;
         run(&mut silence, SILENCE_RULES, &Names::default())?;
@@ -518,6 +519,29 @@ fn addresses(host: &Host) -> String {
         }
     }
     text
+}
+
+/// Waits until packets to the router's IPv6 addresses are its own: the kernel makes the routes to them in its own time
+/// (`addrconf_dad_work`). The router's namespace is this thread's.
+fn wait_for_addresses(host: &Host) -> Result<(), RigError> {
+    let others = host.interfaces().iter().filter(|interface| &*interface.name != "lo");
+    let six = others.flat_map(|interface| &interface.addresses).filter_map(|(address, _)| match address {
+        std::net::IpAddr::V6(six) => Some(format!("{:032x} 80 ", u128::from(*six))),
+        std::net::IpAddr::V4(_) => None,
+    });
+    let wanted: Vec<String> = six.collect();
+    let path = "/proc/thread-self/net/ipv6_route";
+    let begun = Clock::now();
+    loop {
+        let routes = std::fs::read_to_string(path).map_err(RigError::system(path))?;
+        if wanted.iter().all(|wanted| routes.lines().any(|line| line.starts_with(&**wanted))) {
+            return Ok(());
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(RigError::Stuck);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 fn routes(host: &Host) -> String {

@@ -538,14 +538,11 @@ impl Maker<'_> {
             "tcp flags & (syn|ack) == syn tcp option maxseg size 1-1460",
             "numgen inc mod 2 vmap { 0 : continue, 1 : continue }",
         ];
+        if !matches!(at, At::Output | At::Sub) {
+            some.extend(["iifname lan0", "iifname { lan0, wan0 }", "iif wan0", "iif != 0"]);
+            some.extend(["iifname \"l*\"", "meta iiftype ether"]);
+        }
         if !matches!(at, At::Egress | At::Output | At::Postrouting | At::Sub) {
-            some.extend([
-                "iifname lan0",
-                "iifname { lan0, wan0 }",
-                "iif wan0",
-                "iifname \"l*\"",
-                "meta iiftype ether",
-            ]);
             some.extend(["ether saddr 02:00:00:00:aa:10", "ether type ip"]);
         }
         if matches!(at, At::Forward | At::Output | At::Postrouting) {
