@@ -220,10 +220,24 @@ impl Entry {
 
     /// A connection that is not in the table yet. Zones are those of the tuples.
     pub(crate) fn new(original: &Tuple, reply: &Tuple, deadline: Instant, counts: bool) -> Entry {
-        let mut entry = Entry {
-            keys: Default::default(),
-            l3: original.l3,
-            l4: original.l4,
+        let mut entry = Entry::blank(Default::default(), original.l3, original.l4, deadline, counts);
+        entry.set_tuple(Direction::Original, *original);
+        entry.set_tuple(Direction::Reply, *reply);
+        entry
+    }
+
+    /// As [`Entry::new`], of a packet over IPv4 and the key of its answers.
+    #[inline]
+    pub(crate) fn of_keys(probe: &Probe, answer: Key, deadline: Instant, counts: bool) -> Entry {
+        Entry::blank([probe.key, answer], probe.l3, probe.l4, deadline, counts)
+    }
+
+    #[inline]
+    fn blank(keys: [Key; 2], l3: L3, l4: u8, deadline: Instant, counts: bool) -> Entry {
+        Entry {
+            keys,
+            l3,
+            l4,
             state: 0,
             counts,
             packets: [0; 2],
@@ -236,10 +250,7 @@ impl Entry {
             kept: 0,
             addresses: None,
             extras: None,
-        };
-        entry.set_tuple(Direction::Original, *original);
-        entry.set_tuple(Direction::Reply, *reply);
-        entry
+        }
     }
 
     /// Addresses, ports and zone of one direction.

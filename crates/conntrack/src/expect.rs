@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::entry::{CtRef, Direction, HelperName};
 use crate::event::EventKind;
+use crate::key::Probe;
 use crate::nat::{Manip, NatRange, NatVerdict};
 use crate::status::Status;
 use crate::track::Conntrack;
@@ -528,11 +529,11 @@ impl Conntrack {
     }
 
     /// What a first packet fulfils; it is taken out unless it is permanent (`nf_ct_find_expectation`).
-    pub(crate) fn expected_by(&mut self, now: Instant, tuple: &Tuple, zone: Zone) -> Option<Expected> {
+    pub(crate) fn expected_by(&mut self, now: Instant, probe: &Probe, zone: Zone) -> Option<Expected> {
         if self.expectations.places.is_empty() {
             return None;
         }
-        let tuple = Tuple { zone: zone.id, ..*tuple };
+        let tuple = Tuple { zone: zone.id, ..probe.tuple() };
         let place = Place::of(&tuple);
         let (slab, table) = (&self.table.slab, &self.expectations);
         // The newest first.

@@ -70,6 +70,13 @@ impl Index {
         bucket.get(at).copied().filter(|_| at < VALUES)
     }
 
+    /// Whether the home bucket alone tells that there is no value of this hash. False: perhaps.
+    #[inline]
+    pub(crate) fn has_none(&self, hash: u64) -> bool {
+        self.bucket(self.home(hash))
+            .is_some_and(|bucket| bucket[15] == 0 && first_cell_with(bucket, tag(hash)) >= VALUES)
+    }
+
     /// The first value of this hash that is the wanted one.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut wanted: impl FnMut(u32) -> bool) -> Option<u32> {
@@ -98,9 +105,8 @@ impl Index {
         let mut at = home;
         for _ in 0..self.buckets {
             let Some(bucket) = self.bucket_mut(at) else { return false };
-            let empty = cells_with(bucket, 0);
-            if empty != 0 {
-                let cell = empty.trailing_zeros() as usize / 8 % VALUES;
+            let cell = first_cell_with(bucket, 0);
+            if cell < VALUES {
                 bucket[cell] = value;
                 set_tag(bucket, cell, tag(hash));
                 self.len += 1;
@@ -242,6 +248,7 @@ mod tests {
                     _ => {}
                 }
                 prop_assert_eq!(index.len, model.len());
+                prop_assert!(model.values().all(|hash| !index.has_none(*hash)));
                 for value in 0..20 {
                     let found = (0..6).flat_map(|high| (1..7).map(move |low| high << 61 | low)).any(|hash| {
                         model.get(&value) == Some(&hash) && index.find(hash, |found| found == value).is_some()

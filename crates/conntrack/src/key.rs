@@ -150,6 +150,15 @@ impl Probe {
         Tuple { src, dst, src_id, dst_id, zone: self.key.zone(), l3: self.l3, l4: self.l4 }
     }
 
+    /// The key of answers, in a zone, where that is ports and addresses of IPv4 the other way round.
+    #[inline]
+    pub(crate) fn answer(&self, zone: u16) -> Option<Key> {
+        let [a, b, c, d, e, f, g, h] = self.key.ends;
+        let [i, j, k, l] = self.key.ids;
+        let simple = self.l3 == L3::V4 && matches!(self.l4, ipproto::TCP | ipproto::UDP);
+        simple.then_some(Key { ends: [e, f, g, h, a, b, c, d], ids: [k, l, i, j], zone: zone.to_be_bytes() })
+    }
+
     /// Whether it is that of a packet: one that never became any has no network protocol.
     #[inline]
     pub(crate) fn is_sound(&self) -> bool {

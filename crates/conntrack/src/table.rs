@@ -155,6 +155,12 @@ impl Table {
         Probe::of(&Tuple { zone: zone.id(Direction::Original), ..*tuple }, &self.key)
     }
 
+    /// Whether one look at the index tells that no connection has the tuple of a packet. False: perhaps.
+    #[inline]
+    pub(crate) fn has_none(&self, probe: &Probe, zone: Zone) -> bool {
+        zone.direction == ZoneDirection::Both && self.index.has_none(probe.hash)
+    }
+
     /// The connection and direction of a tuple, in a zone, and whether its time is up.
     #[inline]
     pub(crate) fn find_probe(
@@ -238,6 +244,9 @@ impl Table {
     /// The connection other than the one of `entry` that the tuple of one of its directions leads to; its hash is given.
     #[inline]
     pub(crate) fn rival(&self, entry: &Entry, direction: Direction, hash: u64) -> Option<(CtRef, Direction)> {
+        if self.index.has_none(hash) {
+            return None;
+        }
         self.find_hashed(hash, |at, other| {
             other.generation != entry.generation && other.has_tuple_of(at, entry, direction)
         })

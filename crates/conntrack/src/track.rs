@@ -221,30 +221,45 @@ impl Conntrack {
             return result;
         }
         // A reopened connection is looked up a second time; it is gone then, so there is no third.
-        for _ in 0..2 {
-            let (ct, direction) = match self.find(now, probe, template.zone) {
-                Some(found) => found,
-                None => match self.begin(now, probe, template) {
-                    Begin::New(ct) => (ct, Direction::Original),
-                    Begin::Full => {
-                        self.stats.drop += 1;
-                        return PacketIn::Drop(DropReason::TableFull);
-                    }
-                    Begin::Unanswerable => return self.invalid(InvalidReason::NoAnswer),
-                },
-            };
-            let Table { slab, tcp, sctp, .. } = &mut self.table;
-            let Some(entry) = slab.get_mut(ct) else { break };
-            let before = entry.status;
-            self.stats.found += u64::from(before.contains(Status::CONFIRMED));
-            let trackers = Trackers { tcp, sctp, config: &self.config };
-            let outcome = trackers.judge(now, entry, direction, packet, info, verify);
-            match self.conclude(now, ct, direction, before, info, outcome) {
-                Some(result) => return result,
-                None => continue,
-            }
-        }
-        self.invalid(InvalidReason::State)
+        self.attempt(now, packet, info, template, probe)
+            .or_else(|| self.attempt(now, packet, info, template, probe))
+            .unwrap_or_else(|| self.invalid(InvalidReason::State))
+    }
+
+    /// Looks a packet's connection up or begins one, and lets the protocol judge. `None`: the connection is over, and the
+    /// packet is to be looked up again.
+    fn attempt(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        template: &Template,
+        probe: &Probe,
+    ) -> Option<PacketIn> {
+        let verify = self.config.checksum && !template.local;
+        let found = if self.table.has_none(probe, template.zone) {
+            None
+        } else {
+            self.find(now, probe, template.zone)
+        };
+        let (ct, direction) = match found {
+            Some(found) => found,
+            None => match self.begin(now, probe, template) {
+                Begin::New(ct) => (ct, Direction::Original),
+                Begin::Full => {
+                    self.stats.drop += 1;
+                    return Some(PacketIn::Drop(DropReason::TableFull));
+                }
+                Begin::Unanswerable => return Some(self.invalid(InvalidReason::NoAnswer)),
+            },
+        };
+        let Table { slab, tcp, sctp, .. } = &mut self.table;
+        let entry = slab.get_mut(ct)?;
+        let before = entry.status;
+        self.stats.found += u64::from(before.contains(Status::CONFIRMED));
+        let trackers = Trackers { tcp, sctp, config: &self.config };
+        let outcome = trackers.judge(now, entry, direction, packet, info, verify);
+        self.conclude(now, ct, direction, before, info, outcome)
     }
 
     /// What its tracker says of a packet is done to its connection, whose status was `before`. `None`: the connection is
@@ -646,22 +661,27 @@ impl Conntrack {
 
     /// A connection for a first packet, not yet in the table (`init_conntrack`).
     fn begin(&mut self, now: Instant, probe: &Probe, template: &Template) -> Begin {
-        let tuple = &probe.tuple();
         let zone = template.zone;
-        let Some(reply) = tuple.inverted() else { return Begin::Unanswerable };
-        if self.len() >= self.config.max && !self.make_room(now, tuple) {
+        let accounting = self.config.accounting;
+        let mut entry = match probe.answer(zone.id(Direction::Reply)) {
+            Some(answer) => Entry::of_keys(probe, answer, now, accounting),
+            None => {
+                let original = probe.tuple();
+                let Some(reply) = original.inverted() else { return Begin::Unanswerable };
+                let reply = Tuple { zone: zone.id(Direction::Reply), ..reply };
+                Entry::new(&original, &reply, now, accounting)
+            }
+        };
+        if self.len() >= self.config.max && !self.make_room(now, &probe.tuple()) {
             return Begin::Full;
         }
-        let original = Tuple { zone: zone.id(Direction::Original), ..*tuple };
-        let reply = Tuple { zone: zone.id(Direction::Reply), ..reply };
-        let mut entry = Entry::new(&original, &reply, now, self.config.accounting);
-        if matches!(original.l4, ipproto::UDP | ipproto::UDPLITE) {
+        if matches!(probe.l4, ipproto::UDP | ipproto::UDPLITE) {
             entry.kept = (now + udp::STREAM_AFTER).nanos();
         }
         if template.synproxy {
             entry.extras_mut().proxied = Some(Proxied::default());
         }
-        let expected = self.expected_by(now, tuple, zone);
+        let expected = self.expected_by(now, probe, zone);
         let Some(ct) = self.table.insert(entry) else { return Begin::Full };
         if let Some(expected) = expected {
             self.fulfil(ct, &expected);

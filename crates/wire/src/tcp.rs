@@ -62,17 +62,22 @@ impl Header {
     /// Reads the fixed part at `offset`; checks nothing but that it is there.
     #[inline]
     pub fn read(packet: &Packet<'_>, offset: usize) -> Option<Header> {
-        let b = packet.array::<HEADER_LEN>(offset)?;
-        Some(Header {
+        Some(Header::of(&packet.array(offset)?))
+    }
+
+    /// The fixed part that these bytes are.
+    #[inline]
+    pub const fn of(b: &[u8; HEADER_LEN]) -> Header {
+        Header {
             src: u16::from_be_bytes([b[0], b[1]]),
             dst: u16::from_be_bytes([b[2], b[3]]),
             seq: u32::from_be_bytes([b[4], b[5], b[6], b[7]]),
             ack: u32::from_be_bytes([b[8], b[9], b[10], b[11]]),
-            header_len: usize::from(b[12] >> 4) * 4,
+            header_len: (b[12] >> 4) as usize * 4,
             flags: b[13],
             window: u16::from_be_bytes([b[14], b[15]]),
             checksum: u16::from_be_bytes([b[16], b[17]]),
-        })
+        }
     }
 
     /// Its twenty bytes without options; the checksum as it stands.

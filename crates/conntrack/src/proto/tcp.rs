@@ -207,8 +207,9 @@ impl Seen<'_, '_> {
 /// Bytes of a header whose only option is a time stamp.
 const WITH_TIME_STAMP: usize = HEADER_LEN + 12;
 
+/// What a packet's segment says (`nf_conntrack_tcp_packet`).
 #[allow(clippy::too_many_arguments)] // a packet, what it meets, and how to judge it
-#[inline]
+#[inline(always)]
 pub(crate) fn packet(
     entry: &mut Entry,
     tcp: &mut Tcp,
@@ -220,7 +221,55 @@ pub(crate) fn packet(
     verify: bool,
     now: Instant,
 ) -> Outcome {
-    let Some(mut header) = Header::read(packet, info.transport) else {
+    if !verify && let Some(outcome) = acknowledgement(entry, tcp, direction, packet, info, config, timeouts) {
+        return outcome;
+    }
+    any_segment(entry, tcp, direction, packet, info, config, timeouts, verify, now)
+}
+
+/// As [`packet`], for an acknowledgement in an established connection, with data or without: nearly all segments are. `None`,
+/// with nothing changed, for any other.
+#[inline(always)]
+fn acknowledgement(
+    entry: &mut Entry,
+    tcp: &mut Tcp,
+    direction: Direction,
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    config: &Config,
+    timeouts: &Timeouts,
+) -> Option<Outcome> {
+    const KINDS: u8 = flag::SYN | flag::FIN | flag::RST | flag::ACK;
+    let header = Header::of(packet.head().get(info.transport..)?.first_chunk()?);
+    let length = info.transport_len();
+    let plain = tcp.status == TcpStatus::Established
+        && header.flags & KINDS == flag::ACK
+        && (HEADER_LEN..=length).contains(&header.header_len)
+        && entry.status.intersection(Status::CONFIRMED | Status::SEQ_ADJUST) == Status::CONFIRMED;
+    if !plain {
+        return None;
+    }
+    let end = header.seq.wrapping_add((length - header.header_len) as u32);
+    let header = Header { flags: flag::ACK, ..header };
+    let (at, segment) = (info.transport, Segment::Ack);
+    let seen = Seen { header, packet, at, segment, end, ack_moved: 0, proxied: false };
+    Some(tcp.acknowledge(&mut entry.status, direction, &seen, config, timeouts))
+}
+
+#[allow(clippy::too_many_arguments)]
+#[inline(never)]
+fn any_segment(
+    entry: &mut Entry,
+    tcp: &mut Tcp,
+    direction: Direction,
+    packet: &Packet<'_>,
+    info: &PacketInfo,
+    config: &Config,
+    timeouts: &Timeouts,
+    verify: bool,
+    now: Instant,
+) -> Outcome {
+    let Some(header) = Header::read(packet, info.transport) else {
         return Outcome::Invalid(InvalidReason::Header);
     };
     if let Some(reason) = flaw(&header, packet, info, verify) {
@@ -234,12 +283,6 @@ pub(crate) fn packet(
     let ack_moved = entry.seq_offset(direction.opposite(), header.ack.wrapping_sub(1));
     let at = info.transport;
     let confirmed = entry.is_confirmed();
-    let kinds = flag::SYN | flag::FIN | flag::RST | flag::ACK;
-    if confirmed && tcp.status == TcpStatus::Established && header.flags & kinds == flag::ACK {
-        header.flags = flag::ACK;
-        let seen = Seen { header, packet, at, segment: Segment::Ack, end, ack_moved, proxied: false };
-        return tcp.acknowledge(&mut entry.status, direction, &seen, config, timeouts);
-    }
     let segment = segment_of(header.flags);
     let proxied = entry.proxied().is_some();
     let seen = Seen { header, packet, at, segment, end, ack_moved, proxied };
@@ -328,7 +371,7 @@ impl Tcp {
 
     /// As [`Tcp::segment`], for an acknowledgement in an established connection, with data or without: of all steps that a
     /// segment takes there, these are left.
-    #[inline]
+    #[inline(always)]
     fn acknowledge(
         &mut self,
         status: &mut Status,
