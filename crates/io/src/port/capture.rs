@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use ironweir_wire::{Instant, LinkType};
@@ -37,7 +38,7 @@ impl CapturePort {
         let input = input.map(Capture::open).transpose().map_err(failed)?;
         let output = match output {
             Some(path) => {
-                let file = BufWriter::with_capacity(1 << 16, File::create(path)?);
+                let file = create(path)?;
                 Some(CaptureWriter::new(file, "weir", None)?)
             }
             None => None,
@@ -80,6 +81,12 @@ impl CapturePort {
         }
         Ok(())
     }
+}
+
+/// Makes a capture's file, which only its owner may read: it holds what others said.
+pub(super) fn create(path: &Path) -> io::Result<BufWriter<File>> {
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    Ok(BufWriter::with_capacity(1 << 16, file))
 }
 
 impl Port for CapturePort {

@@ -69,7 +69,7 @@ impl Recorder {
 }
 
 fn begin(path: &Path) -> io::Result<CaptureWriter<BufWriter<File>>> {
-    CaptureWriter::new(BufWriter::with_capacity(1 << 16, File::create(path)?), "weir", None)
+    CaptureWriter::new(super::capture::create(path)?, "weir", None)
 }
 
 impl Port for Recorder {
