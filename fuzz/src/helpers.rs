@@ -8,7 +8,7 @@ use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::{Address, Instant, L3, LinkType, Packet, Tuple, dissect, ipv4, ipv6, tcp};
 
 /// Helpers and the protocol of their connections.
-const HELPERS: [(&str, u8); 9] = [
+const HELPERS: [(&str, u8); 14] = [
     ("ftp", ipproto::TCP),
     ("irc", ipproto::TCP),
     ("sane", ipproto::TCP),
@@ -18,6 +18,11 @@ const HELPERS: [(&str, u8); 9] = [
     ("tftp", ipproto::UDP),
     ("amanda", ipproto::UDP),
     ("nobody's", ipproto::UDP),
+    ("Q.931", ipproto::TCP),
+    ("H.245", ipproto::TCP),
+    ("RAS", ipproto::UDP),
+    ("netbios-ns", ipproto::UDP),
+    ("snmp", ipproto::UDP),
 ];
 /// The most that is expected at once.
 const EXPECTED: usize = 12;
@@ -165,7 +170,8 @@ impl Talk {
         assert_eq!(again.end, info.end, "lengths fit");
         let expected = self.conntrack.expectations(now).count();
         assert!(expected <= EXPECTED);
-        assert!(self.conntrack.expecting(ct, 0) <= 8, "the most of any policy");
+        let most = self.conntrack.expect_policy(ct, 0).map_or(0, |policy| policy.max_expected);
+        assert!(self.conntrack.expecting(ct, 0) <= most, "as many as the policy says");
     }
 
     /// Somebody does what is expected.

@@ -60,6 +60,9 @@ pub enum Follow {
     /// Its destination is [`Expectation::saved_addr`] at [`Expectation::saved_id`]; of a stream of media the source becomes
     /// the place where the stream in the other direction is expected (`nf_nat_sip_expected`).
     Saved,
+    /// Its destination is [`Expectation::saved_addr`] at [`Expectation::saved_id`]; where it travels in the original direction
+    /// of its master, its source becomes the address that it was sent to (`ip_nat_callforwarding_expect`).
+    Forwarded,
     /// As [`Follow::Master`], but [`Expectation::saved_id`] is the call id that its receiver sees in place of its own
     /// (`pptp_nat_expected`).
     Gre,
@@ -84,7 +87,7 @@ pub struct Expectation {
     pub follow: Follow,
     /// The direction of the master that it travels in (`exp->dir`); with [`Follow::Master`].
     pub direction: Direction,
-    /// The destination address before NAT; with [`Follow::Saved`].
+    /// The destination address before NAT; with [`Follow::Saved`] and [`Follow::Forwarded`].
     pub saved_addr: Address,
     /// The destination port or id before NAT, host order.
     pub saved_id: u16,
@@ -587,6 +590,12 @@ impl Conntrack {
                     verdict = self.nat_setup(ct, &range, Manip::Source);
                 }
                 Some(verdict)
+            }
+            Follow::Forwarded => {
+                let source = self.entry(ct)?.tuple(expectation.direction.opposite()).src;
+                self.nat_setup(ct, &to(source), Manip::Source);
+                let range = to(expectation.saved_addr).with_ports(saved, saved);
+                Some(self.nat_setup(ct, &range, Manip::Destination))
             }
             Follow::Gre => {
                 if !self.entry(*master)?.status.intersects(Status::NAT) {

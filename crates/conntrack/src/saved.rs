@@ -569,6 +569,7 @@ impl Conntrack {
                 Follow::Master => 1,
                 Follow::Saved => 2,
                 Follow::Gre => 3,
+                Follow::Forwarded => 4,
             });
             bytes.extend(flags.bits().to_le_bytes());
             put_tuple(&mut bytes, tuple);
@@ -607,6 +608,7 @@ impl Conntrack {
                 1 => Follow::Master,
                 2 => Follow::Saved,
                 3 => Follow::Gre,
+                4 => Follow::Forwarded,
                 _ => return Err(SavedError::Value("way to follow")),
             };
             let flags = ExpectFlags::from_bits(reader.u32()?).ok_or(SavedError::Value("flags"))?;

@@ -13,8 +13,22 @@ use ironweir_expr::objref::ObjectType;
 use ironweir_ruleset::ObjectKind;
 use made::Directory;
 
-const HELPERS: [&str; 12] =
-    ["ftp", "tftp", "irc", "amanda", "sane", "pptp", "sip", "netbios-ns", "snmp", "Q.93", "nobody", "FTP"];
+const HELPERS: [&str; 14] = [
+    "ftp",
+    "tftp",
+    "irc",
+    "amanda",
+    "sane",
+    "pptp",
+    "sip",
+    "netbios-ns",
+    "snmp",
+    "RAS",
+    "Q.931",
+    "Q.93",
+    "nobody",
+    "FTP",
+];
 
 /// Rules of a table with an object each.
 fn cases() -> Vec<String> {

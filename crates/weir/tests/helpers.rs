@@ -100,3 +100,18 @@ fn sip_over_tcp_goes_the_same_way() {
 fn sip_over_ipv6_goes_the_same_way() {
     compare("sip", "udp", 5060, true, words::sip_over_udp);
 }
+
+#[test]
+fn h323_calls_go_the_same_way() {
+    compare("Q.931", "tcp", 1720, false, words::calls);
+}
+
+#[test]
+fn h323_calls_over_ipv6_go_the_same_way() {
+    compare("Q.931", "tcp", 1720, true, words::calls);
+}
+
+#[test]
+fn h323_registrations_go_the_same_way() {
+    compare("RAS", "udp", 1719, false, words::registrations);
+}

@@ -5,13 +5,74 @@
 //! [`Conntrack::seq_adjust`](crate::Conntrack::seq_adjust). The helper may [expect](Context::expect) connections, change
 //! the payload where it names addresses that NAT hides ([`Context::mangle`]), or have the packet dropped.
 //!
-//! A helper of one's own implements [`Helper`] and is added with [`Helpers::add`].
+//! A helper of one's own implements [`Helper`] and is added with [`Helpers::add`]; from then on `ct helper` objects may name
+//! it, and saved state keeps what it remembers. This one reads of a TCP connection where its server will be called next:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use ironweir_conntrack::{Config, Conntrack, Context, Direction, Expectation, Helper, Judgement, Policy};
+//! use ironweir_wire::L3;
+//! use ironweir_wire::protocol::ipproto;
+//!
+//! /// "CALL 4000\n": the client is to connect to port 4000.
+//! #[derive(Debug)]
+//! struct Callback;
+//!
+//! impl Helper for Callback {
+//!     fn name(&self) -> &'static str {
+//!         "callback"
+//!     }
+//!
+//!     fn l4(&self) -> u8 {
+//!         ipproto::TCP
+//!     }
+//!
+//!     fn policies(&self) -> &[Policy] {
+//!         // Of one connection at most two are expected, each for a minute.
+//!         const { &[Policy { max_expected: 2, timeout: Duration::from_secs(60) }] }
+//!     }
+//!
+//!     fn packet(&self, payload: &[u8], context: &mut Context<'_, '_>) -> Judgement {
+//!         let digits = payload.strip_prefix(b"CALL ").and_then(|rest| rest.strip_suffix(b"\n"));
+//!         let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+//!         let Some(port) = text.and_then(|text| text.parse().ok()) else { return Judgement::Accept };
+//!         if context.direction() == Direction::Original {
+//!             return Judgement::Accept;
+//!         }
+//!         // How the client's packets look before NAT changes them, so it comes to the right place whatever NAT does.
+//!         let client = context.tuple(Direction::Original);
+//!         let expected = Expectation::new(&client, ipproto::TCP, Some(client.src), client.dst, port);
+//!         let announced = if context.has_nat() {
+//!             let expected = expected.following(Direction::Original, port);
+//!             match context.expect_at_free_port(&expected) {
+//!                 // Somebody else is called there: the client is told another port.
+//!                 Ok(free) if free != port => {
+//!                     context.mangle(b"CALL ".len(), payload.len() - b"CALL \n".len(), free.to_string().as_bytes())
+//!                 }
+//!                 other => other.is_ok(),
+//!             }
+//!         } else {
+//!             context.expect(expected).is_ok()
+//!         };
+//!         if announced { Judgement::Accept } else { Judgement::Drop }
+//!     }
+//! }
+//!
+//! let mut conntrack = Conntrack::new(Config::default(), 1);
+//! conntrack.helpers_mut().add(Arc::new(Callback));
+//! assert!(conntrack.helpers().has("callback", L3::V6, ipproto::TCP));
+//! ```
+//!
+//! Of an engine they are `engine.conntrack_mut().helpers_mut()`.
 //!
 //! Source of order and conditions: linux 6.18 net/netfilter/nf_conntrack_proto.c, `nf_confirm`.
 
 mod amanda;
 mod broadcast;
 mod ftp;
+mod h323;
 mod irc;
 mod mangle;
 mod number;
@@ -88,7 +149,7 @@ pub struct Helpers {
 impl Helpers {
     /// Those of the kernel that are here.
     pub fn built_in() -> Helpers {
-        let all: [Arc<dyn Helper>; 10] = [
+        let all: [Arc<dyn Helper>; 13] = [
             Arc::new(ftp::Ftp),
             Arc::new(tftp::Tftp),
             Arc::new(irc::Irc),
@@ -99,6 +160,9 @@ impl Helpers {
             Arc::new(sip::Sip::TCP),
             Arc::new(broadcast::Broadcast::NETBIOS_NS),
             Arc::new(broadcast::Broadcast::SNMP),
+            Arc::new(h323::Ras),
+            Arc::new(h323::Q931),
+            Arc::new(h323::H245),
         ];
         Helpers { all: all.into(), scratch: Vec::new() }
     }

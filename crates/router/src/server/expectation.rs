@@ -142,6 +142,7 @@ fn make(
         None => Follow::Rules,
         Some("nat-follow-master") => Follow::Master,
         Some("sip") => Follow::Saved,
+        Some("callforwarding") => Follow::Forwarded,
         Some(_) => return Err(Errno::EINVAL.into()),
     };
     match conntrack.expect(now, master, expectation, &policy) {
@@ -208,6 +209,7 @@ fn told(expected: &Expected, now: Instant) -> ctnetlink::Expectation {
     let function = match expectation.follow {
         Follow::Master => Some("nat-follow-master"),
         Follow::Saved => Some("sip"),
+        Follow::Forwarded => Some("callforwarding"),
         Follow::Rules | Follow::Gre => None,
     };
     ctnetlink::Expectation {

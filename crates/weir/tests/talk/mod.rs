@@ -1,5 +1,6 @@
 //! Two sides that talk through a router, and what they say.
 
+pub(crate) mod h323;
 pub(crate) mod sip;
 pub(crate) mod words;
 
@@ -57,9 +58,10 @@ pub(crate) struct Talk<'d, 'r> {
 
 /// Whether lines of both sides differ in the time that is left alone.
 fn are_times(lines: &[String]) -> bool {
-    let of = |side: char| -> Vec<&str> {
+    let of = |side: char| -> Vec<String> {
         let mine = lines.iter().filter(|line| line.starts_with(side));
-        mine.map(|line| line[1..].split(" (").next().unwrap_or_default()).collect()
+        // A stream of UDP is assured after two seconds.
+        mine.map(|line| line[1..].split(" (").next().unwrap_or_default().replace(" [ASSURED]", "")).collect()
     };
     lines.iter().all(|line| line.contains("(has ")) && of('<') == of('>')
 }
@@ -176,6 +178,39 @@ impl<'d, 'r> Talk<'d, 'r> {
     pub(crate) fn close(&mut self) {
         self.segment(Side::Client, tcp::flag::RST | tcp::flag::ACK, b"");
         self.compare();
+    }
+
+    /// From now on the conversation is over a connection that is expected. False: none is, or it does not come about.
+    pub(crate) fn turn_to_expected(&mut self) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        let now = machine_now();
+        let engine = self.duel.mirror().engine();
+        let all: Vec<_> = engine.conntrack().expectations(now).map(|e| e.expectation.clone()).collect();
+        let l3 = if self.six { L3::V6 } else { L3::V4 };
+        let all: Vec<_> = all.into_iter().filter(|e| e.tuple.l4 == TCP && e.helper.is_some()).collect();
+        if all.is_empty() {
+            return false;
+        }
+        let expected = self.chance.pick(&all);
+        let (Some(source), Some(to)) = (expected.tuple.src.to_ip(l3), expected.tuple.dst.to_ip(l3)) else {
+            return false;
+        };
+        let _ = writeln!(self.log, "{} {source} > {to} {}", self.at, expected.tuple.dst_id);
+        let end = |own, peer| End { own, peer, seq: 1000, ack: 0 };
+        let called = (to, expected.tuple.dst_id);
+        self.ends = [end((source, 30_000), called), end(called, (source, 30_000))];
+        self.l4 = TCP;
+        self.segment(Side::Client, tcp::flag::SYN, b"");
+        let Some(left) = self.duel.left().iter().find_map(|left| Segment::read(&left.bytes)) else {
+            return false;
+        };
+        self.ends[1] = End { own: left.to, peer: left.from, seq: 5000, ack: left.seq.wrapping_add(1) };
+        self.segment(Side::Server, tcp::flag::SYN | tcp::flag::ACK, b"");
+        self.segment(Side::Client, tcp::flag::ACK, b"");
+        self.compare();
+        !self.is_over()
     }
 
     fn segment(&mut self, side: Side, flags: u8, text: &[u8]) {

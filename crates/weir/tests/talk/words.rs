@@ -249,4 +249,5 @@ pub(crate) fn pptp(talk: &mut Talk<'_, '_>) {
     }
 }
 
+pub(crate) use super::h323::{calls, registrations};
 pub(crate) use sip::{sip_over_tcp, sip_over_udp};
