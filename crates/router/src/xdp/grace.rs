@@ -14,29 +14,33 @@ use ironweir_io::bpf::wait_for_programs;
 const LONG: Duration = Duration::from_secs(1);
 
 /// Counts grace periods.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Grace {
     asked: u64,
     over: Arc<AtomicU64>,
-    questions: Sender<u64>,
+    /// To the thread, once there is one: who starts it has given up its privileges by then.
+    questions: Option<Sender<u64>>,
 }
 
 impl Grace {
-    /// Starts the thread, which ends with this value.
-    pub(super) fn new() -> io::Result<Grace> {
-        let (questions, asked) = channel();
-        let over = Arc::new(AtomicU64::new(0));
-        let told = Arc::clone(&over);
-        std::thread::Builder::new().name("grace".into()).spawn(move || answer(&asked, &told))?;
-        Ok(Grace { asked: 0, over, questions })
-    }
-
     /// Begins a period: what is not to be found now is seen by nobody when [`Grace::over`] has come to this number.
     pub(super) fn begin(&mut self) -> u64 {
         self.asked += 1;
+        if self.questions.is_none() {
+            // Where there is no thread now there may be one the next time; its first answer is one to all before.
+            self.questions = self.start().ok();
+        }
         // The thread ends after this value does.
-        let _ = self.questions.send(self.asked);
+        let _ = self.questions.as_ref().map(|questions| questions.send(self.asked));
         self.asked
+    }
+
+    /// Starts the thread, which ends with this value.
+    fn start(&self) -> io::Result<Sender<u64>> {
+        let (questions, asked) = channel();
+        let told = Arc::clone(&self.over);
+        std::thread::Builder::new().name("grace".into()).spawn(move || answer(&asked, &told))?;
+        Ok(questions)
     }
 
     /// The last period that is over.

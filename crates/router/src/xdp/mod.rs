@@ -272,7 +272,7 @@ impl XdpFlowtable {
             windows: maps.windows.mapped().map_err(XdpError::Maps)?,
             hops: Hops::new(maps.hops.mapped().map_err(XdpError::Maps)?),
             tables,
-            grace: Grace::new().map_err(XdpError::Maps)?,
+            grace: Grace::default(),
             flows: Vec::new(),
             free: Vec::new(),
             index: HashMap::new(),

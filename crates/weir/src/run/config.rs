@@ -85,6 +85,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// Where metrics are read.
     pub metrics: Option<MetricsAddress>,
+    /// Where the rules are refused or the state is damaged, nothing passes; else the daemon does not start, or starts anew.
+    pub fail_closed: bool,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +109,8 @@ struct File {
     #[serde(default)]
     xdp_flowtable: bool,
     xdp_flows: Option<Spanned<usize>>,
+    #[serde(default)]
+    fail_closed: bool,
 }
 
 fn default_socket() -> PathBuf {
@@ -184,6 +188,7 @@ impl Config {
             xdp_flows: file.xdp_flowtable.then_some(xdp_flows),
             state: file.state.map(beside),
             metrics: file.metrics.as_deref().map(MetricsAddress::parse),
+            fail_closed: file.fail_closed,
         })
     }
 }

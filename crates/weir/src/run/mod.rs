@@ -1,5 +1,6 @@
 //! `weir run CONFIG`: the daemon.
 
+mod closed;
 mod config;
 mod host_link;
 mod metrics;
@@ -7,6 +8,7 @@ mod notify;
 mod open_port;
 mod port_config;
 mod port_wrappers;
+mod privileges;
 mod reload;
 mod rules;
 mod save;
@@ -30,6 +32,7 @@ use ironweir_router::saved::{Note, Saver};
 use ironweir_router::shared::Shared;
 use ironweir_router::xdp::{XdpError, XdpFlowtable};
 
+use self::save::Restored;
 use crate::backend::InProcess;
 use crate::cli::{complain, print};
 use crate::{host_file, machine};
@@ -54,6 +57,7 @@ CONFIG is a TOML file:
   device = \"weir0\"                # by which this machine's own packets come and go
   xdp_flowtable = true             # connections of flowtables are forwarded by a program at the interfaces
   state = \"/var/lib/weir/state\"    # where connections, rules and sets are kept across a restart
+  fail_closed = true               # nothing passes where rules are refused, instead of no daemon
   metrics = \"127.0.0.1:9469\"     # what Prometheus reads at /metrics; a path is that of a unix socket
 
 Virtual machines' sockets and other ways for frames to come: [[port]], in docs/weir-run.md.
@@ -78,9 +82,16 @@ enum RunError {
     Follow(#[from] ironweir_io::NetlinkError),
     #[error(transparent)]
     Xdp(#[from] XdpError),
+    #[error("the engine does not take the tables that let nothing pass")]
+    Closed,
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
+
+/// What a service manager shows.
+const OPEN: &str = "Rules are in force.";
+const CLOSED: &str =
+    "Nothing passes: the rules were refused, or the state was damaged. A reload tries again.";
 
 /// The longest wait for something to do: whatever a clock does, it is looked at again.
 const IDLE: Duration = Duration::from_secs(60);
@@ -123,16 +134,35 @@ fn run(path: &Path) -> Result<(), RunError> {
         follower = Some(kernel);
     }
     let names = machine::names(engine.host());
-    let restored = config.state.as_deref().and_then(|path| save::restore(&mut engine, path, own_seed));
-    // A daemon whose rules are refused does not begin.
+    let restored = match config.state.as_deref() {
+        Some(path) => save::restore(&mut engine, path, own_seed),
+        None => Restored::Nothing,
+    };
+    let mut closed = matches!(restored, Restored::Refused) && config.fail_closed;
+    let restored = if let Restored::All(in_force) = restored { Some(in_force) } else { None };
     let mut in_force = restored.clone().unwrap_or_default();
     if let Some(path) = &config.rules {
-        let mut rules = rules::read(path, names.clone(), engine.now()).map_err(RunError::Rules)?;
-        // Rules that are in force already may have been changed by clients since: these changes stay.
-        if restored.as_ref() != Some(rules.in_force()) {
-            rules.bring(&in_force, &mut InProcess(&mut engine)).map_err(RunError::Rules)?;
+        let brought = rules::read(path, names.clone(), engine.now()).and_then(|mut rules| {
+            // Rules that are in force already may have been changed by clients since: these changes stay.
+            if restored.as_ref() != Some(rules.in_force()) {
+                rules.bring(&in_force, &mut InProcess(&mut engine))?;
+            }
+            Ok(rules.in_force().clone())
+        });
+        match brought {
+            Ok(brought) => in_force = brought,
+            Err(error) if config.fail_closed => {
+                complain(&format!("weir run: {error}\n"));
+                closed = true;
+            }
+            // A daemon whose rules are refused does not begin.
+            Err(error) => return Err(RunError::Rules(error)),
         }
-        in_force.clone_from(rules.in_force());
+    }
+    if closed {
+        closed::close(&mut engine).map_err(|_| RunError::Closed)?;
+        in_force = in_force.until_reload(closed::tables());
+        complain("weir run: nothing passes until a reload brings rules into force (fail_closed)\n");
     }
     let taken = take::take(engine.host(), &config.ports, config.device.as_deref())?;
     let failed = |error| RunError::Listen { path: config.socket.clone(), error };
@@ -160,6 +190,8 @@ fn run(path: &Path) -> Result<(), RunError> {
         }
         None => None,
     };
+    // Before any thread is there: each has capabilities of its own.
+    privileges::give_up(&config)?;
     let mut health = None;
     let note = Arc::new(Note::default());
     if let Some(path) = &config.state {
@@ -177,6 +209,7 @@ fn run(path: &Path) -> Result<(), RunError> {
             metrics.serve(scope, &shared, health)?;
         }
         notify::ready();
+        notify::status(if closed { CLOSED } else { OPEN });
         let mut served = Ok(());
         let watchdog = notify::watchdog().unwrap_or(IDLE).min(IDLE);
         while !end.load(Ordering::Relaxed) && !shared.is_stopped() && served.is_ok() {
@@ -184,6 +217,7 @@ fn run(path: &Path) -> Result<(), RunError> {
             served = daemon.turn(&shared, &machine::now, idle);
             if let Some(in_force) = reloads.look() {
                 note.set(in_force.note());
+                notify::status(OPEN);
             }
             notify::alive();
         }

@@ -9,6 +9,11 @@ pub(super) fn ready() {
     tell("READY=1");
 }
 
+/// What is to be seen of its state (`systemctl status`).
+pub(super) fn status(text: &str) {
+    tell(&format!("STATUS={text}"));
+}
+
 /// What was asked of the service is being done; `READY=1` tells its end.
 pub(super) fn reloading() {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -59,6 +59,13 @@ pub(super) struct InForce {
 }
 
 impl InForce {
+    /// With tables besides that are to go when rules are brought into force again, whatever their text.
+    pub(super) fn until_reload(mut self, tables: impl IntoIterator<Item = TableId>) -> InForce {
+        self.digest = 0;
+        self.tables.extend(tables.into_iter().map(|id| (id.family as u8, id.name.to_string())));
+        self
+    }
+
     pub(super) fn note(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }

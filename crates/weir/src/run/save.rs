@@ -8,19 +8,29 @@ use ironweir_router::saved;
 use super::rules::InForce;
 use crate::cli::complain;
 
-/// Puts a saved state into a fresh engine. `None` where there is none, or it is refused: then that is told, and the file
-/// is set aside.
-pub(super) fn restore(engine: &mut Engine, path: &Path, seed: u64) -> Option<InForce> {
+/// What became of a saved state.
+#[derive(Debug)]
+pub(super) enum Restored {
+    /// There is none.
+    Nothing,
+    /// It is in the engine, with these rules in force.
+    All(InForce),
+    /// It is damaged, and is set aside.
+    Refused,
+}
+
+/// Puts a saved state into a fresh engine. Where it is refused, that is told.
+pub(super) fn restore(engine: &mut Engine, path: &Path, seed: u64) -> Restored {
     let read = saved::read(path).and_then(|contents| match contents {
         Some(contents) => saved::restore(engine, &contents, seed).map(|count| Some((contents, count))),
         None => Ok(None),
     });
     match read {
-        Ok(None) => None,
+        Ok(None) => Restored::Nothing,
         Ok(Some((contents, count))) => {
             let age = engine.now().since(contents.written);
             complain(&format!("{}: {count} connections, {age:.1?} old\n", path.display()));
-            Some(InForce::of_note(saved::note(&contents)))
+            Restored::All(InForce::of_note(saved::note(&contents)))
         }
         Err(error) => {
             let aside = match saved::file::set_aside(path) {
@@ -28,7 +38,7 @@ pub(super) fn restore(engine: &mut Engine, path: &Path, seed: u64) -> Option<InF
                 Err(error) => format!("it cannot be set aside: {error}"),
             };
             complain(&format!("{}: the saved state is refused: {error}; {aside}\n", path.display()));
-            None
+            Restored::Refused
         }
     }
 }
