@@ -6,3 +6,4 @@
 pub mod connection;
 pub mod conntrack;
 pub mod kernel;
+pub mod statistics;

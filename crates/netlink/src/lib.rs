@@ -22,6 +22,7 @@ pub mod ack;
 mod attribute;
 pub mod batch;
 pub mod ctnetlink;
+pub mod daemon;
 mod error;
 mod header;
 mod message;

@@ -15,6 +15,7 @@ Usage: weir COMMAND ...
   weir run CONFIG                a daemon: an engine that nft and conntrack drive over a socket
   weir exec -- COMMAND           a stock netlink client (nft, conntrack, iptables-nft) against the daemon
   weir apply FILE                the loaded ruleset becomes what a file says, and comes back unless confirmed
+  weir top                       connections and rules by rate, and why packets end
   weir conntrack ...             conntrack's command line; also when called as conntrack
   weir difftest RULES HOST CAPTURE...  the same packets through the kernel and the engine, compared
   weir difftest generate         rules and packets by chance through both
@@ -46,6 +47,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some("difftest") => crate::difftest::main(&rest[1..]),
         Some("conntrack") => crate::conntrack::main(rest[1..].to_vec()),
         Some("exec") => crate::exec::main(&rest[1..]),
+        Some("top") => crate::top::main(&rest[1..]),
         Some("run") => crate::run::main(&rest[1..]),
         Some("man") => crate::manual::man(&rest[1..]),
         Some("completions") => crate::manual::completions(&rest[1..]),
@@ -55,7 +57,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             print(&format!("weir {}\n", env!("CARGO_PKG_VERSION")))
         }
         _ => {
-            let known = "replay, run, exec, nft, conntrack, apply, difftest, man, completions";
+            let known = "replay, run, exec, top, nft, conntrack, apply, difftest, man, completions";
             complain(&format!("weir: no command {}; known are {known}\n", command.display()));
             ExitCode::from(1)
         }

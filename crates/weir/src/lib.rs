@@ -13,3 +13,4 @@ pub mod manual;
 pub mod nft;
 pub mod replay;
 pub mod run;
+pub mod top;

@@ -19,6 +19,7 @@ mod output;
 mod query;
 mod queue;
 pub(crate) mod state;
+mod statistics;
 
 pub use output::{MAX_WAITING, Output};
 
@@ -322,6 +323,7 @@ impl Server {
                 query::nftables(engine, message, &mut answer, told)
             }
             subsystem::CTNETLINK => flow::ctnetlink(engine, message, &mut answer),
+            ironweir_netlink::daemon::SUBSYSTEM => statistics::statistics(engine, message, &mut answer),
             subsystem::CTNETLINK_EXP => expectation::ctnetlink_exp(engine, message, &mut answer),
             _ => Err(Errno::EINVAL.into()),
         };

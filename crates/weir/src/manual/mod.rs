@@ -17,7 +17,7 @@ use clap_mangen::Man;
 pub use sections::Sections;
 
 use crate::cli::{complain, print};
-use crate::{apply, conntrack, difftest, nft, replay};
+use crate::{apply, conntrack, difftest, nft, replay, top};
 
 /// Write the manual pages of weir and its commands.
 #[derive(Debug, Parser)]
@@ -84,6 +84,7 @@ fn weir() -> Command {
         .subcommand(conntrack::command())
         .subcommand(apply::Options::command().name("apply"))
         .subcommand(replay::Options::command().name("replay"))
+        .subcommand(top::options::Options::command().name("top"))
         .subcommand(
             difftest::options::Options::command()
                 .name("difftest")
@@ -103,7 +104,7 @@ struct Page {
 }
 
 /// Every page.
-fn pages() -> [Page; 7] {
+fn pages() -> [Page; 8] {
     let page = |name, synopsis, command, sections| Page { name, synopsis, command, sections };
     [
         page("weir", "weir COMMAND ...", weir(), None),
@@ -121,6 +122,7 @@ fn pages() -> [Page; 7] {
         ),
         page("weir-apply", "weir apply [OPTIONS] FILE", apply::Options::command(), None),
         page("weir-replay", "weir replay [OPTIONS] RULES CAPTURE...", replay::Options::command(), None),
+        page("weir-top", "weir top [OPTIONS]", top::options::Options::command(), None),
         page(
             "weir-difftest",
             "weir difftest [OPTIONS] RULES HOST CAPTURE...",

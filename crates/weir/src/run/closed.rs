@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn nothing_passes_by_any_interface() {
-        let mut host = Host { live: true, ..Host::default() };
+        let mut host = Host::default();
+        host.live = true;
         for index in 1..=2 {
             let mut interface = Interface::new(IfIndex(index), format!("p{index}"));
             interface.addresses = vec![([10, 0, index as u8, 1].into(), 24)];
