@@ -89,7 +89,7 @@ fn head(rows: &Rows, options: &Options) -> String {
 /// What every line of flows and rules begins with where nothing passed in between.
 const QUIET: &str = "       -";
 
-fn parts<'o>(rows: &Rows, options: &'o Options, most: usize) -> Vec<(View, &'static str, Vec<String>)> {
+fn parts(rows: &Rows, options: &Options, most: usize) -> Vec<(View, &'static str, Vec<String>)> {
     let line = |row: &Row| {
         let rate = if row.packets == 0.0 {
             format!("{QUIET} {:>8}", "-")
