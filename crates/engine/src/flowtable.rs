@@ -15,47 +15,19 @@ use hashbrown::HashMap;
 use ironweir_conntrack::{Conntrack, CtInfo, CtRef, Direction, Manip, NatVerdict, Status, TcpStatus};
 use ironweir_expr::Outcome;
 use ironweir_ruleset::{Handle, Ruleset};
+use ironweir_wire::chunks::Chunks;
 use ironweir_wire::protocol::ipproto;
-use ironweir_wire::{Address, IfIndex, Instant, L3, Packet, PacketInfo, Tuple, tcp};
+use ironweir_wire::{IfIndex, Instant, L3, Packet, PacketInfo, ipv4, ipv6, tcp};
 
 use crate::context::Context;
 use crate::flight::{Flight, World};
+use crate::flow_index::{FlowIndex, Key};
 use crate::route::Lookup;
 use crate::seeded::Seeded;
 use crate::{Host, Observer, transmit};
 
 /// How long an entry lives without packets (`NF_FLOW_TIMEOUT`, `nf_flowtable_tcp_timeout`, `nf_flowtable_udp_timeout`).
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What a packet at ingress is looked up by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    table: u32,
-    flowtable: u32,
-    iif: IfIndex,
-    src: Address,
-    dst: Address,
-    src_port: u16,
-    dst_port: u16,
-    protocol: u8,
-    v6: bool,
-}
-
-impl Key {
-    fn new(table: u32, flowtable: u32, iif: IfIndex, tuple: &Tuple) -> Key {
-        Key {
-            table,
-            flowtable,
-            iif,
-            src: tuple.src,
-            dst: tuple.dst,
-            src_port: tuple.src_id,
-            dst_port: tuple.dst_id,
-            protocol: tuple.l4,
-            v6: tuple.l3 == L3::V6,
-        }
-    }
-}
 
 /// Names an entry: its place, and which of all that were ever there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -127,6 +99,8 @@ pub struct Flow {
     pub deadline: Instant,
     handles: (Handle, Handle),
     routes: u64,
+    /// Where its flowtable's counters are.
+    stats: usize,
 }
 
 /// What a flowtable did so far.
@@ -148,38 +122,40 @@ pub struct FlowtableStats {
 
 /// The entries of all flowtables.
 pub(crate) struct Flows {
-    slots: Vec<Option<Flow>>,
+    slots: Chunks<Option<Flow>>,
     free: Vec<u32>,
-    index: HashMap<Key, (u32, Direction), Seeded>,
+    index: FlowIndex,
     by_connection: HashMap<CtRef, u32, Seeded>,
     /// How many there ever were.
     serial: u64,
     /// What happened since that was last asked for, if it ever was.
     changes: Option<Vec<FlowChange>>,
     deadlines: BinaryHeap<Reverse<(Instant, u32)>>,
-    stats: HashMap<(u32, u32), FlowtableStats>,
+    /// By slots of table and flowtable: few.
+    stats: Vec<((u32, u32), FlowtableStats)>,
 }
 
 impl Flows {
     pub(crate) fn new(seed: u64) -> Flows {
         Flows {
-            slots: Vec::new(),
+            slots: Chunks::default(),
             free: Vec::new(),
-            index: HashMap::with_hasher(Seeded(seed)),
+            index: FlowIndex::new(seed),
             by_connection: HashMap::with_hasher(Seeded(seed)),
             serial: 0,
             changes: None,
             deadlines: BinaryHeap::new(),
-            stats: HashMap::new(),
+            stats: Vec::new(),
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Flow> {
-        self.slots.iter().flatten()
+        self.slots.iter().filter_map(Option::as_ref)
     }
 
     pub(crate) fn stats(&self, table: u32, flowtable: u32) -> FlowtableStats {
-        self.stats.get(&(table, flowtable)).copied().unwrap_or_default()
+        let its = self.stats.iter().find(|(place, _)| *place == (table, flowtable));
+        its.map_or(FlowtableStats::default(), |(_, stats)| *stats)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
@@ -187,7 +163,12 @@ impl Flows {
     }
 
     pub(crate) fn get(&self, id: FlowId) -> Option<&Flow> {
-        self.slots.get(id.slot as usize)?.as_ref().filter(|flow| flow.id == id)
+        self.at(id.slot).filter(|flow| flow.id == id)
+    }
+
+    #[inline]
+    fn at(&self, slot: u32) -> Option<&Flow> {
+        self.slots.get(slot)?.as_ref()
     }
 
     /// From the first call on, what happened since the last.
@@ -223,7 +204,7 @@ impl Flows {
             conntrack.account(carried.connection, carried.direction, packets, bytes);
         }
         let id = carried.id;
-        if let Some(Some(flow)) = self.slots.get_mut(id.slot as usize)
+        if let Some(Some(flow)) = self.slots.get_mut(id.slot)
             && flow.id == id
         {
             flow.deadline = now + TIMEOUT;
@@ -231,7 +212,7 @@ impl Flows {
             side.packets = side.packets.saturating_add(packets);
             side.bytes = side.bytes.saturating_add(bytes);
         }
-        if let Some(stats) = self.stats.get_mut(&carried.flowtable) {
+        if let Some((_, stats)) = self.stats.iter_mut().find(|(place, _)| *place == carried.flowtable) {
             stats.packets = stats.packets.saturating_add(packets);
             stats.bytes = stats.bytes.saturating_add(bytes);
         }
@@ -239,19 +220,19 @@ impl Flows {
 
     fn insert(&mut self, mut flow: Flow) {
         let (keys, deadline) = (flow.sides.map(|side| side.key), flow.deadline);
-        let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
-        stats.entries += 1;
-        stats.offloaded += 1;
+        let place = (flow.table, flow.flowtable);
+        flow.stats = self.stats.iter().position(|(its, _)| *its == place).unwrap_or_else(|| {
+            self.stats.push((place, FlowtableStats::default()));
+            self.stats.len() - 1
+        });
+        if let Some((_, stats)) = self.stats.get_mut(flow.stats) {
+            stats.entries += 1;
+            stats.offloaded += 1;
+        }
         let slot = match self.free.pop() {
             Some(slot) => slot,
-            None => {
-                self.slots.push(None);
-                (self.slots.len() - 1) as u32
-            }
+            None => self.slots.push(None),
         };
-        for (key, direction) in keys.into_iter().zip([Direction::Original, Direction::Reply]) {
-            self.index.insert(key, (slot, direction));
-        }
         self.deadlines.push(Reverse((deadline, slot)));
         self.serial += 1;
         flow.id = FlowId { slot, serial: self.serial };
@@ -259,16 +240,20 @@ impl Flows {
         if let Some(changes) = &mut self.changes {
             changes.push(FlowChange::Begun(flow.id));
         }
-        self.slots[slot as usize] = Some(flow);
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(flow);
+        }
+        let slots = &self.slots;
+        for (key, direction) in keys.iter().zip([Direction::Original, Direction::Reply]) {
+            self.index.insert(key, slot, direction, |slot, direction| key_at(slots, slot, direction));
+        }
     }
 
     /// Ends an entry and gives its connection back to connection tracking (`flow_offload_teardown`).
     fn remove(&mut self, slot: u32, conntrack: &mut Conntrack, now: Instant, expired: bool) {
-        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
-        for side in &flow.sides {
-            if self.index.get(&side.key).is_some_and(|(other, _)| *other == slot) {
-                self.index.remove(&side.key);
-            }
+        let Some(flow) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+        for (side, direction) in flow.sides.iter().zip([Direction::Original, Direction::Reply]) {
+            self.index.remove(&side.key, slot, direction);
         }
         self.free.push(slot);
         if self.by_connection.get(&flow.connection) == Some(&slot) {
@@ -277,9 +262,10 @@ impl Flows {
         if let Some(changes) = &mut self.changes {
             changes.push(FlowChange::Ended(flow.id));
         }
-        let stats = self.stats.entry((flow.table, flow.flowtable)).or_default();
-        stats.entries = stats.entries.saturating_sub(1);
-        *(if expired { &mut stats.expired } else { &mut stats.torn_down }) += 1;
+        if let Some((_, stats)) = self.stats.get_mut(flow.stats) {
+            stats.entries = stats.entries.saturating_sub(1);
+            *(if expired { &mut stats.expired } else { &mut stats.torn_down }) += 1;
+        }
         if conntrack.entry(flow.connection).is_some_and(|entry| !entry.status().contains(Status::DYING)) {
             conntrack.offload_end(now, flow.connection, TIMEOUT);
         }
@@ -298,7 +284,7 @@ impl Flows {
                 break;
             }
             self.deadlines.pop();
-            match self.slots.get(slot as usize).and_then(Option::as_ref).map(|flow| flow.deadline) {
+            match self.at(slot).map(|flow| flow.deadline) {
                 Some(later) if later > now => self.deadlines.push(Reverse((later, slot))),
                 Some(over) => self.remove(slot, conntrack, over, true),
                 None => {}
@@ -310,13 +296,12 @@ impl Flows {
     pub(crate) fn keep_routed(&mut self, host: &Host, conntrack: &mut Conntrack, now: Instant) {
         let version = host.routes_version();
         for slot in 0..self.slots.len() {
-            let Some(flow) = self.slots[slot].as_mut().filter(|flow| flow.routes != version) else {
-                continue;
-            };
+            let flow = self.slots.get_mut(slot).and_then(Option::as_mut);
+            let Some(flow) = flow.filter(|flow| flow.routes != version) else { continue };
             if flow.sides.iter().all(|side| route_holds(host, side)) {
                 flow.routes = version;
             } else {
-                self.remove(slot as u32, conntrack, now, false);
+                self.remove(slot, conntrack, now, false);
             }
         }
     }
@@ -329,11 +314,17 @@ impl Flows {
             })
         };
         for slot in 0..self.slots.len() {
-            if self.slots[slot].as_ref().is_some_and(|flow| !exists(flow)) {
-                self.remove(slot as u32, conntrack, now, false);
+            if self.at(slot).is_some_and(|flow| !exists(flow)) {
+                self.remove(slot, conntrack, now, false);
             }
         }
     }
+}
+
+/// The key of an entry's direction.
+#[inline]
+fn key_at(slots: &Chunks<Option<Flow>>, slot: u32, direction: Direction) -> Option<&Key> {
+    Some(&slots.get(slot)?.as_ref()?.sides[direction as usize].key)
 }
 
 /// Whether the packet has neither IPv4 options nor IPv6 extension headers and is no fragment.
@@ -414,7 +405,7 @@ fn flow_of(
             oif,
             packets: 0,
             bytes: 0,
-            key: Key::new(table, flowtable.id, iif, &tuple),
+            key: Key::new((table, flowtable.id), iif, &tuple),
             lookup,
             nexthop,
             mac: world.host.neighbour(oif, nexthop),
@@ -430,6 +421,7 @@ fn flow_of(
         deadline: world.now + TIMEOUT,
         handles: (state.handle, flowtable.handle),
         routes: world.host.routes_version(),
+        stats: 0,
     })
 }
 
@@ -455,33 +447,35 @@ pub(crate) fn carry(
     if world.flows.index.is_empty() || !is_plain(&flight.info) {
         return None;
     }
-    let (protocol @ (ipproto::TCP | ipproto::UDP), at) = flight.info.transport_header()? else { return None };
-    let tuple = Conntrack::tuple_of(packet, &flight.info)?;
-    let key = Key::new(table, flowtable, packet.meta.iif, &tuple);
-    let &(slot, direction) = world.flows.index.get(&key)?;
-    let flow = world.flows.slots.get(slot as usize)?.as_ref()?;
-    let side = flow.sides[direction as usize];
+    let place = (table, flowtable);
+    let key = Key::of(place, packet, &flight.info)?;
+    let slots = &world.flows.slots;
+    let (slot, direction) = world.flows.index.find(&key, |slot, direction| key_at(slots, slot, direction))?;
+    let flow = world.flows.at(slot)?;
+    let side = &flow.sides[direction as usize];
     let ct = flow.connection;
-    let ttl_at = if flight.info.l3 == L3::V4 { 8 } else { 7 };
-    if packet.byte(packet.network() + ttl_at)? <= 1 {
+    let v4 = flight.info.l3 == L3::V4;
+    if packet.byte(packet.network() + if v4 { ipv4::TTL_AT } else { ipv6::HOP_LIMIT_AT })? <= 1 {
         return None;
     }
     let len = packet.network_len();
     if len > side.mtu {
         return None;
     }
-    let closing = protocol == ipproto::TCP
-        && tcp::Header::read(packet, at)
-            .is_none_or(|header| header.has(tcp::flag::FIN) || header.has(tcp::flag::RST));
-    let alive = world.conntrack.entry(ct).is_some_and(|entry| !entry.status().contains(Status::DYING));
+    let closing = match flight.info.transport_header() {
+        Some((ipproto::TCP, at)) => tcp::Header::read(packet, at)
+            .is_none_or(|header| header.has(tcp::flag::FIN) || header.has(tcp::flag::RST)),
+        _ => false,
+    };
+    // Of a connection that is gone nothing is known.
+    let status = world.conntrack.entry(ct).map_or(Status::DYING, |entry| entry.status());
     let rerouted = flow.routes != world.host.routes_version()
         && !flow.sides.iter().all(|side| route_holds(&world.host, side));
-    if closing || !alive || rerouted {
+    if closing || status.contains(Status::DYING) || rerouted {
         world.flows.remove(slot, &mut world.conntrack, world.now, false);
         return None;
     }
-    let nat = world.conntrack.entry(ct).is_some_and(|entry| entry.status().intersects(Status::NAT));
-    if nat {
+    if status.intersects(Status::NAT) {
         let ctinfo =
             if direction == Direction::Original { CtInfo::Established } else { CtInfo::EstablishedReply };
         for manip in [Manip::Destination, Manip::Source] {
@@ -499,16 +493,16 @@ pub(crate) fn carry(
     if counted {
         world.conntrack.account(ct, direction, 1, len as u64);
     }
-    if let Some(Some(flow)) = world.flows.slots.get_mut(slot as usize) {
-        flow.deadline = world.now + TIMEOUT;
-        flow.routes = world.host.routes_version();
-        let side = &mut flow.sides[direction as usize];
-        side.packets += 1;
-        side.bytes = side.bytes.saturating_add(len as u64);
+    let flow = world.flows.slots.get_mut(slot)?.as_mut()?;
+    flow.deadline = world.now + TIMEOUT;
+    flow.routes = world.host.routes_version();
+    let side = &mut flow.sides[direction as usize];
+    side.packets += 1;
+    side.bytes = side.bytes.saturating_add(len as u64);
+    if let Some((_, stats)) = world.flows.stats.get_mut(flow.stats) {
+        stats.packets += 1;
+        stats.bytes = stats.bytes.saturating_add(len as u64);
     }
-    let stats = world.flows.stats.entry((table, flowtable)).or_default();
-    stats.packets += 1;
-    stats.bytes = stats.bytes.saturating_add(len as u64);
     packet.meta.oif = side.oif;
     flight.nexthop = Some(side.nexthop);
     flight.addressed = transmit::write_addresses(&world.host, packet, side.oif, side.mac);

@@ -47,12 +47,23 @@ pub(crate) fn write_addresses(
         return false;
     }
     if let Some(mac) = mac {
-        let _ = packet.store(0, &mac);
+        store(packet, 0, mac);
     }
     if let Some(interface) = host.interface(oif)
         && interface.mac != [0; 6]
     {
-        let _ = packet.store(6, &interface.mac);
+        store(packet, 6, interface.mac);
     }
     mac.is_some()
+}
+
+/// Writes six bytes, which the head of nearly every packet has.
+#[inline]
+fn store(packet: &mut Packet<'_>, at: usize, mac: [u8; 6]) {
+    match packet.head_mut().get_mut(at..).and_then(|bytes| bytes.first_chunk_mut()) {
+        Some(place) => *place = mac,
+        None => {
+            let _ = packet.store(at, &mac);
+        }
+    }
 }

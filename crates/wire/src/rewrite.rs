@@ -150,6 +150,19 @@ pub fn decrement_ttl(packet: &mut Packet<'_>, l3: L3) -> bool {
     let network = packet.network();
     match l3 {
         L3::V4 => {
+            if let Some(header) = packet.head_mut().get_mut(network..)
+                && let Some(header) = header.first_chunk_mut::<{ ipv4::HEADER_LEN }>()
+                && header[ipv4::TTL_AT] > 1
+            {
+                // Nearly every packet: all of it lies in the head.
+                let ttl = header[ipv4::TTL_AT];
+                header[ipv4::TTL_AT] = ttl - 1;
+                let change = Delta::NONE.word(u16::from(ttl) << 8, u16::from(ttl - 1) << 8);
+                let sum = &mut header[ipv4::CHECKSUM_AT..ipv4::CHECKSUM_AT + 2];
+                let new = change.apply(u16::from_be_bytes([sum[0], sum[1]]));
+                sum.copy_from_slice(&new.to_be_bytes());
+                return true;
+            }
             let Some(ttl @ 2..) = packet.byte(network + ipv4::TTL_AT) else { return false };
             let mut edit = Edit { packet, changed: Delta::NONE };
             // The time to live shares its word of the checksum with the protocol, which stays.
