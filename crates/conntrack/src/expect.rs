@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use ironweir_wire::protocol::ipproto;
+use ironweir_wire::protocol::{ipproto, tracked_name};
 use ironweir_wire::{Address, Instant, Tuple};
 use thiserror::Error;
 
@@ -661,7 +661,12 @@ impl fmt::Display for Line<'_> {
         let l3 = tuple.l3;
         let ports = |f: &mut fmt::Formatter<'_>, l4: u8, src: u16, dst: u16| match l4 {
             ipproto::GRE => write!(f, "srckey=0x{src:x} dstkey=0x{dst:x} "),
-            _ => write!(f, "sport={src} dport={dst} "),
+            ipproto::ICMP | ipproto::ICMPV6 => {
+                let [kind, code] = dst.to_be_bytes();
+                write!(f, "type={kind} code={code} id={src} ")
+            }
+            _ if tracked_name(l4).is_some() => write!(f, "sport={src} dport={dst} "),
+            _ => Ok(()),
         };
         let seconds = deadline.since(self.now).as_secs();
         write!(f, "{seconds} ")?;
@@ -674,8 +679,8 @@ impl fmt::Display for Line<'_> {
         write!(
             f,
             "master-src={} master-dst={} ",
-            master_tuple.src.display(l3),
-            master_tuple.dst.display(l3)
+            master_tuple.src.display(master_tuple.l3),
+            master_tuple.dst.display(master_tuple.l3)
         )?;
         ports(f, master_tuple.l4, master_tuple.src_id, master_tuple.dst_id)?;
         let names = [

@@ -68,6 +68,7 @@ impl Engine {
             output: VecDeque::new(),
             local: VecDeque::new(),
             made: VecDeque::new(),
+            copies: 0,
             next_hop: None,
             addressed: false,
             now: Instant::ZERO,

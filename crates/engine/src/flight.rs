@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) addressed: bool,
     /// Made for the packet at work, and not sent yet.
     pub(crate) made: VecDeque<Made>,
+    /// How many copies rules made of the packet at work, and of its copies.
+    pub(crate) copies: u32,
     pub(crate) now: Instant,
     pub(crate) random: u64,
 }
@@ -48,7 +50,7 @@ impl World {
         ((z ^ (z >> 31)) >> 32) as u32
     }
 
-    /// Puts by a packet made for the one at work. It is sent once that has gone its way.
+    /// Puts by a packet made for the one at work. It is sent once that has gone its way; a copy before that goes on.
     pub(crate) fn make(&mut self, made: Made) {
         const MOST: usize = 64;
         if self.made.len() < MOST {
@@ -93,7 +95,12 @@ pub(crate) enum MadeWay {
     /// Those of the host's own packets: output, postrouting, egress (`ip_local_out`).
     Host,
     /// As for the host, out of this device and to this gateway, whatever the routes say; rules make no copies of it.
-    Copy { device: IfIndex, gateway: Option<IpAddr> },
+    Copy {
+        device: IfIndex,
+        gateway: Option<IpAddr>,
+        /// Bytes of the largest fragment the packet came in, 0 if it came whole.
+        largest: usize,
+    },
     /// As it is out of this device, past its egress chains (`nf_do_netdev_egress`).
     Frame {
         /// The device.

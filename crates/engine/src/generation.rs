@@ -34,6 +34,8 @@ pub(crate) enum Stage {
 pub(crate) struct Base {
     pub(crate) policy: Policy,
     pub(crate) hits: Arc<Counter>,
+    /// Whether packets are routed anew that it changes (`type route`).
+    pub(crate) routes: bool,
 }
 
 /// A chain's rules in a row.
@@ -127,6 +129,7 @@ impl Program {
         let base = chain.chain.base.as_ref().map(|base| Base {
             policy: base.policy.unwrap_or(Policy::Accept),
             hits: chain.policy_hits.clone(),
+            routes: base.kind == ChainType::Route,
         });
         let nat = chain.chain.base.as_ref().is_some_and(|base| base.kind == ChainType::Nat);
         let tracked = nat || rules.iter().any(|rule| rule.rule.exprs.iter().any(needs_conntrack));

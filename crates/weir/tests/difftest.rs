@@ -313,3 +313,80 @@ fn fragments_are_forwarded_one_by_one_at_egress() {
         }
     }
 }
+
+/// A rule that writes the destination of one of the host's own packets does not change its way; NAT and chains of type
+/// `route` do.
+#[test]
+fn own_packets_are_routed_anew_by_nat_and_route_chains_alone() {
+    for kind in ["filter", "route"] {
+        for write in ["ip daddr set 10.0.3.11", "ip daddr set 10.0.1.1", "meta mark set 7"] {
+            let rules = format!(
+                "table ip t {{ chain o {{ type {kind} hook output priority 0; {write} counter; }};
+                    chain f {{ type filter hook forward priority 0; reject; }}; }}"
+            );
+            let frame = hex(&with_options([198, 18, 0, 7], 64, &[1, 1, 1, 1]));
+            same(&rules, &[(2, &frame)]);
+        }
+    }
+    let rules = "table ip t { chain o { type nat hook output priority -100; dnat to 10.0.3.11; };
+        chain f { type filter hook forward priority 0; reject with icmp port-unreachable; }; }";
+    same(rules, &[(2, &hex(&with_options([198, 18, 0, 7], 64, &[1, 1, 1, 1])))]);
+}
+
+/// A copy passes output and postrouting before its packet goes on to the next rule; one of a datagram that came in fragments
+/// leaves in fragments.
+#[test]
+fn copies_go_their_way_before_their_packet_does() {
+    let (v4, v6) = ("dup to 10.0.3.11 device \"dmz0\"", "dup to 2001:db8:3::11 device \"dmz0\"");
+    for (family, copy, from, to) in
+        [("ip", v4, "10.0.1.10", "198.18.0.7"), ("ip6", v6, "2001:db8:1::10", "2001:db8:18::7")]
+    {
+        for hook in ["prerouting", "forward", "postrouting"] {
+            let rules = format!(
+                "table {family} t {{ limit l {{ rate 1/day burst 2 packets; }}
+                    chain c {{ type filter hook {hook} priority 0; meta l4proto udp limit name \"l\" {copy} counter limit name \"l\" counter drop; }}
+                    chain p {{ type filter hook postrouting priority 10; oifname dmz0 limit name \"l\" counter drop; }} }}"
+            );
+            let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
+            let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
+            let udp = Transport::Udp { ports: [5353, 53], len: 300, checksum: true };
+            let whole = network.packet(17, &[], &udp.bytes(from, to));
+            let parts = [vec![whole], network.fragments(17, &udp.bytes(from, to), 104)].concat();
+            let frame =
+                |part: &Vec<u8>| hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], part));
+            let frames: Vec<String> = parts.iter().rev().chain(&parts).map(frame).collect();
+            same(&rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
+        }
+    }
+    let rules = "table netdev n { chain o { type filter hook egress device wan0 priority 0; numgen inc mod 3 < 2 counter ip ttl set 9 dup to \"dmz0\"; counter; }
+        chain d { type filter hook egress device dmz0 priority 0; numgen inc mod 2 0 counter dup to \"dmz0\"; counter; }; }";
+    let frames = [9, 20, 30].map(|ttl| hex(&with_options([198, 18, 0, 7], ttl, &[1, 1, 1, 1])));
+    same(rules, &frames.each_ref().map(|frame| (2, &**frame)));
+}
+
+/// `ct expectation` for connections of its family, of another, and without ports.
+#[test]
+fn expectations_of_rules_are_the_kernels() {
+    for l3 in ["ip", "ip6"] {
+        let rules = format!(
+            "table inet t {{ ct expectation e {{ protocol tcp; dport 5000; timeout 1h; size 4; l3proto {l3}; }}
+                chain f {{ type filter hook forward priority 0; ct expectation set \"e\" counter; }} }}"
+        );
+        let mut frames = Vec::new();
+        for (from, to) in [("10.0.1.10", "198.18.0.7"), ("2001:db8:1::10", "2001:db8:18::7")] {
+            let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
+            let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
+            let echo = if from.is_ipv6() { 128 } else { 8 };
+            for transport in [
+                Transport::Udp { ports: [5353, 53], len: 30, checksum: true },
+                Transport::Icmp { kind: echo, code: 0, id: 9, seq: 1, len: 8 },
+                Transport::Other { protocol: 89, len: 20 },
+            ] {
+                let packet =
+                    network.packet(transport.protocol(from.is_ipv6()), &[], &transport.bytes(from, to));
+                frames.push(hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet)));
+            }
+        }
+        same(&rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
+    }
+}

@@ -27,6 +27,8 @@ use ironweir_wire::{IfIndex, Instant, Packet, PacketInfo};
 
 use crate::fingerprint::Ttl;
 use crate::flight::{Flight, World};
+use crate::generation::Generation;
+use crate::path::send_now;
 use crate::{ChainId, DropReason, Observer, Scene, TraceConnection, TraceEvent, TraceStep};
 
 /// One base chain's evaluation for one packet.
@@ -34,6 +36,9 @@ pub(crate) struct Context<'a, O> {
     pub(crate) world: &'a mut World,
     pub(crate) observer: &'a mut O,
     pub(crate) flight: &'a mut Flight,
+    pub(crate) generation: &'a Generation,
+    /// How many packets this one was made for, one for the other.
+    pub(crate) depth: u8,
     /// The base chain.
     pub(crate) base: ChainId,
     /// Its table's family.
@@ -205,10 +210,13 @@ impl<O: Observer> Env for Context<'_, O> {
 
     fn dup(&mut self, gateway: Option<IpAddr>, device: IfIndex, packet: &Packet<'_>) {
         output::dup(self.world, self.flight, (self.family, self.hook), gateway, device, packet);
+        send_now(self.generation, self.world, self.observer, self.depth, packet);
     }
 
     fn fwd(&mut self, device: IfIndex, neighbour: Option<IpAddr>, packet: &mut Packet<'_>) -> Outcome {
-        output::fwd(self.world, self.flight, device, neighbour, packet)
+        let outcome = output::fwd(self.world, self.flight, device, neighbour, packet);
+        send_now(self.generation, self.world, self.observer, self.depth, packet);
+        outcome
     }
 
     fn osf(&self, osf: &Osf, packet: &Packet<'_>) -> Option<Value> {

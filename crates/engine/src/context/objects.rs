@@ -13,7 +13,7 @@ use ironweir_ruleset::set::SetData;
 use ironweir_ruleset::{ElementData, ObjectKind};
 use ironweir_wire::protocol::ipproto;
 use ironweir_wire::tuple::Tuple;
-use ironweir_wire::{Instant, L3, Packet};
+use ironweir_wire::{Address, Instant, L3, Packet};
 
 use super::{connection, decide};
 use crate::flight::{Flight, World};
@@ -105,7 +105,16 @@ fn expect(conntrack: &mut Conntrack, now: Instant, flight: &Flight, object: &CtE
     let Some(entry) = conntrack.entry(ct).filter(|entry| !entry.status().contains(Status::CONFIRMED)) else {
         return Outcome::Break;
     };
-    let back = entry.tuple(info.direction().opposite());
+    let mut back = entry.tuple(info.direction().opposite());
+    // Addresses are read as the object's family has them, whatever the connection's (`nf_ct_expect_init`).
+    match (object.l3proto, back.l3) {
+        (NFPROTO_IPV4, L3::V6) => {
+            let four = |address: Address| Address::v4(address.as_v4());
+            back = Tuple { l3: L3::V4, src: four(back.src), dst: four(back.dst), ..back };
+        }
+        (NFPROTO_IPV6, L3::V4) => back.l3 = L3::V6,
+        _ => {}
+    }
     if conntrack.expecting(ct, 0) >= usize::from(object.size) {
         return Outcome::Break;
     }

@@ -283,7 +283,7 @@ pub(super) fn dup(
     set_copied(&mut bytes, matches!(hook, Hook::Prerouting | Hook::Input));
     world.make(Made {
         bytes,
-        way: MadeWay::Copy { device, gateway },
+        way: MadeWay::Copy { device, gateway, largest: flight.largest },
         tracking: Tracking::Untracked,
         template: Template::default(),
         back: false,

@@ -120,7 +120,7 @@ impl<O: Observer> Way<'_, O> {
 
     /// Cuts a datagram again into fragments: all leave by themselves but the last, which takes the place of the fragment
     /// that completed it. `again` if it had come in fragments.
-    fn fragment(
+    pub(super) fn fragment(
         &mut self,
         packet: &mut Packet<'_>,
         datagram: &Packet<'_>,

@@ -1,5 +1,7 @@
 //! What is called at a hook: base chains, connection tracking, NAT, confirmation, flowtables.
 
+use std::net::IpAddr;
+
 use ironweir_conntrack::track::{Confirm, PacketIn};
 use ironweir_conntrack::{
     self as conntrack, Conntrack, CtInfo, InvalidReason, Manip, NatVerdict, Status, Tracking,
@@ -12,7 +14,7 @@ use super::around::Around;
 use super::{Step, Way, dropped};
 use crate::context::{Context, header_sum};
 use crate::evaluate::{Judgement, evaluate};
-use crate::flight::World;
+use crate::flight::{Course, World};
 use crate::generation::Stage;
 use crate::{ChainId, Disposition, DropReason, Malformed, Observer, flowtable};
 
@@ -40,17 +42,33 @@ impl<O: Observer> Way<'_, O> {
     ) -> Step {
         for stage in stages {
             match *stage {
-                Stage::Chain(id) => match self.chain(id, hook, family, packet) {
-                    Err(Disposition::Queued { number }) => self.park(number, *stage, hook, family, packet)?,
-                    judged => judged?,
-                },
+                Stage::Chain(id) => {
+                    let before = (hook == Hook::Output && self.routes(id)).then(|| self.routed_by(packet));
+                    match self.chain(id, hook, family, packet) {
+                        Err(Disposition::Queued { number }) => {
+                            self.park(number, *stage, hook, family, packet)?
+                        }
+                        judged => judged?,
+                    }
+                    if before.is_some_and(|before| before != self.routed_by(packet)) {
+                        self.reroute(packet);
+                    }
+                }
                 // Done where the way is whole again: see `whole`.
                 Stage::Defragment => {}
                 Stage::Conntrack => self.track(hook, packet)?,
-                Stage::Nat(manip) => match self.nat(hook, manip, family, packet) {
-                    Err(Disposition::Queued { number }) => self.park(number, *stage, hook, family, packet)?,
-                    judged => judged?,
-                },
+                Stage::Nat(manip) => {
+                    let before = self.destination(packet);
+                    match self.nat(hook, manip, family, packet) {
+                        Err(Disposition::Queued { number }) => {
+                            self.park(number, *stage, hook, family, packet)?
+                        }
+                        judged => judged?,
+                    }
+                    if hook == Hook::Output && before != self.destination(packet) {
+                        self.reroute(packet);
+                    }
+                }
                 Stage::Confirm => {
                     self.synproxy(packet)?;
                     self.help(packet)?;
@@ -67,6 +85,27 @@ impl<O: Observer> Way<'_, O> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a chain is of type `route`.
+    fn routes(&self, id: ChainId) -> bool {
+        let base = self.generation.program(id).and_then(|program| program.base.as_ref());
+        base.is_some_and(|base| base.routes)
+    }
+
+    /// What the route of a packet depends on: its mark, its addresses, and the first word of its header, with its type of
+    /// service (`nf_route_table_hook4`, `nf_route_table_hook6`; those compare the hop limit, too, which no route asks for).
+    fn routed_by(&self, packet: &Packet<'_>) -> (u32, Option<(IpAddr, IpAddr)>, Option<u32>) {
+        let first = packet.array(packet.network()).map(u32::from_be_bytes);
+        (packet.meta.mark, self.addresses(packet), first.map(|first| first >> 16))
+    }
+
+    /// Routes one of the host's own packets anew, where it goes now (`ip_route_me_harder`).
+    fn reroute(&mut self, packet: &mut Packet<'_>) {
+        if let (Course::Out(_, captured_on), Some(to)) = (self.flight.course, self.destination(packet)) {
+            self.route_out(packet, to, captured_on);
+            self.flight.course = Course::Out(to, captured_on);
+        }
     }
 
     /// One base chain.
@@ -91,6 +130,8 @@ impl<O: Observer> Way<'_, O> {
                 world: &mut *self.world,
                 observer: &mut *self.observer,
                 flight: &mut self.flight,
+                generation: self.generation,
+                depth: self.depth,
                 base: id,
                 family: its_family,
                 protocol_family,

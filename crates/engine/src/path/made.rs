@@ -4,12 +4,14 @@
 use ironweir_conntrack::{CtInfo, ProxyVerdict, Template, Tracking};
 use ironweir_ruleset::{Family, Hook};
 use ironweir_wire::checksum::Sum;
+use ironweir_wire::fragment::Pieces;
 use ironweir_wire::protocol::{ethertype, ipproto};
 use ironweir_wire::tcp::{self, flag};
 use ironweir_wire::{Address, IfIndex, L3, LinkType, Packet, PacketInfo, PacketType, VlanTag};
 
 use super::{Step, Way, dropped};
-use crate::flight::{Course, Flight, Made, MadeWay};
+use crate::flight::{Course, Flight, Made, MadeWay, World};
+use crate::generation::Generation;
 use crate::{Disposition, DropReason, Observer, Output};
 
 /// How many packets may be made for one.
@@ -17,10 +19,30 @@ const MOST_MADE: usize = 16;
 /// How many packets may be made one for the other: synproxy's are two deep.
 const DEEPEST: u8 = 4;
 
+/// How many copies rules may make of a packet, those of copies included.
+///
+/// DIVERGES: the kernel makes as many as rules say.
+const MOST_COPIES: u32 = 64;
+
+/// Sends the copy that a rule has just made of `like`, which goes on to the next rule behind it (`nf_dup_ipv4`,
+/// `nf_do_netdev_egress`). `depth` is the packet's.
+pub(crate) fn send_now<O: Observer>(
+    generation: &Generation,
+    world: &mut World,
+    observer: &mut O,
+    depth: u8,
+    like: &Packet<'_>,
+) {
+    world.copies += 1;
+    if world.copies > MOST_COPIES {
+        world.made.clear();
+        return;
+    }
+    Way::new(generation, world, observer, Flight::default(), depth).send_made(like);
+}
+
 impl<O: Observer> Way<'_, O> {
     /// Sends what rules made while the packet was at work. `like` is that packet.
-    ///
-    /// DIVERGES: the kernel sends a copy before its packet goes on to the next rule.
     pub(super) fn send_made(&mut self, like: &Packet<'_>) {
         for _ in 0..MOST_MADE {
             let Some(made) = self.world.made.pop_front() else { return };
@@ -55,7 +77,13 @@ impl<O: Observer> Way<'_, O> {
         if !sound && !matches!(made.way, MadeWay::Frame { .. }) {
             return;
         }
-        let end = match made.way {
+        if let MadeWay::Copy { largest, .. } = made.way {
+            way.flight.largest = largest;
+            way.flight.recut = largest > 0;
+            // Its fragments are its packet's, and so none of its own (`skb_shared`): it is cut anew.
+            way.pieces = Pieces { largest, ..Pieces::default() };
+        }
+        let mut end = match made.way {
             MadeWay::Host | MadeWay::Copy { .. } => way.as_hosts_own(&made, &mut packet, like),
             MadeWay::Frame { device, depth } => {
                 way.flight.frame_depth = depth;
@@ -65,6 +93,12 @@ impl<O: Observer> Way<'_, O> {
             MadeWay::Device => way.egress(&mut packet, like.meta.iif).map(|()| like.meta.iif),
             MadeWay::Bridge => way.out_of_bridge(&mut packet, like.meta.iif),
         };
+        if way.flight.recut
+            && let Ok(oif) = end
+        {
+            way.flight.recut = false;
+            end = way.cut_copy(&mut packet, oif).map(|()| oif);
+        }
         // A connection it began itself and did not enter into the table; one it was given is its giver's.
         if !way.given
             && !way.parked
@@ -93,6 +127,24 @@ impl<O: Observer> Way<'_, O> {
         }
     }
 
+    /// Cuts the copy of a datagram that came in fragments. The bit that forbids it is for others.
+    fn cut_copy(&mut self, packet: &mut Packet<'_>, oif: IfIndex) -> Step {
+        let mut bytes = packet.head().to_vec();
+        let len = bytes.len();
+        let mut datagram = Packet::new(&mut bytes, 0, len, packet.link());
+        datagram.meta = packet.meta;
+        if self.parse(&mut datagram).is_err() {
+            return dropped(DropReason::Fragment);
+        }
+        let flags = datagram.network() + 6;
+        if self.flight.info.l3 == L3::V4
+            && let Some(first) = datagram.byte(flags)
+        {
+            let _ = datagram.store(flags, &[first & !0x40]);
+        }
+        self.fragment(packet, &datagram, true, oif)
+    }
+
     fn as_hosts_own(&mut self, made: &Made, packet: &mut Packet<'_>, like: &Packet<'_>) -> Step<IfIndex> {
         let Some((_, to)) = self.addresses(packet) else { return dropped(DropReason::UnknownProtocol) };
         // Without knowledge of a host: where the packet at work came from, or where it was to go.
@@ -104,7 +156,7 @@ impl<O: Observer> Way<'_, O> {
             return dropped(DropReason::NoRoute);
         }
         match made.way {
-            MadeWay::Copy { device, gateway } => {
+            MadeWay::Copy { device, gateway, .. } => {
                 let via = gateway.unwrap_or(to);
                 self.route_out(packet, via, fallback);
                 if device.is_some() {
@@ -116,7 +168,7 @@ impl<O: Observer> Way<'_, O> {
         }
         self.flight.course = Course::Out(to, fallback);
         self.hook(Hook::Output, packet)?;
-        match self.leave(packet, to, fallback)? {
+        match self.leave(packet, to)? {
             Disposition::Sent { oif } => Ok(oif),
             end => Err(end),
         }

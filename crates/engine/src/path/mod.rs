@@ -50,6 +50,7 @@ struct Way<'a, O> {
     pieces: Pieces,
 }
 
+pub(crate) use made::send_now;
 pub(crate) use queue::resume;
 
 /// Takes a packet all its way.
@@ -106,6 +107,7 @@ impl<'a, O: Observer> Way<'a, O> {
     /// What is left to do for a packet at the end of its way.
     fn end(&mut self, packet: &mut Packet<'_>) {
         self.send_made(packet);
+        self.world.copies = 0;
         self.world.next_hop = self.flight.nexthop;
         self.world.addressed = self.flight.addressed;
         // A new connection whose packet did not get through is forgotten.
@@ -358,18 +360,14 @@ impl<O: Observer> Way<'_, O> {
         };
         self.route_out(packet, to, captured_on);
         self.flight.course = Course::Out(to, captured_on);
-        self.whole(Hook::Output, packet, |way, packet| way.leave(packet, to, captured_on))
+        self.whole(Hook::Output, packet, |way, packet| way.leave(packet, to))
     }
 
     /// The host's own packet after output.
-    fn leave(&mut self, packet: &mut Packet<'_>, to: IpAddr, captured_on: IfIndex) -> Step<Disposition> {
-        // Rules in output may have changed destination or mark: `ip_route_me_harder`.
-        if let Some((_, now_to)) = self.addresses(packet)
-            && now_to != to
-        {
-            self.route_out(packet, now_to, captured_on);
-        }
-        self.flight.course = Course::Leaving(self.destination(packet));
+    fn leave(&mut self, packet: &mut Packet<'_>, to: IpAddr) -> Step<Disposition> {
+        // NAT and chains of type route have routed it anew; where other rules wrote its destination it goes its old way.
+        let to = if let Course::Out(to, _) = self.flight.course { to } else { to };
+        self.flight.course = Course::Leaving(Some(to));
         self.hook(Hook::Postrouting, packet)?;
         self.left(packet)
     }
@@ -378,10 +376,7 @@ impl<O: Observer> Way<'_, O> {
     fn left(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
         let oif = packet.meta.oif;
         let routed_to = if let Course::Leaving(to) = self.flight.course { to } else { None };
-        if let Some((_, to)) = self.addresses(packet)
-            && self.world.host.local_interface(to).is_some()
-            && !self.flight.is_copy
-        {
+        if self.flight.local && !self.flight.is_copy {
             // Over the loopback interface back to this host, its connection still attached.
             packet.meta.iif = oif;
             packet.meta.oif = IfIndex::NONE;

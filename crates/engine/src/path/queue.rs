@@ -156,7 +156,7 @@ impl<O: Observer> Way<'_, O> {
             (Hook::Prerouting, Course::Back) => self.back(packet),
             (Hook::Input, _) => Ok(Disposition::Local),
             (Hook::Forward, _) => self.forwarded(packet),
-            (Hook::Output, Course::Out(to, captured_on)) => self.leave(packet, to, captured_on),
+            (Hook::Output, Course::Out(to, _)) => self.leave(packet, to),
             (Hook::Postrouting, Course::On(_)) => self.departed(packet),
             (Hook::Postrouting, Course::Leaving(_)) => self.left(packet),
             _ => dropped(DropReason::Queue),

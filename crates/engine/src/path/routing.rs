@@ -19,7 +19,9 @@ pub(super) enum Target {
 impl<O: Observer> Way<'_, O> {
     pub(super) fn route_out(&mut self, packet: &mut Packet<'_>, to: IpAddr, captured_on: IfIndex) {
         let host = &self.world.host;
-        if let Some(local) = host.local_interface(to) {
+        let local = host.local_interface(to);
+        self.flight.local = local.is_some();
+        if let Some(local) = local {
             packet.meta.oif = host.interface_by_name("lo").map_or(local, |lo| lo.index);
             return;
         }

@@ -83,7 +83,10 @@ impl<'r> Duel<'r> {
         if !self.rig.inject(frame.iif, &frame.bytes, &mut kernel)? {
             return Ok(None);
         }
-        kernel.retain(|left| !mask::is_own(&self.host, left.oif, &left.bytes));
+        // Of the engine nothing like it is its own, but a station that uses the router's address may have sent it.
+        for left in [&mut kernel, &mut engine] {
+            left.retain(|left| !mask::is_own(&self.host, left.oif, &left.bytes));
+        }
         mask::frames(&self.host, &mut kernel);
         mask::frames(&self.host, &mut engine);
         if kernel == engine || self.drawn {

@@ -2,8 +2,7 @@
 //!
 //! What chance or time decides in the kernel as well stays out: full sets that elements were deleted from, random ports and
 //! addresses of ranges, hashes without a seed, limits that fill up again while packets pass, `ct count` (which looks its list
-//! over once a tick). What is known to differ stays out, too: copies of packets beside what counts packets (in the kernel a copy
-//! passes rules before its packet goes on), expectations of `ct expectation` (an object for IPv4 makes odd ones for IPv6).
+//! over once a tick).
 
 use std::fmt::Write as _;
 
@@ -225,6 +224,7 @@ impl Maker<'_> {
                 format!("ct timeout slow {{ protocol udp; l3proto {l3}; policy = {{ unreplied: 300, replied: 900 }}; }}"),
                 format!("ct helper files {{ type \"ftp\" protocol tcp; l3proto {l3}; }}"),
                 format!("ct helper trivial {{ type \"tftp\" protocol udp; l3proto {l3}; }}"),
+                format!("ct expectation more {{ protocol tcp; dport 5000; timeout 1h; size 4; l3proto {l3}; }}"),
             ]);
         }
         if self.family == Family::Ip6 || self.family == Family::Ip {
@@ -640,7 +640,15 @@ impl Maker<'_> {
                 "ct timeout set \"slow\"",
                 "ct helper set \"files\"",
                 "ct helper set \"trivial\"",
+                "ct expectation set \"more\"",
             ]);
+        }
+        if matches!(at, At::Prerouting | At::Forward | At::Postrouting) {
+            some.push(if self.v6 {
+                "dup to 2001:db8:3::11 device \"dmz0\""
+            } else {
+                "dup to 10.0.3.11 device \"dmz0\""
+            });
         }
         if matches!(at, At::Forward | At::Output | At::Postrouting) {
             some.push("tcp option maxseg size set rt mtu");
@@ -673,7 +681,7 @@ impl Maker<'_> {
     fn verdict(&mut self, at: At) -> Option<String> {
         let some: &[&str] = match at {
             At::Ingress => &["accept", "drop", "", "fwd to \"dmz0\"", "dup to \"dmz0\""],
-            At::Egress => &["accept", "drop", "", "fwd to \"dmz0\""],
+            At::Egress => &["accept", "drop", "", "fwd to \"dmz0\"", "dup to \"dmz0\""],
             At::Sub => &["accept", "drop", "return", "", "", "continue"],
             At::Raw => &["accept", "drop", "jump sub1", "", "", "queue flags bypass to 3"],
             At::Postrouting => &["accept", "drop", "jump sub2", "", ""],
