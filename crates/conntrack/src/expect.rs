@@ -190,6 +190,8 @@ pub struct ExpectEvent {
     pub kind: EventKind,
     /// As it was.
     pub expected: Expected,
+    /// Of one that is new, when it began.
+    pub since: Option<Instant>,
 }
 
 /// An expectation that waits.
@@ -278,14 +280,14 @@ impl Expectations {
         self.masters.range(range).map(|((.., id), place)| (*id, *place))
     }
 
-    fn insert(&mut self, mut expected: Expected) -> ExpectId {
+    fn insert(&mut self, now: Instant, mut expected: Expected) -> ExpectId {
         let id = ExpectId(self.next);
         self.next += 1;
         expected.id = id;
         let place = Place::of(&expected.expectation.tuple);
         self.masters.insert(of_master(expected.master, expected.expectation.class, id), place);
         self.deadlines.insert((expected.deadline, id, place));
-        self.report(EventKind::New, &expected);
+        self.report(EventKind::New, Some(now), &expected);
         self.places.insert((place, id), expected);
         id
     }
@@ -294,7 +296,7 @@ impl Expectations {
         let expected = self.places.remove(&(place, id))?;
         self.masters.remove(&of_master(expected.master, expected.expectation.class, id));
         self.deadlines.remove(&(expected.deadline, id, place));
-        self.report(EventKind::Destroy, &expected);
+        self.report(EventKind::Destroy, None, &expected);
         Some(expected)
     }
 
@@ -306,14 +308,14 @@ impl Expectations {
         self.deadlines.insert((expected.deadline, id, place));
     }
 
-    fn report(&mut self, kind: EventKind, expected: &Expected) {
+    fn report(&mut self, kind: EventKind, since: Option<Instant>, expected: &Expected) {
         if self.event_capacity == 0 {
             return;
         }
         while self.events.len() >= self.event_capacity {
             self.events.pop_front();
         }
-        self.events.push_back(ExpectEvent { kind, expected: expected.clone() });
+        self.events.push_back(ExpectEvent { kind, expected: expected.clone(), since });
     }
 
     fn expire(&mut self, now: Instant) {
@@ -403,7 +405,7 @@ impl Conntrack {
         if table.places.len() >= most {
             return Err(ExpectError::Full);
         }
-        Ok(table.insert(expected))
+        Ok(table.insert(now, expected))
     }
 
     /// Expects a connection at its port, or at the next that no other is expected at: its

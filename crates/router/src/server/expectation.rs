@@ -248,7 +248,8 @@ impl Server {
                 EventKind::Destroy => (message::DELETE, bits[1], Flags::empty()),
                 EventKind::New | EventKind::Update => (message::NEW, bits[0], Flags::CREATE | Flags::EXCL),
             };
-            let told = told(&event.expected, now);
+            // Of one that is new, its time is whole.
+            let told = told(&event.expected, event.since.unwrap_or(now));
             let genmsg = GenMsg { family: family_of(&event.expected), ..GenMsg::default() };
             let header = Header { kind: kind_of(number), flags, ..Header::default() };
             let mut bytes = Vec::new();
