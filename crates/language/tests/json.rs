@@ -323,3 +323,27 @@ fn types_joined_in_one_string_as_an_older_nft_lists_them_are_read() {
     let listed = world.text("list ruleset\n");
     assert!(listed.contains("type ipv4_addr . inet_service : ipv4_addr . inet_service"), "{listed}");
 }
+
+#[test]
+fn maps_of_intervals_come_back_though_json_does_not_say_that_they_are() {
+    let text = "table ip nat {
+	map m {
+		type ipv4_addr : interval ipv4_addr . inet_service
+		flags interval
+		elements = { 192.0.2.1 : 127.0.0.0/8 . 42-43, 192.0.2.2-192.0.2.9 : 127.0.0.1 . 42 }
+	}
+
+	map single {
+		type ipv4_addr : ipv4_addr
+		flags interval
+		elements = { 192.0.2.0/24 : 127.0.0.1 }
+	}
+}
+";
+    let (mut one, mut other) = (World::new(), World::new());
+    one.text(text);
+    let items = one.items();
+    other.json(Value::Array(items));
+    assert_eq!(other.text("list ruleset\n"), one.text("list ruleset\n"));
+    assert!(one.text("list ruleset\n").contains("type ipv4_addr : ipv4_addr\n"));
+}

@@ -10,8 +10,8 @@ use super::object::ObjectDecl;
 use super::{Name, TableName, block};
 use crate::datatype::Type;
 use crate::diag::{Diagnostic, Parsed, nearest, short};
-use crate::expr::Expr;
 use crate::expr::set::SetLiteral;
+use crate::expr::{Expr, ExprKind};
 use crate::lex::Sign;
 use crate::parse::Parser;
 use crate::source::Span;
@@ -342,9 +342,24 @@ impl SetDecl {
             }
         }
         if let Some(elem) = node.get("elem") {
-            set.elements = Some((Elements::Literal(SetLiteral::from_json(elem)?), elem.span()));
+            let literal = SetLiteral::from_json(elem)?;
+            // nft's JSON does not say that data is intervals; without it its own listing would not come back.
+            if let Some(DataSpec::Value { interval, .. }) = &mut set.data {
+                *interval =
+                    literal.elements.iter().filter_map(|element| element.data.as_ref()).any(is_interval);
+            }
+            set.elements = Some((Elements::Literal(literal), elem.span()));
         }
         Ok(set)
+    }
+}
+
+/// Whether a value is written as a range or a prefix, or a part of it is.
+fn is_interval(value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Range(_) | ExprKind::Prefix(_) => true,
+        ExprKind::Concat(concat) => concat.0.iter().any(is_interval),
+        _ => false,
     }
 }
 
