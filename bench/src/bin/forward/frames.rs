@@ -7,13 +7,15 @@ use ironweir_io::bpf::assemble::Register::{R0, R1, R2, R3, R4, R6, R7, R8, R9};
 use ironweir_io::bpf::assemble::{Arithmetic, Assembler, Condition, Function, Size};
 use ironweir_io::bpf::map::MMAPABLE;
 use ironweir_io::bpf::{Map, MapKind, Mapped, Program};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
 
-/// Bytes of a frame.
-const LEN: i32 = 60;
 /// Frames of one call.
 const CALL: u32 = 1 << 16;
+/// Frames of one call where they wait for those before, and how many are on their way at most.
+const STEP: u32 = 256;
+const WINDOW: u64 = 1024;
 const DROP: i32 = 1;
 const PASS: i32 = 2;
 
@@ -30,10 +32,23 @@ impl Sent {
     }
 }
 
+/// What frames are: UDP, or TCP in the midst of a connection, and so many bytes.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub protocol: u8,
+    pub len: u16,
+}
+
+/// The shortest that Ethernet carries.
+pub const SHORT: Shape = Shape { protocol: UDP, len: 60 };
+pub const UDP: u8 = 17;
+pub const TCP: u8 = 6;
+
 /// A program that makes frames of flow after flow: from 10.100.0.0 on, 65536 addresses and then the next port, to 10.2.0.2.
 pub struct Source {
     program: Program,
     interface: u32,
+    shape: Shape,
 }
 
 /// The source of a flow's packets.
@@ -44,26 +59,33 @@ pub fn address(flow: u32) -> ([u8; 4], u16) {
 
 impl Source {
     /// Frames are sent out by an interface, as XDP does: no `sk_buff` is made. They have some checksum.
-    pub fn redirecting(interface: u32, to: [u8; 6], flows: u32, burst: u32) -> Result<Source> {
+    pub fn redirecting(interface: u32, to: [u8; 6], flows: u32, burst: u32, shape: Shape) -> Result<Source> {
         let devices = Map::new(MapKind::DevMap, "source", 4, 4, 1, 0)?;
         devices.update(&0_u32.to_ne_bytes(), &interface.to_ne_bytes())?;
-        Source::new(interface, to, flows, burst, Some(&devices))
+        Source::new(interface, to, flows, burst, shape, Some(&devices))
     }
 
     /// Frames are given to the stack as if they came in by an interface. They have no checksum, as tracking would refuse a
     /// wrong one.
-    pub fn passing(interface: u32, to: [u8; 6], flows: u32, burst: u32) -> Result<Source> {
-        Source::new(interface, to, flows, burst, None)
+    pub fn passing(interface: u32, to: [u8; 6], flows: u32, burst: u32, shape: Shape) -> Result<Source> {
+        Source::new(interface, to, flows, burst, shape, None)
     }
 
-    fn new(interface: u32, to: [u8; 6], flows: u32, burst: u32, devices: Option<&Map>) -> Result<Source> {
+    fn new(
+        interface: u32,
+        to: [u8; 6],
+        flows: u32,
+        burst: u32,
+        shape: Shape,
+        devices: Option<&Map>,
+    ) -> Result<Source> {
         let state = Map::new(MapKind::Array, "source", 4, 16, 1, MMAPABLE)?;
         let mut asm = Assembler::new();
         let drop = asm.label();
         asm.load(Size::U32, R6, R1, 0);
         asm.load(Size::U32, R7, R1, 4);
         asm.set(R2, R6);
-        asm.compute(Arithmetic::Add, R2, LEN);
+        asm.compute(Arithmetic::Add, R2, i32::from(shape.len));
         asm.jump_if(Condition::Greater, R2, R7, drop);
         asm.map_value(R8, &state);
         asm.load(Size::U64, R9, R8, 0);
@@ -84,9 +106,16 @@ impl Source {
 
         let [a, b, c, d, e, f] = to;
         let checksum = if devices.is_some() { 0x1234_u16 } else { 0 };
-        let mut frame =
-            vec![a, b, c, d, e, f, 2, 0, 0, 0, 0, 9, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0];
-        frame.extend([10, 100, 0, 0, 10, 2, 0, 2, 0, 0, 0, 9, 0, 26]);
+        let len = shape.len - 14;
+        let mut frame = vec![a, b, c, d, e, f, 2, 0, 0, 0, 0, 9, 8, 0, 0x45, 0];
+        frame.extend(len.to_be_bytes());
+        frame.extend([0, 0, 0, 0, 64, shape.protocol, 0, 0, 10, 100, 0, 0, 10, 2, 0, 2, 0, 0, 0, 9]);
+        if shape.protocol == TCP {
+            // Sequence number, acknowledgement, 20 bytes of header, ACK, window.
+            frame.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0x20, 0]);
+        } else {
+            frame.extend((len - 20).to_be_bytes());
+        }
         frame.extend(checksum.to_be_bytes());
         for (at, word) in frame.chunks(2).enumerate() {
             let word = word.first_chunk().map_or(0, |word| u16::from_ne_bytes(*word));
@@ -128,7 +157,7 @@ impl Source {
         asm.set(R0, DROP);
         asm.exit();
         let program = Program::load("source", &asm.finish()?)?;
-        Ok(Source { program, interface })
+        Ok(Source { program, interface, shape })
     }
 
     /// Sends for so long.
@@ -136,10 +165,33 @@ impl Source {
         let (begin, mut packets) = (Instant::now(), 0);
         let before = spent()?;
         while begin.elapsed() < time {
-            self.program.inject(self.interface, &[0; LEN as usize], CALL)?;
+            self.inject(CALL)?;
             packets += u64::from(CALL);
         }
         Ok(Sent { packets, nanos: (spent()? - before) as f64 })
+    }
+
+    /// Sends for so long, and never more than what has arrived but for a window; what was lost is waited for a while.
+    pub fn send_in_step(&self, time: Duration, arrived: impl Fn() -> Result<u64>) -> Result<Sent> {
+        let (begin, mut packets, mut own, mut lost) = (Instant::now(), 0, 0, 0);
+        let (first, deferred) = (arrived()?, deferred()?);
+        while begin.elapsed() < time {
+            let before = own_time()?;
+            self.inject(STEP)?;
+            own += own_time()? - before;
+            packets += u64::from(STEP);
+            let patience = Instant::now();
+            while packets > arrived()? - first + lost + WINDOW {
+                if patience.elapsed() > Duration::from_millis(20) {
+                    lost = packets.saturating_sub(arrived()? - first);
+                }
+            }
+        }
+        Ok(Sent { packets, nanos: (own + self::deferred()? - deferred) as f64 })
+    }
+
+    fn inject(&self, copies: u32) -> Result<()> {
+        Ok(self.program.inject(self.interface, &vec![0; usize::from(self.shape.len)], copies)?)
     }
 }
 
@@ -174,23 +226,38 @@ pub fn redirecting(interface: u32) -> Result<Program> {
     Ok(Program::load("bare", &asm.finish()?)?)
 }
 
-/// Nanoseconds that this thread and the kernel's own of this processor have run.
+/// Nanoseconds that this thread and the kernel's own of all processors have run.
 fn spent() -> Result<u64> {
-    let own = ran("/proc/thread-self/schedstat")?;
-    let stat = std::fs::read_to_string("/proc/thread-self/stat")?;
-    // Behind the name, processor is the 37th.
-    let processor = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(36));
-    let wanted = format!("ksoftirqd/{}", processor.ok_or("no processor")?);
-    for process in std::fs::read_dir("/proc")? {
-        let path = process?.path();
-        if std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == wanted) {
-            return Ok(own + ran(&path.join("schedstat").display().to_string())?);
-        }
-    }
-    Ok(own)
+    Ok(own_time()? + deferred()?)
 }
 
-fn ran(path: &str) -> Result<u64> {
+fn own_time() -> Result<u64> {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Ok(u64::try_from(time.tv_sec)? * 1_000_000_000 + u64::try_from(time.tv_nsec)?)
+}
+
+/// Nanoseconds that the kernel's threads have run to which it puts off packets.
+fn deferred() -> Result<u64> {
+    let mut nanos = 0;
+    for process in std::fs::read_dir("/proc")? {
+        let path = process?.path();
+        if std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with("ksoftirqd/")) {
+            nanos += ran(&path.join("schedstat"))?;
+        }
+    }
+    Ok(nanos)
+}
+
+/// Nanoseconds that all threads of a process have run.
+pub fn process_time(process: u32) -> Result<u64> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        nanos += ran(&thread?.path().join("schedstat"))?;
+    }
+    Ok(nanos)
+}
+
+fn ran(path: &std::path::Path) -> Result<u64> {
     let text = std::fs::read_to_string(path)?;
     Ok(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).ok_or("no schedstat")?)
 }
