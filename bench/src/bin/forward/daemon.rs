@@ -83,7 +83,11 @@ impl Daemon {
             let base = self.base.send(time)?;
             let (before, daemon) = (received("b1")?, process_time(self.child.id())?);
             let whole = self.source.send_in_step(time, || received("b1"))?;
-            std::thread::sleep(Duration::from_millis(20));
+            let patience = Instant::now();
+            while received("b1")? - before < whole.packets && patience.elapsed() < Duration::from_millis(500)
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let arrived = received("b1")? - before;
             if arrived * 10 < whole.packets * 9 {
                 return Err(format!("{arrived} of {} packets arrived", whole.packets).into());
@@ -136,6 +140,10 @@ mac = "02:00:00:00:00:02"
 addresses = ["10.2.0.1/16"]
 [[route]]
 dst = "10.100.0.0/14"
+via = "10.1.0.2"
+[[neighbour]]
+address = "10.1.0.2"
+mac = "02:00:00:00:00:09"
 dev = "a1"
 [[neighbour]]
 address = "10.2.0.2"

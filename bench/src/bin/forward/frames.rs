@@ -182,7 +182,7 @@ impl Source {
             packets += u64::from(STEP);
             let patience = Instant::now();
             while packets > arrived()? - first + lost + WINDOW {
-                if patience.elapsed() > Duration::from_millis(20) {
+                if patience.elapsed() > Duration::from_millis(300) {
                     lost = packets.saturating_sub(arrived()? - first);
                 }
             }

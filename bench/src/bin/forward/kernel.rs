@@ -23,7 +23,8 @@ impl Kernel {
             veth::ip("link set a1 address 02:00:00:00:00:01")?;
             veth::ip("addr add 10.1.0.1/16 dev a1")?;
             veth::ip("addr add 10.2.0.1/16 dev b0")?;
-            veth::ip("route add 10.100.0.0/14 dev a1")?;
+            veth::ip("route add 10.100.0.0/14 via 10.1.0.2")?;
+            veth::ip("neigh replace 10.1.0.2 lladdr 02:00:00:00:00:09 dev a1 nud permanent")?;
             // Who gets the packets is somebody else: they are dropped where they arrive.
             veth::ip("neigh replace 10.2.0.2 lladdr 02:00:00:00:00:ee dev b0 nud permanent")?;
             for (name, value) in
