@@ -74,7 +74,13 @@ impl Conntrack {
 
     /// As [`Conntrack::confirm`] for each in turn.
     pub fn confirm_all(&mut self, now: Instant, packets: &[Tracking], results: &mut Vec<Confirm>) {
+        let may_begin =
+            |tracking: &Tracking| matches!(tracking, Tracking::Flow(_, CtInfo::New | CtInfo::Related));
         for packets in packets.chunks(STAGE) {
+            if !packets.iter().any(may_begin) {
+                results.extend(packets.iter().map(|tracking| Confirm::Pass(*tracking)));
+                continue;
+            }
             // Of packets that begin a connection: its tuples' hashes.
             let mut begun = [None; STAGE];
             for (begun, tracking) in begun.iter_mut().zip(packets) {

@@ -66,7 +66,7 @@ impl Header {
     }
 
     /// The fixed part that these bytes are.
-    #[inline]
+    #[inline(always)]
     pub const fn of(b: &[u8; HEADER_LEN]) -> Header {
         Header {
             src: u16::from_be_bytes([b[0], b[1]]),

@@ -199,7 +199,7 @@ impl Seen<'_, '_> {
         match self.header.header_len {
             HEADER_LEN => ack,
             WITH_TIME_STAMP if self.packet.array(options) == Some(TIME_STAMP) => ack,
-            _ => highest_sack(&self.options(), ack),
+            length => highest_sack(self.packet, self.at, length, ack),
         }
     }
 }
@@ -892,7 +892,8 @@ fn start_sender(
 }
 
 #[inline(never)]
-fn highest_sack(options: &Options, ack: u32) -> u32 {
+fn highest_sack(packet: &Packet<'_>, at: usize, header_len: usize, ack: u32) -> u32 {
+    let options = Options::read(packet, at, header_len);
     let Some((_, blocks)) =
         options.iter().find(|(kind, data)| *kind == 5 && !data.is_empty() && data.len() % 8 == 0)
     else {
@@ -1206,8 +1207,9 @@ mod tests {
             options.extend(edge.to_be_bytes());
         }
         let mut bytes = Bytes::tcp(Original, ACK, 1, 5, 10, &options, 0);
-        let read = bytes.with(|packet, info| Options::read(packet, info.transport, 40));
-        assert_eq!(highest_sack(&read, 5), 40);
-        assert_eq!(highest_sack(&read, 50), 50);
+        bytes.with(|packet, info| {
+            assert_eq!(highest_sack(packet, info.transport, 40, 5), 40);
+            assert_eq!(highest_sack(packet, info.transport, 40, 50), 50);
+        });
     }
 }
