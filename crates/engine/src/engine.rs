@@ -301,6 +301,11 @@ impl Engine {
         self.world.queues.counters(number)
     }
 
+    /// The queues that somebody listens to, by number.
+    pub fn queues(&self) -> impl Iterator<Item = (u16, QueueCounters)> {
+        self.world.queues.all()
+    }
+
     /// Whether there are packets of which [`Engine::take_queued`] has not told.
     pub fn has_queued(&self) -> bool {
         self.world.queues.has_fresh()

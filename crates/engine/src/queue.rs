@@ -190,6 +190,12 @@ impl Queues {
         Some(QueueCounters { waiting: queue.waiting.len(), last: queue.last as u32, ..queue.counters })
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u16, QueueCounters)> {
+        let mut numbers: Vec<u16> = self.queues.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|number| Some((number, self.counters(number)?)))
+    }
+
     pub(crate) fn listens(&self, number: u16) -> bool {
         !self.queues.is_empty() && self.queues.contains_key(&number)
     }

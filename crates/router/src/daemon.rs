@@ -39,7 +39,11 @@ pub struct Daemon {
     /// Bytes of all requests that have begun.
     half_sent: usize,
     attendants: Vec<Box<dyn Attendant>>,
+    log: Option<Log>,
 }
+
+/// Takes lines of `log`: level (0 to 7), and text.
+type Log = fn(u8, String);
 
 /// Something that is done in the thread of clients, in turns.
 pub trait Attendant: Debug {
@@ -90,12 +94,17 @@ impl Daemon {
     /// Clients come in through `listener`.
     pub fn new(listener: Listener) -> Daemon {
         let (server, clients, buffer) = (Server::new(), Vec::new(), vec![0; DATAGRAM]);
-        Daemon { listener, server, clients, buffer, half_sent: 0, attendants: Vec::new() }
+        Daemon { listener, server, clients, buffer, half_sent: 0, attendants: Vec::new(), log: None }
     }
 
     /// Makes something have its turns with the clients.
     pub fn attend(&mut self, attendant: Box<dyn Attendant>) {
         self.attendants.push(attendant);
+    }
+
+    /// Lines of `log` without a group go there, which must not wait.
+    pub fn log_to(&mut self, log: Log) {
+        self.log = Some(log);
     }
 
     /// Ends what attendants do.
@@ -116,6 +125,7 @@ impl Daemon {
         timeout: Duration,
     ) -> io::Result<()> {
         self.server.watch(shared.watch());
+        shared.watch().set_lines(self.log.is_some());
         let ready = self.wait(shared, clock(), timeout)?;
         shared.control.seen();
         let now = clock();
@@ -157,11 +167,14 @@ impl Daemon {
     fn tell(&mut self, shared: &Shared, now: Instant) {
         let mut engine = shared.lock();
         self.server.tell_connections(&mut engine);
-        self.server.tell_packets(&mut engine, now);
+        let lines = self.server.tell_packets(&mut engine, now);
         let judged = engine.has_judged();
         drop(engine);
         if judged {
             shared.hurry();
+        }
+        if let Some(log) = &mut self.log {
+            lines.into_iter().for_each(|(level, line)| log(level, line));
         }
     }
 

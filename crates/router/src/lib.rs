@@ -14,6 +14,7 @@
 //! flowtables past all of it.
 
 pub mod daemon;
+mod log_line;
 pub mod neighbours;
 pub mod offload;
 pub mod packets;

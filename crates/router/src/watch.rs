@@ -4,7 +4,7 @@
 //! down here, as far as there is room, and the thread of clients takes it ([`Watch::take`]).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ironweir_netlink::ctnetlink::Flow;
 use ironweir_netlink::nflog::HwAddress;
@@ -23,8 +23,32 @@ pub struct Watch {
     tracing: AtomicBool,
     logging: AtomicBool,
     news: AtomicBool,
+    lines: AtomicBool,
     groups: Mutex<BTreeMap<u16, Wanted>>,
     seen: Mutex<Seen>,
+    activity: Activity,
+}
+
+/// What clients did, counted.
+#[derive(Debug, Default)]
+pub struct Activity {
+    /// Clients now.
+    pub clients: AtomicU64,
+    /// Clients that came.
+    pub came: AtomicU64,
+    /// Their requests.
+    pub requests: AtomicU64,
+    /// Batches that were committed, and those that were refused.
+    pub transactions: [AtomicU64; 2],
+    /// Logs and traces for which there was no room.
+    pub lost: AtomicU64,
+}
+
+impl Activity {
+    /// One more.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What a listener wants of a group's packets.
@@ -43,6 +67,8 @@ pub struct Seen {
     pub traces: Vec<Trace>,
     /// Packets of `log group`, in order.
     pub logs: Vec<Logged>,
+    /// Lines of `log` without a group: level (0 to 7), and text.
+    pub lines: Vec<(u8, String)>,
     /// Traces were lost.
     pub traces_lost: bool,
     /// Groups whose logs were lost.
@@ -92,6 +118,21 @@ impl Watch {
         self.tracing.load(Ordering::Acquire)
     }
 
+    /// Says whether lines of `log` without a group go anywhere.
+    pub fn set_lines(&self, on: bool) {
+        self.lines.store(on, Ordering::Release);
+    }
+
+    /// Whether they go anywhere.
+    pub fn lines(&self) -> bool {
+        self.lines.load(Ordering::Acquire)
+    }
+
+    /// What clients did.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     /// Says what is wanted of a group's packets: `None` if nobody listens.
     pub fn set_group(&self, group: u16, wanted: Option<Wanted>) {
         let mut groups = self.groups.lock();
@@ -111,13 +152,29 @@ impl Watch {
     }
 
     /// Puts down what was seen; what finds no room is lost, and that is told.
-    pub(crate) fn put(&self, traces: impl Iterator<Item = Trace>, logs: impl Iterator<Item = Logged>) {
+    pub(crate) fn put(
+        &self,
+        traces: impl Iterator<Item = Trace>,
+        logs: impl Iterator<Item = Logged>,
+        lines: impl Iterator<Item = (u8, String)>,
+    ) {
         let mut seen = self.seen.lock();
+        let lost = || Activity::count(&self.activity.lost);
+        for (level, line) in lines {
+            let cost = EACH + line.len();
+            if seen.bytes + cost > MOST_BYTES {
+                lost();
+                continue;
+            }
+            seen.bytes += cost;
+            seen.lines.push((level, line));
+        }
         for trace in traces {
             let cost = EACH + trace.link.len() + trace.network.len() + trace.transport.len();
             // Behind a lost one all are lost until what is there was taken.
             if seen.traces_lost || seen.bytes + cost > MOST_BYTES {
                 seen.traces_lost = true;
+                lost();
                 continue;
             }
             seen.bytes += cost;
@@ -126,6 +183,7 @@ impl Watch {
         for log in logs {
             let cost = EACH + log.payload.len();
             if seen.bytes + cost > MOST_BYTES {
+                lost();
                 if !seen.groups_lost.contains(&log.group) {
                     seen.groups_lost.push(log.group);
                 }
@@ -163,10 +221,11 @@ mod tests {
         assert!(!watch.has_news() && watch.take().traces.is_empty());
         let step = || Trace::new(TableId::new(Family::Ip, "t"), 1, TraceType::Rule);
         let many = MOST_BYTES / EACH + 10;
-        watch.put((0..many).map(|_| step()), std::iter::empty());
+        watch.put((0..many).map(|_| step()), std::iter::empty(), std::iter::empty());
         let seen = watch.take();
         assert_eq!((seen.traces.len(), seen.traces_lost), (MOST_BYTES / EACH, true));
-        watch.put(std::iter::once(step()), std::iter::empty());
+        assert_eq!(watch.activity().lost.load(Ordering::Relaxed), 10);
+        watch.put(std::iter::once(step()), std::iter::empty(), std::iter::empty());
         assert!(!watch.take().traces_lost);
     }
 

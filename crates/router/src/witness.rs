@@ -13,6 +13,7 @@ use ironweir_ruleset::netlink::{self, Trace, TraceType};
 use ironweir_ruleset::{ChainRef, Ruleset, Verdict};
 use ironweir_wire::{IfIndex, LinkType, Packet, ethernet};
 
+use crate::log_line::{self, Lines};
 use crate::server::flow;
 use crate::watch::{Logged, Watch};
 
@@ -29,6 +30,15 @@ pub struct Witness {
     /// What the packet looked like in the base chain that it entered last, and was not told yet.
     looks: Option<Looks>,
     logs: Vec<Logged>,
+    lines: Vec<Line>,
+}
+
+/// A line of `log` to be, once the interfaces' names are known.
+#[derive(Debug)]
+struct Line {
+    level: u8,
+    devices: [IfIndex; 2],
+    of: Lines,
 }
 
 #[derive(Debug)]
@@ -52,11 +62,18 @@ impl Witness {
 
     /// A packet has gone its way: what was noted of it is told.
     pub fn settle(&mut self, engine: &Engine) {
-        if self.steps.is_empty() && self.logs.is_empty() {
+        if self.steps.is_empty() && self.logs.is_empty() && self.lines.is_empty() {
             return;
         }
         let traces = self.steps.drain(..).filter_map(|step| told(step, engine));
-        self.watch.put(traces, self.logs.drain(..));
+        let name = |index: IfIndex| {
+            engine.host().interface(index).map_or_else(Box::default, |interface| interface.name.clone())
+        };
+        let lines = self.lines.drain(..).map(|line| {
+            let level = line.level;
+            (level, Lines { devices: line.devices.map(name), ..line.of }.text())
+        });
+        self.watch.put(traces, self.logs.drain(..), lines);
     }
 }
 
@@ -73,8 +90,10 @@ impl Observer for Witness {
     }
 
     fn log(&mut self, log: &Log, scene: &Scene<'_>, packet: &Packet<'_>) {
-        // DIVERGES: what goes to the kernel's log there goes nowhere here.
-        let Destination::Group { group, snaplen, queue_threshold } = log.to else { return };
+        let (group, snaplen, queue_threshold) = match log.to {
+            Destination::Group { group, snaplen, queue_threshold } => (group, snaplen, queue_threshold),
+            Destination::Syslog { level, flags } => return self.line(log, level, flags, packet),
+        };
         let Some(wanted) = self.watch.group(group) else { return };
         let from = if packet.meta.at_egress { 0 } else { packet.network() };
         let snaplen = snaplen.map_or(usize::MAX, |len| len as usize);
@@ -99,6 +118,36 @@ impl Observer for Witness {
         });
     }
 }
+
+impl Witness {
+    /// Notes a packet for a line of text. DIVERGES: whose socket sent it is not known (`flags skuid`), and nothing is told to
+    /// an audit (`level audit`).
+    fn line(&mut self, log: &Log, level: Option<u32>, flags: u32, packet: &Packet<'_>) {
+        let level = level.unwrap_or(WARNING);
+        if !self.watch.lines() || level > DEBUG || self.lines.len() >= MOST_STEPS {
+            return;
+        }
+        let ethernet = packet.link() == LinkType::Ethernet && packet.meta.iif.is_some();
+        self.lines.push(Line {
+            level: level as u8,
+            devices: [packet.meta.iif, packet.meta.oif],
+            of: Lines {
+                prefix: log.prefix.clone().unwrap_or_default(),
+                flags,
+                mark: packet.meta.mark,
+                protocol: packet.meta.protocol,
+                link: if ethernet { bytes(packet, 0, ethernet::HEADER_LEN) } else { Vec::new() },
+                network: bytes(packet, packet.network(), log_line::BYTES),
+                ..Lines::default()
+            },
+        });
+    }
+}
+
+/// `LOGLEVEL_WARNING`, which a rule means that says none.
+const WARNING: u32 = 4;
+/// `LOGLEVEL_DEBUG`.
+const DEBUG: u32 = 7;
 
 /// Bytes of a packet, as far as it has them.
 fn bytes(packet: &Packet<'_>, from: usize, len: usize) -> Vec<u8> {

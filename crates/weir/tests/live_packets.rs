@@ -272,6 +272,47 @@ table inet f {
     drop(server);
 }
 
+#[test]
+fn log_without_a_group_writes_the_kernels_line() {
+    if !possible() {
+        return;
+    }
+    let mut world = World::new("line");
+    let rules = "table inet f {
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		udp dport 53 meta mark set 7 log prefix \"asked: \" level info
+	}
+}
+";
+    world.directory.file("rules.nft", rules);
+    let socket = world.socket();
+    let ports = "interfaces = [\"lan0\", \"wan0\"]";
+    let config = format!("socket = \"{socket}\"\nrules = \"rules.nft\"\n{ports}\n");
+    let config = world.directory.file("weir.toml", config);
+    let told = File::create(world.directory.path("told")).unwrap();
+    let daemon = Command::new("ip")
+        .args(["netns", "exec", &world.names[ROUTER], env!("CARGO_BIN_EXE_weir"), "run", &config])
+        .env_remove("JOURNAL_STREAM")
+        .stderr(told)
+        .spawn();
+    world.daemon = Some(daemon.unwrap());
+    let mut line = String::new();
+    wait("a line is written", || {
+        world.send("198.51.100.2", "53", "hello");
+        let told = world.read("told");
+        line = told.lines().find(|line| line.starts_with("asked")).unwrap_or_default().to_owned();
+        !line.is_empty()
+    });
+    let (before, after) = line.split_once(" ID=").unwrap();
+    assert_eq!(
+        before,
+        "asked: IN=lan0 OUT=wan0 MAC=02:00:00:00:01:01:02:00:00:00:01:02:08:00 SRC=192.168.1.2 DST=198.51.100.2 \
+         LEN=33 TOS=0x00 PREC=0x00 TTL=63"
+    );
+    assert!(after.ends_with(" DF PROTO=UDP SPT=4000 DPT=53 LEN=13 MARK=0x7"), "{after}");
+}
+
 const TRACED: &str = "
 table inet f {
 	chain pre {

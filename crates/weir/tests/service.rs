@@ -58,6 +58,16 @@ impl World {
         self.daemon.as_ref().unwrap()
     }
 
+    /// What Prometheus would read from the unix socket `m`.
+    fn metrics(&self) -> String {
+        use std::io::{Read, Write};
+        let mut stream = std::os::unix::net::UnixStream::connect(self.directory.path("m")).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
     /// A line of a thread's status (`proc_pid_status(5)`), of each thread of the daemon.
     fn status(&self, key: &str) -> Vec<String> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.daemon().id())).unwrap();
@@ -79,6 +89,13 @@ fn the_daemon_keeps_no_privilege_that_it_does_not_need() {
     let more = format!("state = \"state\"\nmetrics = \"{}\"\n", world.directory.path("m"));
     world.start_weir(RULES, &more);
     wait("it forwards without", || world.pings(CLIENT, "198.51.100.2"));
+    world.nft(&["add", "table", "ip", "new"]);
+    let metrics = world.metrics();
+    let has = |line: &str| assert!(metrics.lines().any(|one| one == line), "{line}: {metrics}");
+    has("weir_clients_total 1");
+    has("weir_transactions_total{result=\"committed\"} 1");
+    has("weir_transactions_total{result=\"refused\"} 0");
+    has("weir_drops_total{reason=\"queue\"} 0");
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         let held = world.status(set);
         assert!(held.len() >= 3 && held.iter().all(|held| held == "0000000000000000"), "{set}: {held:?}");

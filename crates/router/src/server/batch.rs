@@ -9,6 +9,7 @@ use ironweir_ruleset::{Batch, Change, Family, Handle, Ruleset, Selector, TableFl
 
 use super::event::{self, Origin};
 use super::{ClientId, Refused, Server, fault};
+use crate::watch::Activity;
 
 /// A batch that was read.
 #[derive(Debug)]
@@ -79,7 +80,10 @@ impl Server {
             true => batch.changes.iter().map(|change| event::going(engine.ruleset(), change)).collect(),
             false => Vec::new(),
         };
-        let applied = engine.commit(batch)?;
+        let applied = engine.commit(batch);
+        let [committed, refused] = &self.watch.activity().transactions;
+        Activity::count(if applied.is_ok() { committed } else { refused });
+        let applied = applied?;
         self.note_owners(engine.ruleset(), batch, origin);
         if heard {
             self.tell(engine, origin, batch, requests, begin, going, &applied);

@@ -24,6 +24,7 @@ mod statistics;
 pub use output::{MAX_WAITING, Output};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
 use ironweir_engine::Engine;
@@ -37,7 +38,7 @@ use ironweir_ruleset::store::Errno;
 use ironweir_ruleset::{Batch, Change, Handle, Selector, TableFlags};
 use ironweir_wire::Instant;
 
-use crate::watch::Watch;
+use crate::watch::{Activity, Watch};
 
 /// The group of ruleset events (`NFNLGRP_NFTABLES`).
 pub const GROUP_NFTABLES: u32 = 7;
@@ -155,6 +156,8 @@ impl Server {
     pub fn connect(&mut self, process: Process) -> ClientId {
         let id = ClientId(self.next);
         self.next = self.next.wrapping_add(1);
+        Activity::count(&self.watch.activity().came);
+        self.watch.activity().clients.store(self.clients.len() as u64 + 1, Ordering::Relaxed);
         let port = process.pid;
         self.clients.insert(
             id,
@@ -168,6 +171,7 @@ impl Server {
         if self.clients.remove(&id).is_none() {
             return;
         }
+        self.watch.activity().clients.store(self.clients.len() as u64, Ordering::Relaxed);
         self.leave_logs(id);
         self.leave_queues(engine, id);
         self.note_tracing();
@@ -234,10 +238,14 @@ impl Server {
     }
 
     /// Tells those who listen what packets met since the last call: traces, logs, and what waits for a verdict.
-    pub fn tell_packets(&mut self, engine: &mut Engine, now: Instant) {
+    ///
+    /// Lines of `log` without a group are the caller's: level, and text.
+    pub fn tell_packets(&mut self, engine: &mut Engine, now: Instant) -> Vec<(u8, String)> {
         self.tell_queued(engine);
+        let mut lines = Vec::new();
         if self.watch.has_news() {
             let seen = self.watch.take();
+            lines = seen.lines;
             let generation = engine.ruleset().generation() as u32;
             for trace in seen.traces {
                 let mut bytes = Vec::new();
@@ -256,6 +264,7 @@ impl Server {
             seen.groups_lost.into_iter().for_each(|group| self.lose_logs(group));
         }
         self.flush_due(now);
+        lines
     }
 
     /// Datagrams that wait for a client.
@@ -283,6 +292,7 @@ impl Server {
 
     /// [`Server::request`], of one that was read before.
     pub fn work(&mut self, engine: &mut Engine, id: ClientId, request: Request<'_>) {
+        Activity::count(&self.watch.activity().requests);
         match request.0 {
             Kind::Batch(read) => self.batch(engine, id, read),
             Kind::Questions(messages) => {

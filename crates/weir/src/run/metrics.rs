@@ -18,6 +18,8 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use ironweir_conntrack::Entry;
+use ironweir_engine::FlowtableStats;
+use ironweir_engine::queue::QueueCounters;
 use ironweir_expr::Expr;
 use ironweir_expr::counter::Counter;
 use ironweir_router::saved::Health;
@@ -233,7 +235,10 @@ impl Page {
 fn render(shared: &Shared, health: Option<&Health>) -> String {
     let mut page = Page::default();
     page.one("nftables_up", "gauge", "Whether the ruleset could be read.", 1);
+    clients(&mut page, shared);
     connections(&mut page, shared);
+    flowtables(&mut page, shared);
+    queues(&mut page, shared);
     ruleset(&mut page, shared);
     ports(&mut page, shared);
     if let Some(health) = health {
@@ -253,6 +258,75 @@ fn render(shared: &Shared, health: Option<&Health>) -> String {
         );
     }
     page.text
+}
+
+fn clients(page: &mut Page, shared: &Shared) {
+    let activity = shared.watch().activity();
+    let now = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    page.one("weir_clients", "gauge", "Clients of the daemon's socket.", now(&activity.clients));
+    page.one("weir_clients_total", "counter", "Clients that came.", now(&activity.came));
+    page.one("weir_requests_total", "counter", "Requests of clients.", now(&activity.requests));
+    page.about("weir_transactions_total", "counter", "Batches of changes, by what became of them.");
+    let [committed, refused] = &activity.transactions;
+    for (result, counter) in [("committed", committed), ("refused", refused)] {
+        page.value("weir_transactions_total", &[("result", result)], now(counter));
+    }
+    let help = "Logs and traces of packets that found no room.";
+    page.one("weir_seen_lost_total", "counter", help, now(&activity.lost));
+}
+
+/// What is told of a flowtable: name, kind, meaning, value.
+type OfFlowtable = (&'static str, &'static str, &'static str, fn(&FlowtableStats) -> u64);
+
+fn flowtables(page: &mut Page, shared: &Shared) {
+    let engine = shared.lock();
+    let all: Vec<(String, String, String, FlowtableStats)> = engine
+        .ruleset()
+        .tables()
+        .flat_map(|table| {
+            let id = &table.table.id;
+            table.flowtables().map(|flowtable| {
+                let stats = engine.flowtable_stats(table.id, flowtable.id);
+                let name = flowtable.flowtable.name.to_string();
+                (id.family.to_string(), id.name.to_string(), name, stats)
+            })
+        })
+        .collect();
+    drop(engine);
+    let kinds: [OfFlowtable; 6] = [
+        ("weir_flowtable_entries", "gauge", "Connections of a flowtable.", |stats| stats.entries),
+        ("weir_flowtable_offloaded_total", "counter", "Connections it was given.", |stats| stats.offloaded),
+        ("weir_flowtable_packets_total", "counter", "Packets it carried.", |stats| stats.packets),
+        ("weir_flowtable_bytes_total", "counter", "Their bytes.", |stats| stats.bytes),
+        ("weir_flowtable_torn_down_total", "counter", "Entries ended by a packet or a change.", |stats| {
+            stats.torn_down
+        }),
+        ("weir_flowtable_expired_total", "counter", "Entries that timed out.", |stats| stats.expired),
+    ];
+    for (name, kind, help, value) in kinds {
+        page.about(name, kind, help);
+        for (family, table, flowtable, stats) in &all {
+            let labels = [("family", &**family), ("table", table), ("flowtable", flowtable)];
+            page.value(name, &labels, value(stats));
+        }
+    }
+}
+
+fn queues(page: &mut Page, shared: &Shared) {
+    let all: Vec<_> = shared.lock().queues().collect();
+    let kinds: [(&str, &str, &str, fn(&QueueCounters) -> u64); 3] = [
+        ("weir_queue_waiting", "gauge", "Packets that wait for a verdict.", |queue| queue.waiting as u64),
+        ("weir_queue_dropped_total", "counter", "Packets that found no place.", |queue| queue.dropped),
+        ("weir_queue_user_dropped_total", "counter", "Packets whose listener had no room.", |queue| {
+            queue.user_dropped
+        }),
+    ];
+    for (name, kind, help, value) in kinds {
+        page.about(name, kind, help);
+        for (number, counters) in &all {
+            page.value(name, &[("queue", &number.to_string())], value(counters));
+        }
+    }
 }
 
 fn connections(page: &mut Page, shared: &Shared) {

@@ -3,6 +3,7 @@
 mod closed;
 mod config;
 mod host_link;
+mod log;
 mod metrics;
 mod notify;
 mod open_port;
@@ -192,6 +193,8 @@ fn run(path: &Path) -> Result<(), RunError> {
     };
     // Before any thread is there: each has capabilities of its own.
     privileges::give_up(&config)?;
+    log::start()?;
+    daemon.log_to(log::line);
     let mut health = None;
     let note = Arc::new(Note::default());
     if let Some(path) = &config.state {
