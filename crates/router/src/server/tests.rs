@@ -532,14 +532,14 @@ fn traces_are_made_while_somebody_listens() {
             other => panic!("{other:?}"),
         })
         .collect();
-    // Rule, end and policy of prerouting; of forward rule, end and policy.
+    // Rule and policy of prerouting, and of forward.
     let chains: Vec<_> = traces.iter().map(|trace| trace.chain.as_deref().unwrap()).collect();
-    assert_eq!(chains, ["p", "p", "p", "f", "f", "f"]);
+    assert_eq!(chains, ["p", "p", "f", "f"]);
     assert!(traces.iter().all(|trace| trace.id == traces[0].id && trace.nfproto == Some(2)));
     let looks = |at: usize| (traces[at].iif, traces[at].oif, traces[at].network.len());
     assert_eq!(looks(0), (Some((1, Some(1))), None, 20));
     assert_eq!(looks(1), (None, None, 0));
-    assert_eq!(looks(3), (Some((1, Some(1))), Some((2, Some(1))), 20));
+    assert_eq!(looks(2), (Some((1, Some(1))), Some((2, Some(1))), 20));
     assert_eq!((traces[0].link.len(), traces[0].transport.len()), (14, 18));
     world.server.listen(id, GROUP_NFTRACE, false).unwrap();
     world.pass(&mut witness, 80);
