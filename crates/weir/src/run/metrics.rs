@@ -275,8 +275,8 @@ fn clients(page: &mut Page, shared: &Shared) {
     page.one("weir_seen_lost_total", "counter", help, now(&activity.lost));
 }
 
-/// What is told of a flowtable: name, kind, meaning, value.
-type OfFlowtable = (&'static str, &'static str, &'static str, fn(&FlowtableStats) -> u64);
+/// What is told of several things of a kind: name, kind, meaning, value.
+type Series<T> = (&'static str, &'static str, &'static str, fn(&T) -> u64);
 
 fn flowtables(page: &mut Page, shared: &Shared) {
     let engine = shared.lock();
@@ -293,7 +293,7 @@ fn flowtables(page: &mut Page, shared: &Shared) {
         })
         .collect();
     drop(engine);
-    let kinds: [OfFlowtable; 6] = [
+    let kinds: [Series<FlowtableStats>; 6] = [
         ("weir_flowtable_entries", "gauge", "Connections of a flowtable.", |stats| stats.entries),
         ("weir_flowtable_offloaded_total", "counter", "Connections it was given.", |stats| stats.offloaded),
         ("weir_flowtable_packets_total", "counter", "Packets it carried.", |stats| stats.packets),
@@ -314,7 +314,7 @@ fn flowtables(page: &mut Page, shared: &Shared) {
 
 fn queues(page: &mut Page, shared: &Shared) {
     let all: Vec<_> = shared.lock().queues().collect();
-    let kinds: [(&str, &str, &str, fn(&QueueCounters) -> u64); 3] = [
+    let kinds: [Series<QueueCounters>; 3] = [
         ("weir_queue_waiting", "gauge", "Packets that wait for a verdict.", |queue| queue.waiting as u64),
         ("weir_queue_dropped_total", "counter", "Packets that found no place.", |queue| queue.dropped),
         ("weir_queue_user_dropped_total", "counter", "Packets whose listener had no room.", |queue| {
