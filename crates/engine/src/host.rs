@@ -144,6 +144,9 @@ pub struct Host {
     /// the wire was not sent by this host, and what is for this host is handed to it ([`crate::Engine::poll_local`]). False for
     /// captures, which may hold all of that.
     pub live: bool,
+    /// Interfaces do without ARP and neighbour discovery: a next hop that is no neighbour has the interface's own Ethernet
+    /// address (`IFF_NOARP`; `arp_constructor`, `ndisc_constructor`).
+    pub noarp: bool,
     /// The local time zone's distance from UTC in seconds, for `meta hour` and `meta day`.
     pub utc_offset: i32,
 }
@@ -169,6 +172,7 @@ impl Default for Host {
             fingerprints: Arc::default(),
             forward_to: None,
             live: false,
+            noarp: false,
             utc_offset: 0,
         }
     }

@@ -14,8 +14,15 @@ pub(crate) fn address_frame(
     oif: IfIndex,
     nexthop: Option<IpAddr>,
 ) -> bool {
-    let mac = nexthop.and_then(|hop| host.neighbour(oif, hop).or_else(|| group(host, hop)));
+    let known = |hop| host.neighbour(oif, hop).or_else(|| group(host, hop)).or_else(|| own(host, oif, hop));
+    let mac = nexthop.and_then(known);
     write_addresses(host, packet, oif, mac)
+}
+
+/// The address of a station on an interface without ARP.
+fn own(host: &Host, oif: IfIndex, to: IpAddr) -> Option<[u8; 6]> {
+    let one = host.noarp && !to.is_multicast() && !host.is_broadcast(to);
+    host.interface(oif).filter(|_| one).map(|interface| interface.mac)
 }
 
 /// The Ethernet address of a group (RFC 1112, RFC 2464) or of everybody.

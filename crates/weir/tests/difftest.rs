@@ -350,8 +350,9 @@ fn copies_go_their_way_before_their_packet_does() {
             let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
             let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
             let udp = Transport::Udp { ports: [5353, 53], len: 300, checksum: true };
-            let whole = network.packet(17, &[], &udp.bytes(from, to));
-            let parts = [vec![whole], network.fragments(17, &udp.bytes(from, to), 104)].concat();
+            let whole =
+                [64, 1, 0].map(|ttl| Network { ttl, ..network }.packet(17, &[], &udp.bytes(from, to)));
+            let parts = [whole.to_vec(), network.fragments(17, &udp.bytes(from, to), 104)].concat();
             let frame =
                 |part: &Vec<u8>| hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], part));
             let frames: Vec<String> = parts.iter().rev().chain(&parts).map(frame).collect();
@@ -364,29 +365,16 @@ fn copies_go_their_way_before_their_packet_does() {
     same(rules, &frames.each_ref().map(|frame| (2, &**frame)));
 }
 
-/// `ct expectation` for connections of its family, of another, and without ports.
+/// `ct helper` is that of the connection which announced this one, not its own.
 #[test]
-fn expectations_of_rules_are_the_kernels() {
-    for l3 in ["ip", "ip6"] {
-        let rules = format!(
-            "table inet t {{ ct expectation e {{ protocol tcp; dport 5000; timeout 1h; size 4; l3proto {l3}; }}
-                chain f {{ type filter hook forward priority 0; ct expectation set \"e\" counter; }} }}"
-        );
-        let mut frames = Vec::new();
-        for (from, to) in [("10.0.1.10", "198.18.0.7"), ("2001:db8:1::10", "2001:db8:18::7")] {
-            let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
-            let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
-            let echo = if from.is_ipv6() { 128 } else { 8 };
-            for transport in [
-                Transport::Udp { ports: [5353, 53], len: 30, checksum: true },
-                Transport::Icmp { kind: echo, code: 0, id: 9, seq: 1, len: 8 },
-                Transport::Other { protocol: 89, len: 20 },
-            ] {
-                let packet =
-                    network.packet(transport.protocol(from.is_ipv6()), &[], &transport.bytes(from, to));
-                frames.push(hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet)));
-            }
-        }
-        same(&rules, &frames.iter().map(|frame| (2, &**frame)).collect::<Vec<_>>());
-    }
+fn ct_helper_is_the_masters() {
+    let rules = "table ip t { ct helper files { type \"ftp\" protocol tcp; l3proto ip; }
+        chain f { type filter hook forward priority 0; ct helper set \"files\" counter; ct helper \"ftp\" counter; }; }";
+    let (from, to): (IpAddr, IpAddr) = ([10, 0, 1, 10].into(), [198, 18, 0, 7].into());
+    let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: false };
+    let syn =
+        Transport::Tcp { ports: [5000, 21], seq: 9, ack: 0, flags: 2, window: 99, options: vec![], len: 0 };
+    let packet = network.packet(6, &[], &syn.bytes(from, to));
+    let frame = hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet));
+    same(rules, &[(2, &frame), (2, &frame)]);
 }

@@ -70,7 +70,11 @@ pub(super) fn get(
         Key::Expiration => {
             u32_value(u32::try_from(entry.remaining(world.now).as_millis()).unwrap_or(u32::MAX))
         }
-        Key::Helper => entry.helper().map(|name| Value::new(name.as_bytes())),
+        // Of a connection that was expected, the one that announced it (`nft_ct_get_eval`).
+        Key::Helper => {
+            let master = entry.master().and_then(|master| world.conntrack.entry(master))?;
+            master.helper().map(|name| Value::new(name.as_bytes()))
+        }
         Key::L3Protocol => Some(Value::new(&[tuple.l3.nfproto()])),
         Key::Src | Key::SrcIp | Key::SrcIp6 => Some(Value::new(tuple.src.bytes(tuple.l3))),
         Key::Dst | Key::DstIp | Key::DstIp6 => Some(Value::new(tuple.dst.bytes(tuple.l3))),

@@ -297,8 +297,16 @@ fn set_copied(bytes: &mut [u8], came_in: bool) {
     let mut packet = Packet::new(bytes, 0, len, LinkType::None);
     let Some(version) = packet.byte(0).map(|first| first >> 4) else { return };
     if came_in {
-        let l3 = if version == 6 { L3::V6 } else { L3::V4 };
-        let _ = rewrite::decrement_ttl(&mut packet, l3);
+        let at = if version == 6 { ipv6::HOP_LIMIT_AT } else { ipv4::TTL_AT };
+        if let (Some(ttl), Some(of)) = (packet.byte(at), packet.be16(ipv4::TTL_AT)) {
+            // None has one more than all: `--iph->ttl`.
+            let _ = packet.store(at, &[ttl.wrapping_sub(1)]);
+            let change = packet.be16(ipv4::TTL_AT).map(|new| Delta::NONE.word(of, new));
+            let sum = packet.be16(ipv4::CHECKSUM_AT).zip(change).map(|(sum, change)| change.apply(sum));
+            if let (4, Some(sum)) = (version, sum) {
+                let _ = packet.store(ipv4::CHECKSUM_AT, &sum.to_be_bytes());
+            }
+        }
     }
     if version == 4
         && let Some(flags) = packet.be16(6)

@@ -118,5 +118,6 @@ pub fn host() -> Result<Host, HostFileError> {
     }
     let mut host = host_file::parse(Path::new("generated"), &text)?;
     exact(&mut host);
+    host.noarp = true;
     Ok(host)
 }
