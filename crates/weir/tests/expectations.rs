@@ -482,3 +482,78 @@ fn with_nat_call_ids_of_pptp_are_changed_there_and_back() {
     }
     assert_eq!((requests, replies, packets), (1, 2, 1));
 }
+
+/// A Setup of H.323 from 10.0.0.1 that Wireshark reads so: h245Address at port 5000, sourceCallSignalAddress at 1720, media at
+/// 4000 and 4001, T.120 at 1503; destCallSignalAddress is 10.0.0.2.
+const SETUP: &str = "080212340504038893a57e00910500e8060008914a0004000a0000011388020100123401006100622280b500001203776569\
+    72000a00000206b8000303030303030303030303030303030300451007000a00000106b81100050505050505050505050505050505053502190\
+    000640c60138011140001000a0000010fa0000a0000010fa1198000651018300100400102810100010908000a00000105df00";
+
+/// Two phones behind one address name the same ports; the second's are told as others, and what comes there reaches it.
+#[test]
+fn with_nat_calls_of_h323_name_what_the_other_side_can_reach() {
+    let directory = Directory::new("h323-nat");
+    let (public, server) = ([203, 0, 113, 1], [198, 51, 100, 2]);
+    let digits: Vec<u8> =
+        SETUP.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    let setup: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    let nat =
+        "chain nat { type nat hook postrouting priority srcnat; ip saddr 10.0.0.0/8 snat ip to 203.0.113.1 }";
+    let tcp = |src: [u8; 4], dst: [u8; 4], ports, flags, numbers: (u32, u32), payload: Vec<u8>| Segment {
+        l4: 6,
+        src: src.to_vec(),
+        dst: dst.to_vec(),
+        ports,
+        seq: numbers.0,
+        ack: numbers.1,
+        flags,
+        payload,
+    };
+    let mut comes = Vec::new();
+    for (host, port) in [(1, 3000), (3, 3001)] {
+        let phone = [10, 0, 0, host];
+        let mut named = setup.clone();
+        for at in 0..named.len() - 4 {
+            if named[at..at + 4] == [10, 0, 0, 1] {
+                named[at..at + 4].copy_from_slice(&phone);
+            }
+        }
+        let packed = [&[3, 0][..], &(named.len() as u16 + 4).to_be_bytes(), &named].concat();
+        comes.push(tcp(phone, server, (port, 1720), 2, (0, 0), vec![]));
+        comes.push(tcp(server, public, (1720, port), 0x12, (0, 1), vec![]));
+        comes.push(tcp(phone, server, (port, 1720), 0x10, (1, 1), vec![]));
+        comes.push(tcp(phone, server, (port, 1720), 0x18, (1, 1), packed));
+    }
+    // Media to where the second was told to be, and the connection of H.245 of the first.
+    let media =
+        Segment { l4: 17, ports: (7000, 4002), ..tcp(server, public, (0, 0), 0, (0, 0), b"rtp".to_vec()) };
+    comes.push(media);
+    comes.push(tcp(server, public, (7001, 5000), 2, (0, 0), vec![]));
+    let frames = comes.iter().map(|segment| ("eth0", segment.frame()));
+    let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames));
+    let report = replay(&directory, &firewall("Q.931", "tcp", 1720, nat), &capture);
+    assert_eq!((report.passed, report.read, report.related), (10, 10, 2), "{}", report.human);
+    let out: Vec<Segment> =
+        read(&directory.path("out.pcapng")).iter().map(|(_, frame)| Segment::read(frame).unwrap()).collect();
+    let names = |segment: &Segment, address: [u8; 4]| -> Vec<u16> {
+        let all = segment.payload.windows(6).filter(|window| window[..4] == address);
+        all.map(|window| u16::from_be_bytes([window[4], window[5]])).collect()
+    };
+    let setups: Vec<&Segment> = out.iter().filter(|segment| segment.payload.len() > 100).collect();
+    for (segment, port, told) in
+        [(setups[0], 3000, [5000, 3000, 4000, 4001, 1503]), (setups[1], 3001, [5001, 3001, 4002, 4003, 1504])]
+    {
+        assert_eq!((&segment.src, segment.ports.0), (&public.to_vec(), port));
+        assert_eq!(names(segment, public), told);
+        assert_eq!(names(segment, server), [1720]);
+        assert!(!segment.payload.windows(3).any(|window| window == [10, 0, 0]), "{segment:?}");
+    }
+    let [media, control] = &out[8..] else { panic!("{out:?}") };
+    assert_eq!((&media.dst[..], media.ports.1), (&[10, 0, 0, 3][..], 4000));
+    assert_eq!((&control.dst[..], control.ports.1), (&[10, 0, 0, 1][..], 5000));
+    assert!(
+        read(&directory.path("out.pcapng"))
+            .iter()
+            .all(|(_, frame)| is_whole(&frame[14..]) || frame[23] == 17)
+    );
+}

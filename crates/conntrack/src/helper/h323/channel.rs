@@ -67,6 +67,11 @@ fn expect_hidden_media(message: &mut Message<'_, '_, '_>, found: &Found, port: u
     Ok(())
 }
 
+/// So many pairs of ports are tried.
+///
+/// DIVERGES: the kernel tries all; who holds thousands of them could have it search for long, for each channel of a message.
+const TRIES: usize = 128;
+
 /// Expects a pair of ports, the first that is free from this one on.
 fn expect_pair(message: &mut Message<'_, '_, '_>, rtp: u16) -> Option<(u16, ExpectId, ExpectId)> {
     let (_, other) = message.tuples();
@@ -75,7 +80,7 @@ fn expect_pair(message: &mut Message<'_, '_, '_>, rtp: u16) -> Option<(u16, Expe
         Expectation::new(&other, ipproto::UDP, Some(other.src), other.dst, port).following(back, saved)
     };
     // From port 0 the kernel finds no other.
-    for told in (rtp..=u16::MAX - 1).step_by(2).filter(|_| rtp != 0) {
+    for told in (rtp..=u16::MAX - 1).step_by(2).filter(|_| rtp != 0).take(TRIES) {
         match message.context.expect(expectation(told, rtp)) {
             Ok(first) => match message.context.expect(expectation(told | 1, rtp | 1)) {
                 Ok(second) => return Some((told, first, second)),
