@@ -114,24 +114,40 @@ impl Probe {
     /// Becomes that of a packet, in a zone; false when the packet has no tuple.
     #[inline]
     pub(crate) fn read(&mut self, packet: &Packet<'_>, info: &PacketInfo, zone: u16, key: &SipKey) -> bool {
-        let transport = match info.l4proto {
-            Some(ipproto::TCP | ipproto::UDP) if info.l3 == L3::V4 && info.fragment_offset == 0 => {
-                info.transport
+        self.read_simple(packet, info, zone, key, None) || self.read_any(packet, info, zone, key)
+    }
+
+    /// As [`Probe::read`], for TCP and UDP over IPv4 whose headers lie in the head: most packets. Nothing goes by way of a
+    /// tuple, whose forty bytes would be written and read several times. False, with nothing changed, for others.
+    /// `known` is perhaps that of the same packet, whose hash need not be computed then.
+    #[inline(always)]
+    pub(crate) fn read_simple(
+        &mut self,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        zone: u16,
+        key: &SipKey,
+        known: Option<&Probe>,
+    ) -> bool {
+        let (l4, transport) = match info.l4proto {
+            Some(l4 @ (ipproto::TCP | ipproto::UDP)) if info.l3 == L3::V4 && info.fragment_offset == 0 => {
+                (l4, info.transport)
             }
-            _ => return self.read_any(packet, info, zone, key),
+            _ => return false,
         };
-        // Most packets. Nothing goes by way of a tuple, whose forty bytes would be written and read several times.
         let ends_at = info.network + ipv4::SRC_AT;
         let both = packet.head().get(ends_at..transport + 4);
         let (ends, ids) = match both.map(|bytes| (bytes.first_chunk(), bytes.last_chunk())) {
             Some((Some(ends), Some(ids))) => (*ends, *ids),
-            // Not all lies in the head.
-            _ => return self.read_any(packet, info, zone, key),
+            _ => return false,
         };
         self.key = Key { ends, ids, zone: zone.to_be_bytes() };
         self.l3 = L3::V4;
-        self.l4 = info.l4proto.unwrap_or_default();
-        self.hash = self.key.hash(self.l4, key);
+        self.l4 = l4;
+        self.hash = match known {
+            Some(known) if known.key == self.key && known.l4 == l4 && known.l3 == L3::V4 => known.hash,
+            _ => self.key.hash(l4, key),
+        };
         true
     }
 

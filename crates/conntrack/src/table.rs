@@ -150,6 +150,27 @@ impl Table {
         true
     }
 
+    /// As [`Table::probe`], in zone 0, for TCP and UDP over IPv4; false for other packets.
+    #[inline]
+    pub(crate) fn read_ahead(&self, packet: &Packet<'_>, info: &PacketInfo, probe: &mut Probe) -> bool {
+        probe.read_simple(packet, info, 0, &self.key, None)
+    }
+
+    /// As [`Table::probe`], the packet perhaps having been read ahead.
+    #[inline]
+    pub(crate) fn probe_again(
+        &self,
+        packet: &Packet<'_>,
+        info: &PacketInfo,
+        zone: Zone,
+        probe: &mut Probe,
+        ahead: &Probe,
+    ) -> bool {
+        let zone_id = zone.id(Direction::Original);
+        probe.read_simple(packet, info, zone_id, &self.key, Some(ahead))
+            || self.probe(packet, info, zone, probe)
+    }
+
     /// What a tuple is looked up by.
     pub(crate) fn probe_of(&self, tuple: &Tuple, zone: Zone) -> Probe {
         Probe::of(&Tuple { zone: zone.id(Direction::Original), ..*tuple }, &self.key)

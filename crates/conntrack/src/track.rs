@@ -47,6 +47,8 @@ pub struct Conntrack {
     pub(crate) random: u64,
     /// When the last packet came.
     pub(crate) seen: Instant,
+    /// What the packet that was announced last is looked up by.
+    pub(crate) ahead: Probe,
     pub(crate) cones: crate::nat::cone::Cones,
     pub(crate) cookies: crate::synproxy::cookie::Keys,
     pub(crate) synproxy_stats: SynproxyStats,
@@ -158,6 +160,7 @@ impl Conntrack {
             stats: Stats::default(),
             random: seed ^ 0xa076_1d64_78bd_642f,
             seen: Instant::ZERO,
+            ahead: Probe::default(),
             cones: Default::default(),
             cookies: crate::synproxy::cookie::Keys::from_seed(seed),
             synproxy_stats: SynproxyStats::default(),
@@ -192,7 +195,7 @@ impl Conntrack {
         template: &Template,
     ) -> PacketIn {
         let mut probe = Probe::default();
-        if !self.table.probe(packet, info, template.zone, &mut probe) {
+        if !self.table.probe_again(packet, info, template.zone, &mut probe, &self.ahead) {
             return self.invalid(InvalidReason::NoTuple);
         }
         self.seen = now;

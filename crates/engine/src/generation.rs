@@ -61,6 +61,8 @@ pub(crate) type HookList = Vec<Stage>;
 /// The IP hooks of one network protocol.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hooks {
+    /// Whether connections are tracked.
+    pub(crate) tracks: bool,
     lists: [HookList; 7],
     nat: [Vec<ChainId>; 7],
 }
@@ -241,6 +243,7 @@ impl Generation {
                 Family::Arp => &mut self.arp,
                 _ => &mut self.bridge,
             };
+            target.tracks = tracked;
             for (list, mut ordered) in target.lists.iter_mut().zip(ordered) {
                 ordered.sort_by_key(|(priority, rank, age, _)| (*priority, *rank, *age));
                 *list = ordered.into_iter().map(|(_, _, _, stage)| stage).collect();

@@ -58,17 +58,18 @@ impl<O: Observer> Way<'_, O> {
                 Stage::Defragment => {}
                 Stage::Conntrack => self.track(hook, packet)?,
                 Stage::Nat(manip) => {
-                    let before = self.destination(packet);
+                    let before = (hook == Hook::Output).then(|| self.destination(packet));
                     match self.nat(hook, manip, family, packet) {
                         Err(Disposition::Queued { number }) => {
                             self.park(number, *stage, hook, family, packet)?
                         }
                         judged => judged?,
                     }
-                    if hook == Hook::Output && before != self.destination(packet) {
+                    if before.is_some_and(|before| before != self.destination(packet)) {
                         self.reroute(packet);
                     }
                 }
+                Stage::Confirm if self.is_settled() => {}
                 Stage::Confirm => {
                     self.synproxy(packet)?;
                     self.help(packet)?;
@@ -205,6 +206,12 @@ impl<O: Observer> Way<'_, O> {
             NatVerdict::Accept => Ok(()),
             NatVerdict::Drop => dropped(DropReason::NatFull),
         }
+    }
+
+    /// Whether the packet is of a connection to which nothing is done any more when its packets leave: it is confirmed, and has
+    /// neither synproxy nor helper nor numbers to be moved.
+    fn is_settled(&self) -> bool {
+        self.flight.tracking.flow().is_some_and(|(ct, _)| self.world.conntrack.is_settled(ct))
     }
 
     /// The connection's helper reads the packet (`nf_confirm`).

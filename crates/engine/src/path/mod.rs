@@ -248,6 +248,11 @@ impl<O: Observer> Way<'_, O> {
 
     /// IP from the wire (`ip_rcv`, `ipv6_rcv`, and what follows).
     fn ip(&mut self, packet: &mut Packet<'_>) -> Step<Disposition> {
+        // Its connection's place is on its way from memory while other things are looked at.
+        let tracks = self.generation.hooks(self.flight.info.l3).is_some_and(|hooks| hooks.tracks);
+        if tracks {
+            self.world.conntrack.announce(packet, &self.flight.info);
+        }
         // Without knowledge of a host, nobody else is one either.
         // A tagged frame is for a VLAN interface, and there is none (`__netif_receive_skb_core`).
         let other_vlan = packet.meta.vlan.is_some_and(|tag| tag.id() != 0);
@@ -264,6 +269,9 @@ impl<O: Observer> Way<'_, O> {
         }
         if self.flight.info.l3 == L3::V6 {
             self.may_be_on_wire(packet)?;
+        }
+        if tracks {
+            self.world.conntrack.approach();
         }
         self.whole(Hook::Prerouting, packet, |way, packet| way.routed(packet))
     }
