@@ -362,7 +362,7 @@ fn answers_to_what_the_host_asks_all_of_its_network_are_related() {
             packet([10, 0, 0, 6], port + 1, own, 1024),
             packet([192, 0, 2, 6], port, own, 1024),
         ];
-        let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames.into_iter()));
+        let capture = directory.file("in.pcapng", of_link(LinkNumber::ETHERNET, frames));
         let report = replay_at(&directory, &rules, &capture, &["--host", &host]);
         assert_eq!((report.read, report.passed, report.related), (5, 3, 2), "{helper}: {}", report.human);
     }
