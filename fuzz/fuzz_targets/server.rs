@@ -3,10 +3,13 @@
 #![no_main]
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ironweir_engine::{Engine, Host, Interface};
 use ironweir_netlink::{Flags, Messages, kind};
 use ironweir_router::server::{MAX_WAITING, Process, Server};
+use ironweir_router::watch::Watch;
+use ironweir_router::witness::Witness;
 use ironweir_ruleset::netlink::{Query, Scope};
 use ironweir_wire::{IfIndex, Instant, LinkType, Packet};
 use libfuzzer_sys::fuzz_target;
@@ -30,6 +33,10 @@ fn host() -> Host {
 fuzz_target!(|bytes: &[u8]| {
     let mut engine = Engine::new(host(), 1);
     let mut server = Server::new();
+    let watch = Arc::<Watch>::default();
+    server.watch(&watch);
+    watch.set_lines(true);
+    let mut witness = Witness::new(watch.clone());
     let mut clients = [0; 4].map(|pid| server.connect(Process { pid, name: None }));
     let mut rest = bytes;
     let mut now = Instant::from_nanos(1);
@@ -61,12 +68,17 @@ fuzz_target!(|bytes: &[u8]| {
                 let len = frame.len();
                 let mut packet = Packet::new(&mut frame, 0, len, LinkType::Ethernet);
                 packet.meta.iif = IfIndex(1 + u32::from(deed & 1));
-                engine.process(now, &mut packet, &mut ());
+                engine.process(now, &mut packet, &mut witness);
+                witness.settle(&engine);
                 while engine.poll_output().is_some() {}
             }
         }
         engine.advance(now);
         server.tell_connections(&mut engine);
+        server.tell_packets(&mut engine, now);
+        while engine.resume(now, &mut witness).is_some() {
+            witness.settle(&engine);
+        }
         // Answers lie beside events: those of one request, and a portion of a dump.
         assert!(server.waiting_bytes(*client) <= MAX_WAITING + bytes.len() * 64 + (1 << 20));
     }

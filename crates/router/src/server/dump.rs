@@ -21,8 +21,8 @@ const MOST: usize = 16;
 const THINGS: usize = 1024;
 /// Elements in one portion.
 const ELEMENTS: usize = 4096;
-/// Places of the connection table in one portion.
-const PLACES: u32 = 4096;
+/// Places of the connection table in one portion: packets wait for no more at a time (`examples/portions.rs`).
+const PLACES: u32 = 512;
 /// Bytes that may wait for a client for which the next portion is made.
 const READY: usize = 256 << 10;
 
