@@ -179,6 +179,13 @@ enum Headers {
     V6(ipv6::FragmentHeader),
 }
 
+impl Piece {
+    /// Whether others follow it at a place that no offset can name.
+    fn is_odd(&self) -> bool {
+        self.more && !(self.end - self.payload_at).is_multiple_of(8)
+    }
+}
+
 impl Defrag {
     /// Nothing held. `seed` decides the key of the hash.
     pub fn new(limits: Limits, seed: u64) -> Defrag {
@@ -202,6 +209,12 @@ impl Defrag {
             Err(error) => return Fragment::Dropped(error),
         };
         let hash = piece.key.hash(&self.key);
+        // A fragment of IPv6 of an odd length condemns its datagram, and goes on as it is for whoever receives it to refuse
+        // (`nf_ct_frag6_gather`, -EPROTO).
+        if piece.key.six && piece.is_odd() {
+            self.remove(hash, &piece.key);
+            return Fragment::NotOne;
+        }
         if self.held >= self.limits.memory {
             return Fragment::Dropped(FragmentError::Memory);
         }
@@ -283,9 +296,6 @@ impl Queue {
     fn add(&mut self, packet: &Packet<'_>, piece: &Piece) -> Result<usize, FragmentError> {
         let mut length = piece.end - piece.payload_at;
         if piece.more && !length.is_multiple_of(8) {
-            if piece.key.six {
-                return Err(FragmentError::Malformed);
-            }
             length -= length % 8;
         }
         let end = piece.offset + length;
@@ -560,6 +570,19 @@ mod tests {
         defrag.expire(NOW + Duration::from_secs(30));
         assert_eq!(defrag.held(), 0);
         assert!(defrag.queues.is_empty() && defrag.deadlines.is_empty());
+    }
+
+    /// `nf_ct_frag6_queue` gives -EPROTO, and the packet is let pass (`nf_ct_frag6_gather`).
+    #[test]
+    fn a_fragment_of_ipv6_of_an_odd_length_passes_as_it_is() {
+        let mut defrag = Defrag::new(Limits::default(), 1);
+        let pieces = cut(&datagram(L3::V6, 100), 40);
+        assert!(matches!(push(&mut defrag, &pieces[0]), Fragment::Held));
+        let mut odd = pieces[1].clone();
+        odd.0.pop();
+        odd.0[5] -= 1;
+        assert!(matches!(push(&mut defrag, &odd), Fragment::NotOne));
+        assert_eq!(defrag.held(), 0, "its datagram is thrown away");
     }
 
     #[test]
