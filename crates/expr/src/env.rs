@@ -326,7 +326,7 @@ pub trait Env {
     }
 
     /// A key of the packet's own route (after routing).
-    fn rt(&self, _key: rt::Key) -> Option<Value> {
+    fn rt(&self, _key: rt::Key, _packet: &Packet<'_>) -> Option<Value> {
         None
     }
 

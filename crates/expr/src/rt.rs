@@ -41,8 +41,8 @@ impl Expression for Rt {
     const NAME: &'static str = "rt";
     const HIGHEST: u16 = KEY;
 
-    fn eval<E: Env>(&self, registers: &mut Registers, _: &mut Packet<'_>, env: &mut E) -> Outcome {
-        Outcome::loaded(env.rt(self.key), self.destination, registers)
+    fn eval<E: Env>(&self, registers: &mut Registers, packet: &mut Packet<'_>, env: &mut E) -> Outcome {
+        Outcome::loaded(env.rt(self.key, packet), self.destination, registers)
     }
 
     fn text(&self, f: &mut fmt::Formatter<'_>, _: &Orders) -> fmt::Result {

@@ -117,3 +117,41 @@ fn no_beginning_of_a_frame_does_harm() {
     let short = firewall.receive(at(1), LAN, &frame[..10]).disposition;
     assert_eq!(short, Disposition::Dropped(DropReason::Malformed(Malformed::Link)));
 }
+
+/// A SYN to port 99 that announces segments of 9000 bytes.
+fn syn() -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 1, 2, 8, 0];
+    frame.extend([0x45, 0, 0, 44, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 1, 2, 10, 0, 2, 2]);
+    let sum = ironweir_wire::checksum::Sum::default().bytes(&frame[14..]).finish();
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    frame.extend([0x10, 0, 0, 99, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x23, 0x28]);
+    frame
+}
+
+#[test]
+fn segments_are_clamped_to_what_gets_through_both_ways() {
+    // What Linux 6.18 made of the same, sender and routes, as a router between namespaces.
+    let clamp = "tcp flags syn tcp option maxseg size set rt mtu";
+    let mut firewall =
+        firewall(&format!("table ip f {{ chain c {{ type filter hook forward priority 0; {clamp}; }}; }}"));
+    let announced = |firewall: &mut Firewall| {
+        let passage = firewall.receive(at(1), LAN, &syn());
+        u16::from_be_bytes([passage.sent[0].bytes[56], passage.sent[0].bytes[57]])
+    };
+    assert_eq!(announced(&mut firewall), 1460);
+    let route = |interface, mtu| Route { mtu, ..Route::by(interface, None) };
+    let add = |firewall: &mut Firewall, to: [u8; 4], route| {
+        firewall.engine_mut().change_host(|host| host.add_route(to.into(), 32, route, 0).unwrap());
+    };
+    add(&mut firewall, [10, 0, 2, 2], route(WAN, 1400));
+    assert_eq!(announced(&mut firewall), 1360, "there");
+    add(&mut firewall, [10, 0, 1, 2], route(LAN, 1300));
+    assert_eq!(announced(&mut firewall), 1260, "and back");
+    firewall.engine_mut().change_host(|host| {
+        host.remove_route([10, 0, 1, 2].into(), 32);
+        let mut lan = host.interface(LAN).unwrap().clone();
+        lan.mtu = 1200;
+        host.change_link(&lan);
+    });
+    assert_eq!(announced(&mut firewall), 1160, "the link back");
+}

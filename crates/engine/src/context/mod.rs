@@ -193,8 +193,8 @@ impl<O: Observer> Env for Context<'_, O> {
         routing::route(&self.world.host, query)
     }
 
-    fn rt(&self, key: rt::Key) -> Option<Value> {
-        routing::rt(&self.world.host, self.flight, self.protocol_family, key)
+    fn rt(&self, key: rt::Key, packet: &Packet<'_>) -> Option<Value> {
+        routing::rt(&self.world.host, self.flight, (self.protocol_family, key), packet)
     }
 
     fn reject(&mut self, reject: &Reject, packet: &Packet<'_>) {

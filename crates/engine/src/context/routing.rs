@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ironweir_expr::env::{self, BridgePort, RouteQuery};
 use ironweir_expr::{Value, rt};
 use ironweir_ruleset::Family;
-use ironweir_wire::IfIndex;
+use ironweir_wire::{IfIndex, Packet};
 
 use crate::Host;
 use crate::flight::Flight;
@@ -66,21 +66,44 @@ pub(super) fn route(host: &Host, query: &RouteQuery) -> Option<env::Route> {
 }
 
 /// `nft_rt_get_eval`. The maximum segment size lies in 16 bits of host order.
-pub(super) fn rt(host: &Host, flight: &Flight, family: Family, key: rt::Key) -> Option<Value> {
+pub(super) fn rt(
+    host: &Host,
+    flight: &Flight,
+    (family, key): (Family, rt::Key),
+    packet: &Packet<'_>,
+) -> Option<Value> {
     let v6 = family == Family::Ip6;
     match (key, flight.nexthop) {
         (rt::Key::Classid, _) => None,
         (rt::Key::Nexthop4, Some(IpAddr::V4(hop))) if !v6 => Some(Value::from(hop.octets())),
         (rt::Key::Nexthop6, Some(IpAddr::V6(hop))) if v6 => Some(Value::from(hop.octets())),
-        (rt::Key::Tcpmss, Some(hop)) => {
-            let headers = if v6 { 60 } else { 40 };
-            let route = host.route(hop)?;
-            let mtu = host.interface(route.interface)?.mtu;
-            // `TCP_MSS_DEFAULT` where the MTU is nonsense.
-            let mss = if mtu <= headers || mtu > 0xffff { 536 } else { mtu - headers };
-            Some(Value::from((mss as u16).to_ne_bytes()))
+        (rt::Key::Tcpmss, Some(_)) => {
+            let mss = segment(host, flight, v6, packet)?;
+            Some(Value::from(mss.to_ne_bytes()))
         }
         (rt::Key::Xfrm, Some(_)) => Some(Value::new(&[0])),
         _ => None,
     }
+}
+
+/// `TCP_MSS_DEFAULT` of `net/tcp.h`.
+const DEFAULT_SEGMENT: u16 = 536;
+
+/// The largest segment that gets through both ways without fragments: by the packet's own route, and by the route to its
+/// source (`get_tcpmss`).
+fn segment(host: &Host, flight: &Flight, v6: bool, packet: &Packet<'_>) -> Option<u16> {
+    let at = packet.network();
+    let (source, headers) = match v6 {
+        false => (packet.array::<4>(at + 12).map(IpAddr::from), 40),
+        true => (packet.array::<16>(at + 8).map(IpAddr::from), 60),
+    };
+    let of = |interface, route: u32| match route {
+        0 => host.interface(interface).map(|interface| interface.mtu),
+        mtu => Some(mtu),
+    };
+    let out = of(packet.meta.oif, flight.route_mtu)?;
+    let back = source.and_then(|source| host.route(source)).and_then(|route| of(route.interface, route.mtu));
+    let mtu = out.min(back.unwrap_or(u32::MAX));
+    let usual = u16::try_from(mtu).ok().and_then(|mtu| mtu.checked_sub(headers)).filter(|mss| *mss > 0);
+    Some(usual.unwrap_or(DEFAULT_SEGMENT))
 }
