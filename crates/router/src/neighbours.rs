@@ -3,6 +3,7 @@
 //! Frames wait until their next hop's Ethernet address is known, a few for each; a next hop that does not answer loses
 //! them. No socket here: frames and time come in, frames go out.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -11,8 +12,11 @@ use ironweir_engine::{Host, Interface};
 use ironweir_wire::checksum::Sum;
 use ironweir_wire::{IfIndex, Instant};
 
-/// Frames that wait for one neighbour (`unres_qlen_bytes` of `Documentation/networking/ip-sysctl.rst` allows about 100).
-const MAX_FRAMES: usize = 32;
+/// What may wait for one neighbour, as the kernel counts it ([`charge`]): `unres_qlen_bytes` of
+/// `Documentation/networking/ip-sysctl.rst`, 101 frames of Ethernet's length.
+const MAX_WAITING: usize = 212_992;
+/// What may wait for all together, so that who goes through all addresses of a link does not fill memory.
+const MAX_WAITING_FOR_ALL: usize = 32 << 20;
 /// Neighbours that are asked for at once.
 const MAX_ASKED: usize = 1024;
 /// How long an answer may take (`retrans_time_ms`), and how often is asked (`mcast_solicit`).
@@ -31,6 +35,8 @@ pub type Outgoing = (IfIndex, Vec<u8>);
 #[derive(Debug, Default)]
 pub struct Neighbours {
     asked: HashMap<(IfIndex, IpAddr), Asked>,
+    /// What waits for all of them, as [`charge`] has it.
+    waiting: usize,
     /// Those that answered, when they did last, and how often they were asked since.
     known: HashMap<(IfIndex, IpAddr), (Instant, u32)>,
     /// When the next of those is to be asked.
@@ -50,7 +56,8 @@ pub struct Again {
 
 #[derive(Debug)]
 struct Asked {
-    frames: Vec<Vec<u8>>,
+    frames: VecDeque<Vec<u8>>,
+    waiting: usize,
     at: Instant,
     attempts: u32,
 }
@@ -141,9 +148,19 @@ impl Neighbours {
         if self.asked.len() >= MAX_ASKED && !self.asked.contains_key(&at) {
             return None;
         }
-        let asked = self.asked.entry(at).or_insert(Asked { frames: Vec::new(), at: now, attempts: 0 });
-        if asked.frames.len() < MAX_FRAMES {
-            asked.frames.push(frame);
+        let new = || Asked { frames: VecDeque::new(), waiting: 0, at: now, attempts: 0 };
+        let asked = self.asked.entry(at).or_insert_with(new);
+        let len = charge(&frame);
+        // The oldest goes first (`__neigh_event_send`).
+        while asked.waiting + len > MAX_WAITING || self.waiting + len > MAX_WAITING_FOR_ALL {
+            let Some(oldest) = asked.frames.pop_front() else { break };
+            asked.waiting -= charge(&oldest);
+            self.waiting -= charge(&oldest);
+        }
+        if self.waiting + len <= MAX_WAITING_FOR_ALL {
+            asked.waiting += len;
+            self.waiting += len;
+            asked.frames.push_back(frame);
         }
         if asked.attempts > 0 {
             return None;
@@ -154,7 +171,9 @@ impl Neighbours {
 
     /// A neighbour is known now: the frames that waited for it, addressed.
     pub fn known(&mut self, at: (IfIndex, IpAddr), mac: [u8; 6]) -> Vec<Vec<u8>> {
-        let mut frames: Vec<Vec<u8>> = self.asked.remove(&at).map(|asked| asked.frames).unwrap_or_default();
+        let Some(asked) = self.asked.remove(&at) else { return Vec::new() };
+        self.waiting -= asked.waiting;
+        let mut frames = Vec::from(asked.frames);
         for frame in &mut frames {
             if let Some(to) = frame.get_mut(..6) {
                 to.copy_from_slice(&mac);
@@ -186,7 +205,8 @@ impl Neighbours {
             asked.at = now;
             asked.attempts += 1;
             if asked.attempts > ATTEMPTS {
-                again.lost.append(&mut asked.frames);
+                self.waiting -= asked.waiting;
+                again.lost.extend(asked.frames.drain(..));
                 return false;
             }
             let question = host.interface(*interface).and_then(|interface| question(interface, *address));
@@ -229,6 +249,23 @@ impl Neighbours {
     pub fn deadline(&self) -> Option<Instant> {
         self.asked.values().map(|asked| asked.at + PATIENCE).chain(self.due).min()
     }
+}
+
+/// What a frame that waits costs, as the kernel counts it (`skb->truesize`): the memory of its bytes in lines of 64, and of
+/// what describes it.
+fn charge(frame: &[u8]) -> usize {
+    const DESCRIPTION: usize = 576;
+    frame.len().next_multiple_of(64) + DESCRIPTION
+}
+
+/// What tells everybody on a link that an interface's addresses are there: a question for oneself (`arp_notify`; RFC 5227,
+/// 3), an answer that nobody asked for (`ndisc_send_unsol_na`).
+pub fn announcements(interface: &Interface) -> Vec<Vec<u8>> {
+    let frame = |(address, _): &(IpAddr, u8)| match *address {
+        IpAddr::V4(own) => arp(interface.mac, BROADCAST, 1, (interface.mac, own), ([0; 6], own)),
+        IpAddr::V6(own) => taken(interface.mac, own),
+    };
+    interface.addresses.iter().map(frame).collect()
 }
 
 fn own_v4(interface: &Interface) -> Option<Ipv4Addr> {
@@ -284,11 +321,14 @@ pub fn answer(interface: &Interface, word: &Word) -> Option<Vec<u8>> {
             Some(discovery(interface.mac, *mac, (*own, *sender), [136, 0xe0], *own, 2))
         }
         // Somebody wants to take our address: all hear that it is taken.
-        (IpAddr::V6(own), _) => {
-            let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-            Some(discovery(interface.mac, [0x33, 0x33, 0, 0, 0, 1], (*own, all), [136, 0xa0], *own, 2))
-        }
+        (IpAddr::V6(own), _) => Some(taken(interface.mac, *own)),
     }
+}
+
+/// Tells all nodes of a link whose an address is: router, override.
+fn taken(mac: [u8; 6], own: Ipv6Addr) -> Vec<u8> {
+    let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    discovery(mac, [0x33, 0x33, 0, 0, 0, 1], (own, all), [136, 0xa0], own, 2)
 }
 
 fn arp(
@@ -361,6 +401,53 @@ mod tests {
             assert_eq!(frames[0][..6], OTHER);
             assert!(!neighbours.wants(at));
         }
+    }
+
+    #[test]
+    fn so_much_waits_for_a_neighbour_as_for_the_kernels_and_the_oldest_goes_first() {
+        let (host, mut neighbours) = (host(), Neighbours::default());
+        let at = (IfIndex(1), "10.0.0.9".parse().unwrap());
+        for number in 0..200_u8 {
+            neighbours.wait(&host, at, vec![number; 1514], Instant::ZERO);
+        }
+        // `unres_qlen` of ip-sysctl.rst: 101, rounded up from 212992 bytes.
+        let frames = neighbours.known(at, OTHER);
+        assert_eq!((frames.len(), frames[0][6], frames[99][6]), (100, 100, 199));
+        assert_eq!(neighbours.waiting, 0);
+    }
+
+    #[test]
+    fn what_waits_for_all_together_is_bounded() {
+        let (host, mut neighbours) = (host(), Neighbours::default());
+        let at = |number: u32| (IfIndex(1), IpAddr::from(Ipv4Addr::from(0x0a00_0000 | number)));
+        for number in 0..1000 {
+            for _ in 0..20 {
+                neighbours.wait(&host, at(number), vec![0; 9000], Instant::ZERO);
+            }
+        }
+        assert!(neighbours.waiting <= MAX_WAITING_FOR_ALL && neighbours.waiting > MAX_WAITING_FOR_ALL / 2);
+        // Nothing is lost count of.
+        assert_eq!(neighbours.known(at(1), OTHER).len(), 20);
+        let mut lost = 0;
+        while let Some(deadline) = neighbours.deadline() {
+            lost += neighbours.again(&host, deadline).lost.len();
+        }
+        assert!(lost > 3000, "{lost}");
+        assert_eq!(neighbours.waiting, 0);
+    }
+
+    #[test]
+    fn addresses_are_announced_to_all() {
+        let host = host();
+        let told = announcements(&host.interfaces()[0]);
+        let own: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!(Word::read(&told[0]), Some(Word::Asks { target: own, sender: Some(own), mac: MAC }));
+        assert_eq!(told[0][..6], BROADCAST);
+        assert_eq!(
+            Word::read(&told[1]),
+            Some(Word::Tells { sender: "2001:db8::1".parse().unwrap(), mac: MAC })
+        );
+        assert_eq!(told[1][..6], [0x33, 0x33, 0, 0, 0, 1]);
     }
 
     #[test]

@@ -14,12 +14,13 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
-use ironweir_engine::{Disposition, DropReason, Engine, Neighbour};
+use ironweir_engine::{Disposition, DropReason, Engine, Host, Neighbour};
 use ironweir_io::port::{Port, PortStatistics};
 use ironweir_wire::{IfIndex, Instant, LinkType, Packet, PacketType, ipv6};
 
-use crate::neighbours::{Neighbours, Word, answer};
+use crate::neighbours::{Neighbours, Word, announcements, answer};
 use crate::offload;
 use crate::watch::Watch;
 use crate::witness::Witness;
@@ -29,6 +30,26 @@ const VECTOR: usize = 64;
 /// Bytes of a frame with its offloads: the longest that one packet can be.
 const FRAME: usize = 70 << 10;
 
+/// How often addresses are announced, and how long after each other: as RFC 5227 has it, and once more, since an interface
+/// that has just come up may not send yet.
+const ANNOUNCE_NUMBER: u32 = 3;
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Interfaces whose addresses are announced.
+#[derive(Debug, Default)]
+struct Announced {
+    interfaces: Vec<IfIndex>,
+    /// How often they were, and when they are next.
+    times: u32,
+    at: Instant,
+}
+
+impl Announced {
+    fn deadline(&self) -> Option<Instant> {
+        (!self.interfaces.is_empty() && self.times < ANNOUNCE_NUMBER).then_some(self.at)
+    }
+}
+
 /// The ports of a router and what waits for neighbours.
 #[derive(Debug)]
 pub struct Router {
@@ -36,6 +57,7 @@ pub struct Router {
     /// The way to this machine's kernel, and the Ethernet address that it has there.
     own: Option<(Box<dyn Port>, [u8; 6])>,
     neighbours: Neighbours,
+    announced: Announced,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
     copy: Vec<u8>,
@@ -49,6 +71,7 @@ impl Router {
             ports,
             own: None,
             neighbours: Neighbours::default(),
+            announced: Announced::default(),
             buffer: vec![0; FRAME],
             scratch: Vec::new(),
             copy: Vec::new(),
@@ -76,7 +99,26 @@ impl Router {
     /// When there is something to do though no packet comes.
     pub fn deadline(&self) -> Option<Instant> {
         let ports = self.ports.iter().filter_map(|(_, port)| port.deadline());
-        ports.chain(self.neighbours.deadline()).min()
+        ports.chain(self.neighbours.deadline()).chain(self.announced.deadline()).min()
+    }
+
+    /// Tells whoever is on these interfaces' links that their addresses are there, in place of another's perhaps: in the next
+    /// turn, and again in case nobody could hear it then.
+    pub fn announce(&mut self, interfaces: Vec<IfIndex>) {
+        self.announced = Announced { interfaces, times: 0, at: Instant::ZERO };
+    }
+
+    fn announce_again(&mut self, host: &Host, now: Instant) {
+        if self.announced.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        self.announced.times += 1;
+        self.announced.at = now + ANNOUNCE_INTERVAL;
+        for index in self.announced.interfaces.clone() {
+            for frame in host.interface(index).map(announcements).unwrap_or_default() {
+                self.put(index, &frame);
+            }
+        }
     }
 
     /// What came and went through each port.
@@ -107,6 +149,7 @@ impl Router {
         came |= self.take_own(engine, now)?;
         came |= self.take_judged(engine, now);
         self.ask_again(engine, now);
+        self.announce_again(engine.host(), now);
         self.put_output(engine, now);
         for (_, port) in &mut self.ports {
             port.flush()?;

@@ -258,6 +258,29 @@ fn ports_of_xdp_forward_what_veth_peers_left_undone() {
 }
 
 #[test]
+fn neighbours_hear_of_a_router_that_takes_anothers_place() {
+    let Some(mut world) = World::new("announce") else { return };
+    let [client, ..] = world.names.clone();
+    // Whom the client takes for its router, for good as far as it knows.
+    for address in ["192.168.1.1", "2001:db8:1::1"] {
+        ip(&format!("-n {client} neigh replace {address} lladdr 02:00:00:00:00:77 dev c0 nud stale"));
+    }
+    world.start();
+    let begun = Instant::now();
+    for address in ["192.168.1.1", "2001:db8:1::1"] {
+        loop {
+            let known = world.run(0, &["ip", "neigh", "show", address]);
+            let known = String::from_utf8_lossy(&known.stdout).into_owned();
+            if known.contains("02:00:00:00:01:01") {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{address} is announced: {known}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
 fn devices_of_our_own_are_moved_to_who_uses_them() {
     let Some(mut world) = World::new("tun") else { return };
     let [client, router, server] = world.names.clone();

@@ -178,6 +178,12 @@ fn run(path: &Path) -> Result<(), RunError> {
         let mac = own.mac();
         router = router.with_host(Box::new(own), mac);
     }
+    if config.host.is_some() {
+        // Addresses that the kernel had were its before, at the same Ethernet addresses: nobody needs to hear of them.
+        let links = config.ports.iter().filter(|port| port.kind.has_link());
+        let interfaces = links.filter_map(|port| engine.host().interface_by_name(&port.name));
+        router.announce(interfaces.map(|interface| interface.index).collect());
+    }
     if let Some(follower) = follower {
         daemon.attend(Box::new(follower));
     }

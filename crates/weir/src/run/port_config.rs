@@ -96,6 +96,13 @@ impl PortKind {
     }
 }
 
+impl PortKind {
+    /// Whether somebody may be at the other end from the start who knows addresses by Ethernet's.
+    pub fn has_link(&self) -> bool {
+        matches!(self, PortKind::Packet { .. } | PortKind::Xdp { .. } | PortKind::Tap { .. })
+    }
+}
+
 /// What is wrong with a port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PortConfigError {
