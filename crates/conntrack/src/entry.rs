@@ -146,8 +146,8 @@ pub struct Entry {
     l4: u8,
     /// The state's number in the protocol's tracker, as `ct status` and listings name it.
     pub(crate) state: u8,
-    /// Whether packets and bytes are counted, and so listed.
-    pub(crate) counts: bool,
+    /// [`COUNTS`] and [`ATTENDED`].
+    flags: u8,
     pub(crate) status: Status,
     pub(crate) generation: u32,
     /// Packets of each direction: 32 bits here, 16 above them.
@@ -164,6 +164,11 @@ pub struct Entry {
     addresses: Option<Box<[Address; 4]>>,
     pub(crate) extras: Option<Box<Extras>>,
 }
+
+/// Packets and bytes are counted, and so listed.
+const COUNTS: u8 = 1;
+/// Something attached to the connection has a part in what becomes of its packets: helper, policy, synproxy, moved numbers.
+const ATTENDED: u8 = 2;
 
 const _: () = assert!(size_of::<Option<Entry>>() == 104);
 
@@ -192,24 +197,24 @@ pub(crate) struct Extras {
 impl Entry {
     /// Sets `ct label` as a whole.
     pub fn set_labels(&mut self, labels: Labels) {
-        self.extras_mut().labels = labels;
+        self.notes_mut().labels = labels;
     }
 
     /// Sets one label of 0 to 127; others have no effect.
     pub fn set_label(&mut self, label: u8) {
-        if let Some(byte) = self.extras_mut().labels.get_mut(usize::from(label / 8)) {
+        if let Some(byte) = self.notes_mut().labels.get_mut(usize::from(label / 8)) {
             *byte |= 1 << (label % 8);
         }
     }
 
     /// Sets the security mark.
     pub fn set_secmark(&mut self, secmark: u32) {
-        self.extras_mut().secmark = secmark;
+        self.notes_mut().secmark = secmark;
     }
 
     /// Sets which events are reported (`ct event set`).
     pub fn set_event_mask(&mut self, mask: u32) {
-        self.extras_mut().event_mask = mask;
+        self.notes_mut().event_mask = mask;
     }
 
     /// Attaches a helper by name (`ct helper set`); see [`helper`](crate::helper).
@@ -239,7 +244,7 @@ impl Entry {
             l3,
             l4,
             state: 0,
-            counts,
+            flags: if counts { COUNTS } else { 0 },
             packets: [0; 2],
             packets_above: [0; 2],
             bytes: [0; 2],
@@ -387,8 +392,9 @@ impl Entry {
     }
 
     /// Whether its packets and bytes are counted.
+    #[inline]
     pub fn counts(&self) -> bool {
-        self.counts
+        self.flags & COUNTS != 0
     }
 
     /// Counts from zero again.
@@ -479,17 +485,36 @@ impl Entry {
         self.extras.as_ref()?.proxied
     }
 
+    /// What few connections have, to attach something that has a part in what becomes of packets.
     pub(crate) fn extras_mut(&mut self) -> &mut Extras {
+        self.flags |= ATTENDED;
         self.extras.get_or_insert_default()
     }
 
-    /// Whether it is in the table, ends when its protocol says so, and nothing was attached to it: no helper, policy,
-    /// adjustment or the like.
+    /// What few connections have, all of it.
+    pub(crate) fn set_extras(&mut self, extras: Option<Box<Extras>>) {
+        let attended = extras.as_ref().is_some_and(|extras| {
+            extras.helper.is_some()
+                || extras.timeouts.is_some()
+                || extras.proxied.is_some()
+                || extras.seqadj != <[SeqAdj; 2]>::default()
+        });
+        self.flags = self.flags & !ATTENDED | if attended { ATTENDED } else { 0 };
+        self.extras = extras;
+    }
+
+    /// What few connections have, to note something that no packet's way depends on.
+    pub(crate) fn notes_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Whether it is in the table, ends when its protocol says so, and nothing was attached to it that has a part in what
+    /// becomes of its packets: no helper, policy, adjustment or the like.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         const SPECIAL: Status = Status::DYING.union(Status::OFFLOAD).union(Status::FIXED_TIMEOUT);
         self.status.intersection(SPECIAL.union(Status::CONFIRMED)) == Status::CONFIRMED
-            && self.extras.is_none()
+            && self.flags & ATTENDED == 0
     }
 
     /// Whether its tuples are in the table.

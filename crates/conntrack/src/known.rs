@@ -91,7 +91,7 @@ impl Conntrack {
                 None => false,
             };
         };
-        if entry.counts {
+        if entry.counts() {
             entry.count_one(direction, info.end.saturating_sub(info.network) as u64);
         }
         let deadline = now + timeout;
@@ -132,6 +132,8 @@ mod tests {
             ct.track_probe(*now, packet, info, template, &probe)
         })
     }
+
+    const SHORT: std::time::Duration = std::time::Duration::from_secs(5);
 
     fn packet() -> impl Strategy<Value = Bytes> {
         let host = || prop::sample::select(vec![v4(1), v4(2)]);
@@ -194,6 +196,12 @@ mod tests {
                                 1 => {
                                     if let Some(entry) = bench.ct.entry_mut(ct) {
                                         entry.set_label(3);
+                                    }
+                                }
+                                2 => {
+                                    if let Some(entry) = bench.ct.entry_mut(ct) {
+                                        let timeouts = crate::Timeouts { udp: SHORT, ..Default::default() };
+                                        entry.extras_mut().timeouts = Some(timeouts.into());
                                     }
                                 }
                                 _ => {}

@@ -74,7 +74,7 @@ fn tuple(f: &mut fmt::Formatter<'_>, entry: &Entry, direction: Direction) -> fmt
         ipproto::GRE => write!(f, "srckey=0x{:x} dstkey=0x{:x} ", tuple.src_id, tuple.dst_id)?,
         _ => {}
     }
-    if entry.counts {
+    if entry.counts() {
         write!(f, "packets={} bytes={} ", counter.packets, counter.bytes)?;
     }
     Ok(())

@@ -292,7 +292,7 @@ impl Conntrack {
                 self.refresh(now, ct, timeout);
                 return Some(self.invalid(reason));
             }
-            Outcome::Refresh(_) | Outcome::End if entry.counts => {
+            Outcome::Refresh(_) | Outcome::End if entry.counts() => {
                 entry.count(direction, 1, info.end.saturating_sub(info.network) as u64);
             }
             Outcome::Refresh(_) | Outcome::End | Outcome::Ignore => {}
@@ -356,7 +356,7 @@ impl Conntrack {
         let Some(entry) = self.table.slab.get_mut(ct) else { return Confirm::Pass(tracking) };
         entry.status |= Status::CONFIRMED;
         if timestamps {
-            entry.extras_mut().start = Some(now);
+            entry.notes_mut().start = Some(now);
         }
         self.wheel.schedule(ct.slot, entry.deadline);
         self.stats.created[usize::from(protocol)] += 1;
@@ -494,7 +494,7 @@ impl Conntrack {
     /// Counts packets that a flowtable carried (`nf_ct_acct_update`).
     pub fn account(&mut self, ct: CtRef, direction: Direction, packets: u64, bytes: u64) {
         if let Some(entry) = self.table.slab.get_mut(ct)
-            && entry.counts
+            && entry.counts()
         {
             entry.count(direction, packets, bytes);
         }
@@ -765,7 +765,7 @@ impl Conntrack {
         let offloaded = entry.status.contains(Status::OFFLOAD);
         entry.status |= Status::DYING;
         if timestamps {
-            entry.extras_mut().stop = Some(now);
+            entry.notes_mut().stop = Some(now);
         }
         if confirmed {
             self.report(EventKind::Destroy, ct);

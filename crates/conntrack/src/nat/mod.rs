@@ -162,7 +162,7 @@ impl Conntrack {
             return NatVerdict::Drop;
         }
         if let Some(entry) = self.table.slab.get_mut(ct) {
-            entry.extras_mut().masquerade_oif = oif;
+            entry.notes_mut().masquerade_oif = oif;
         }
         self.nat_setup(ct, &range.to_address(address), Manip::Source)
     }
