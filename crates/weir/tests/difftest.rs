@@ -378,3 +378,16 @@ fn ct_helper_is_the_masters() {
     let frame = hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet));
     same(rules, &[(2, &frame), (2, &frame)]);
 }
+
+/// GRE without a header, in a packet whose options were written and whose header's checksum was not yet.
+#[test]
+fn gre_without_a_header_is_rejected_whatever_its_checksum() {
+    let rules = "table ip t { chain f { type filter hook forward priority 0; reject; }; }";
+    let (from, to): (IpAddr, IpAddr) = ([10, 0, 1, 10].into(), [198, 18, 0, 7].into());
+    let network = Network { from, to, ttl: 64, tos: 0, id: 7, df: true };
+    let frames = [0, 2, 4, 8].map(|len| {
+        let packet = network.packet(47, &[0x44, 4, 5, 0], &vec![0; len]);
+        hex(&build::frame([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 0xaa, 0x10], &packet))
+    });
+    same(rules, &frames.each_ref().map(|frame| (2, &**frame)));
+}

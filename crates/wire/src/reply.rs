@@ -39,7 +39,8 @@ pub fn checksum_allows(packet: &Packet<'_>, info: &PacketInfo) -> bool {
     }
     let optional = match protocol {
         ipproto::UDP => packet.be16(at + 6) == Some(0),
-        ipproto::GRE => packet.be16(at).is_some_and(|flags| flags & 0x8000 == 0),
+        // One without a header is not asked either.
+        ipproto::GRE => packet.array::<4>(at).is_none_or(|[flags, ..]| flags & 0x80 == 0),
         ipproto::AH | ipproto::ESP | ipproto::SCTP | ipproto::UDPLITE => true,
         _ => false,
     };

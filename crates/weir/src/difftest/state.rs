@@ -17,6 +17,10 @@ use crate::conntrack::text;
 /// How far apart, in seconds, two times may be that are left: a second is rounded, and others may pass while packets do.
 const SLACK: u64 = 3;
 
+/// Expectations that wait longer, in seconds, are not compared: helpers' wait minutes. Linux 6.18 may keep one of a rule
+/// (`ct expectation`) when its connection is gone, and lists it in any namespace, as of whatever connection has its place by then.
+const LONGEST_EXPECTED: u64 = 86_400;
+
 /// Rules with their counters, sets, objects; connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -39,7 +43,7 @@ impl State {
         let ruleset = ruleset(rig.ruleset()?, names, now);
         let mut connections: Vec<_> = flows.iter().map(connection).collect();
         connections.sort();
-        let mut expectations: Vec<_> = rig.expectations()?.iter().map(expectation).collect();
+        let mut expectations: Vec<_> = rig.expectations()?.iter().map(expectation).filter(is_brief).collect();
         expectations.sort();
         Ok(State { ruleset, connections, expectations })
     }
@@ -53,7 +57,7 @@ impl State {
         connections.sort();
         let expected = engine.conntrack().expectations(now);
         let mut expectations: Vec<_> =
-            expected.map(|one| first_taken(&one.display(now).to_string())).collect();
+            expected.map(|one| first_taken(&one.display(now).to_string())).filter(is_brief).collect();
         expectations.sort();
         State { ruleset: ruleset(engine.ruleset(), names, now), connections, expectations }
     }
@@ -147,6 +151,10 @@ fn expectation(of: &Expectation) -> (String, u64) {
     let mut text = String::new();
     crate::conntrack::expectation::text(&mut text, of, None);
     first_taken(&text)
+}
+
+fn is_brief((_, left): &(String, u64)) -> bool {
+    *left <= LONGEST_EXPECTED
 }
 
 /// Takes the time that is left out of a line, which is its first word.
