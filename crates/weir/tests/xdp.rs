@@ -293,6 +293,14 @@ impl World {
         all.lines().find(|line| line.contains(&port)).unwrap_or_default().to_owned()
     }
 
+    /// Whoever asks may have the answer a moment before the program at the interfaces has been told; but it is told before
+    /// the next question but one is answered.
+    fn settle(&self) {
+        for _ in 0..3 {
+            self.conntrack(&["-C"]);
+        }
+    }
+
     fn programs(&self) -> usize {
         let output = Command::new("ip").args(["-n", &self.names[1], "link"]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).matches("prog/xdp").count()
@@ -333,10 +341,9 @@ fn offload(world: &World, client: &mut Client, port: u16) -> u64 {
         assert_eq!(client.exchange(2, 100, 30.0), 2);
         exchanged += 2;
         world.listed(port).contains("[OFFLOAD]") && {
-            // Who asks may have the answer a moment before the program has the connection.
-            std::thread::sleep(Duration::from_millis(500));
+            world.settle();
             world.signal("-STOP");
-            let came = client.exchange(1, 100, 2.0);
+            let came = client.exchange(1, 100, 10.0);
             if came == 0 {
                 world.signal("-CONT");
                 // What waited at the port was answered meanwhile; it is not to be mistaken for later answers.
@@ -374,8 +381,7 @@ fn datagrams_are_forwarded_and_counted_while_the_daemon_is_stopped() {
         if address.contains(':') {
             world.conntrack(&["-D", "-f", "ipv6", "-p", "udp", "--orig-port-src", &port.to_string()]);
         }
-        // As above: the answer may come a moment before the program has forgotten it.
-        std::thread::sleep(Duration::from_millis(500));
+        world.settle();
         world.signal("-STOP");
         assert_eq!(client.exchange(3, 100, 1.0), 0, "{address}");
         world.signal("-CONT");
