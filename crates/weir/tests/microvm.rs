@@ -44,6 +44,9 @@ fn run(arguments: &[&str]) {
     let wanted = ["53:53", "80:80", "81:80"];
     let wanted = wanted.map(|place| format!("world: 198.51.100.{place} was asked by 198.51.100.1"));
     assert_eq!(asked, wanted, "{out}{err}");
+    let logged =
+        |line: &str| line.starts_with("refused: IN=vm0 OUT=up0 ") && line.contains(" DST=198.51.100.66 ");
+    assert!(err.lines().any(logged), "{err}");
     for refused in ["66 . udp . 53", "66 . tcp . 80", "80 . tcp . 8080", "81 . tcp . 80", "80 . icmp"] {
         assert!(out.contains(&format!("198.51.100.{refused} ")), "{refused} is not listed: {out}{err}");
     }
