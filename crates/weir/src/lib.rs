@@ -12,5 +12,6 @@ pub mod machine;
 pub mod manual;
 pub mod nft;
 pub mod replay;
+pub mod resolver;
 pub mod run;
 pub mod top;

@@ -1,11 +1,10 @@
 //! What this machine knows: names of services, users, interfaces; its clock.
 
 use std::fs;
-use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironweir_engine::{Host, Interface};
-use ironweir_language::datatype::{Hosts, NameTable, Names, Resolver};
+use ironweir_language::datatype::{NameTable, Names};
 use ironweir_wire::{IfIndex, Instant};
 
 use crate::host_file;
@@ -51,27 +50,6 @@ pub fn names(host: &Host) -> Names {
         names.interfaces.insert(&interface.name, interface.index.0.into());
     }
     names
-}
-
-/// Names of hosts are asked of this machine's resolver, as nft does.
-pub fn resolver() -> Resolver {
-    Resolver::new(SystemResolver)
-}
-
-struct SystemResolver;
-
-impl Hosts for SystemResolver {
-    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, String> {
-        dns_lookup::lookup_host(name).map(Iterator::collect).map_err(|error| {
-            // std puts its own words before those of gai_strerror(3).
-            let text = error.to_string();
-            text.rsplit(": ").next().unwrap_or(&text).to_owned()
-        })
-    }
-
-    fn name(&self, address: IpAddr) -> Option<String> {
-        dns_lookup::lookup_addr(&address).ok()
-    }
 }
 
 /// The names of the interfaces of this network namespace, as they are now.

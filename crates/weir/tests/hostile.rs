@@ -193,7 +193,7 @@ fn a_million_errors_are_cut_short() {
     refused(LITTLE, format!("table ip t {{\n{}}}\n", "foo bar;\n".repeat(MILLION)), "unexpected 'foo'");
     let elements = "foo, ".repeat(MILLION / 10);
     let set = format!("table ip t {{ set s {{ type ipv4_addr; elements = {{ {elements} }} }} }}\n");
-    refused(LITTLE, set, "Could not parse 'foo'");
+    refused(LITTLE, set, "Could not resolve hostname");
     refused(MUCH, "add rule ip missing c accept\n".repeat(MILLION / 10), "No such file or directory");
 }
 

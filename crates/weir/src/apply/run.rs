@@ -21,7 +21,7 @@ use super::wanted::Wanted;
 use super::{ApplyError, Ended, Open, Options};
 use crate::cli::{complain, print};
 use crate::files::{self, DiskFiles};
-use crate::machine;
+use crate::{machine, resolver};
 
 /// How often a change that others overtake is tried.
 const MAX_ATTEMPTS: usize = 20;
@@ -83,7 +83,7 @@ fn read(options: &Options, path: &Path, now: Instant) -> Result<(Wanted, String)
         true => files::text_of(io::stdin())?,
         false => files::read_text(path).map_err(|error| ApplyError::File(name.clone(), error))?,
     };
-    let names = Names { hosts: machine::resolver(), ..machine::names(&machine::host()) };
+    let names = Names { hosts: resolver::resolver(), ..machine::names(&machine::host()) };
     let mut session = Session { names, ..Session::default() };
     let mut sources = Sources::new();
     for (define, value) in &options.defines {

@@ -22,7 +22,7 @@ pub use options::{Input, Options, Parsed, Place, command, parse};
 use crate::backend::{InKernel, InProcess};
 use crate::cli::complain;
 use crate::files::{self, DiskFiles};
-use crate::machine;
+use crate::{machine, resolver};
 
 /// Runs nft's command line.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -82,7 +82,7 @@ fn run(options: &Options) -> ExitCode {
 }
 
 fn session(options: &Options, host: &ironweir_engine::Host) -> Session {
-    let names = Names { hosts: machine::resolver(), ..machine::names(host) };
+    let names = Names { hosts: resolver::resolver(), ..machine::names(host) };
     Session {
         options: print::Options {
             stateless: options.stateless,
