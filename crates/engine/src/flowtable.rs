@@ -103,6 +103,16 @@ pub struct Flow {
     stats: usize,
 }
 
+impl Flow {
+    /// Its routes are still what they were: they are not looked at before the next change. Neighbours may have become known.
+    fn routed(&mut self, host: &Host) {
+        self.routes = host.routes_version();
+        for side in self.sides.iter_mut().filter(|side| side.mac.is_none()) {
+            side.mac = host.neighbour(side.oif, side.nexthop);
+        }
+    }
+}
+
 /// What a flowtable did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowtableStats {
@@ -299,7 +309,7 @@ impl Flows {
             let flow = self.slots.get_mut(slot).and_then(Option::as_mut);
             let Some(flow) = flow.filter(|flow| flow.routes != version) else { continue };
             if flow.sides.iter().all(|side| route_holds(host, side)) {
-                flow.routes = version;
+                flow.routed(host);
             } else {
                 self.remove(slot, conntrack, now, false);
             }
@@ -427,7 +437,8 @@ fn flow_of(
 
 /// Whether the route of one direction is still what it was.
 fn route_holds(host: &Host, side: &Side) -> bool {
-    if host.neighbour(side.oif, side.nexthop) != side.mac {
+    // One who has become known only now is where it was.
+    if side.mac.is_some() && host.neighbour(side.oif, side.nexthop) != side.mac {
         return false;
     }
     match host.find_route(&side.lookup).route() {
@@ -495,7 +506,9 @@ pub(crate) fn carry(
     }
     let flow = world.flows.slots.get_mut(slot)?.as_mut()?;
     flow.deadline = world.now + TIMEOUT;
-    flow.routes = world.host.routes_version();
+    if flow.routes != world.host.routes_version() {
+        flow.routed(&world.host);
+    }
     let side = &mut flow.sides[direction as usize];
     side.packets += 1;
     side.bytes = side.bytes.saturating_add(len as u64);

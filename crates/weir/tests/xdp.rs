@@ -90,7 +90,7 @@ sys.stdin.read()
 ";
 
 /// Does what its input says, a line each: how many messages of which length, or `close`; tells how many came back as they
-/// were.
+/// were. What was given up and comes late is passed over.
 const CLIENT: &str = "
 import os, socket, sys
 kind, address, port = sys.argv[1:4]
@@ -113,9 +113,9 @@ for line in sys.stdin:
             data = os.urandom(length)
             s.send(data) if kind == 'udp' else s.sendall(data)
             back = s.recv(65536)
-            while kind == 'tcp' and len(back) < length:
-                back += s.recv(65536)
-            same += back == data
+            while not back.endswith(data) or len(back) > length and kind == 'udp':
+                back = s.recv(65536) if kind == 'udp' else back + s.recv(65536)
+            same += 1
     except TimeoutError: pass
     print(same, flush=True)
 ";
@@ -334,7 +334,8 @@ fn numbers(line: &str, name: &str) -> Vec<u64> {
 
 const SERVERS: [&str; 2] = ["198.51.100.2", "2001:db8:2::2"];
 
-/// Exchanges messages until they come back though the daemon is stopped, which is so then. Tells how many were exchanged.
+/// Exchanges messages until they come back though the daemon is stopped, which is so then. Tells how many were exchanged. That a
+/// connection is `[OFFLOAD]` says that it is in the flowtable; the program may have it later, when it knows who transmits.
 fn offload(world: &World, client: &mut Client, port: u16) -> u64 {
     let mut exchanged = 0;
     until("the connection is carried", || {
@@ -343,12 +344,11 @@ fn offload(world: &World, client: &mut Client, port: u16) -> u64 {
         world.listed(port).contains("[OFFLOAD]") && {
             world.settle();
             world.signal("-STOP");
-            let came = client.exchange(1, 100, 10.0);
+            let came = client.exchange(1, 100, 3.0);
             if came == 0 {
                 world.signal("-CONT");
-                // What waited at the port was answered meanwhile; it is not to be mistaken for later answers.
-                panic!("the daemon had to forward a packet of a connection that was [OFFLOAD]");
             }
+            // What waited at the port is answered late.
             exchanged += 1;
             came == 1
         }

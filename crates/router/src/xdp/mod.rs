@@ -149,6 +149,8 @@ pub struct XdpFlowtable {
     generation: u64,
     routes: u64,
     routes_at: Instant,
+    /// They have changed again since then.
+    routes_changed: bool,
     scanned: Instant,
     /// Where a look goes on, if it is not over.
     scanning: Option<usize>,
@@ -284,6 +286,7 @@ impl XdpFlowtable {
             generation: 0,
             routes: 0,
             routes_at: Instant::ZERO,
+            routes_changed: false,
             scanned: Instant::ZERO,
             scanning: None,
             asked: Instant::ZERO,
@@ -306,6 +309,9 @@ impl XdpFlowtable {
         }
         if self.scanning.is_some() {
             return Some(self.now + SCAN_NEXT);
+        }
+        if self.routes_changed {
+            return Some(self.routes_at + ROUTES);
         }
         (!self.index.is_empty()).then(|| self.scanned + SCAN)
     }
@@ -343,7 +349,8 @@ impl XdpFlowtable {
 
     fn look_at_routes(&mut self, engine: &mut Engine, now: Instant) {
         let version = engine.host().routes_version();
-        if version == self.routes || now.since(self.routes_at) < ROUTES {
+        self.routes_changed = version != self.routes && now.since(self.routes_at) < ROUTES;
+        if version == self.routes || self.routes_changed {
             return;
         }
         (self.routes, self.routes_at) = (version, now);

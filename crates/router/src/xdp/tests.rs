@@ -251,6 +251,35 @@ fn another_neighbour_and_another_route_end_entries() {
 }
 
 #[test]
+fn a_neighbour_who_becomes_known_ends_nothing_and_is_told_soon() {
+    let Some(mut bench) = Bench::new() else { return };
+    bench.engine.change_host(|host| host.remove_neighbour(LAN, [192, 168, 1, 2].into()));
+    bench.wait(100);
+    bench.connect(5000);
+    bench.wait(0);
+    assert_eq!(bench.entries(), 2);
+    bench.engine.change_host(|host| {
+        let mac = [2, 0, 0, 0, 9, 9];
+        host.add_neighbour(Neighbour { address: [192, 168, 1, 2].into(), mac, interface: LAN }).unwrap();
+    });
+    bench.wait(1);
+    bench.engine.change_host(|host| host.remove_neighbour(LAN, [192, 168, 1, 9].into()));
+    bench.engine.change_host(|host| host.remove_route([10, 9, 0, 0].into(), 16));
+    bench.wait(1);
+    let due = bench.xdp.deadline().expect("routes have changed again");
+    assert!(due.since(bench.now) <= ROUTES, "a change is looked at in time");
+    bench.wait(100);
+    assert_eq!((bench.entries(), bench.engine.flows().count()), (2, 1));
+    // One who moves is another matter.
+    bench.engine.change_host(|host| {
+        let mac = [2, 0, 0, 0, 7, 7];
+        host.add_neighbour(Neighbour { address: [192, 168, 1, 2].into(), mac, interface: LAN }).unwrap();
+    });
+    bench.wait(100);
+    assert_eq!(bench.entries(), 0);
+}
+
+#[test]
 fn a_connection_that_is_deleted_is_closed_at_once() {
     let Some(mut bench) = Bench::new() else { return };
     bench.connect(5000);
