@@ -9,7 +9,7 @@ use ironweir_io::bpf::{Link, Mode};
 use ironweir_io::namespace::NetworkNamespace;
 
 use crate::frames::{Shape, Source, dropping, process_time};
-use crate::veth::{Pair, received};
+use crate::veth::{self, Pair, received};
 use crate::{Inside, Result};
 
 /// How frames come to the daemon.
@@ -50,6 +50,8 @@ impl Daemon {
         let namespace = NetworkNamespace::new()?;
         let made = namespace.with(|| {
             let (a, _b, z) = (Pair::new("a0", "a1")?, Pair::new("b0", "b1")?, Pair::new("z0", "z1")?);
+            // What XDP sends to a veth device arrives only if its other end receives as cards do.
+            veth::run("ethtool", "-K b1 gro on")?;
             let child = start(&directory.join("weir.toml"))?;
             let (router, other) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 0xee]);
             Ok(match kind {

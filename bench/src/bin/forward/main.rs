@@ -12,7 +12,7 @@
 //! router's stage: what source, router, daemon and drain take together less what source and a drop at the first interface
 //! take, both in every round; medians. The kernel's router and packet sockets get `sk_buff`s in batches; their drop is that of a
 //! frame for another host. Who routes is never offered more than a thousand packets at once.
-//! Needs root, `ip` and `nft`. It changes nothing outside namespaces of its own.
+//! Needs root, `ip`, `ethtool` and `nft`. It changes nothing outside namespaces of its own.
 
 #![allow(unreachable_pub)] // a program has nothing to reach
 

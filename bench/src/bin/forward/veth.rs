@@ -27,11 +27,15 @@ impl Pair {
 }
 
 pub fn ip(words: &str) -> Result<()> {
-    let output = Command::new("ip").args(words.split_whitespace()).output()?;
+    run("ip", words)
+}
+
+pub fn run(program: &str, words: &str) -> Result<()> {
+    let output = Command::new(program).args(words.split_whitespace()).output()?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr)).into())
+    Err(format!("{program} {words}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 pub fn nft(rules: &str) -> Result<()> {
