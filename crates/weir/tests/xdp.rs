@@ -389,6 +389,21 @@ fn datagrams_are_forwarded_and_counted_while_the_daemon_is_stopped() {
 }
 
 #[test]
+fn connections_are_carried_though_no_client_ever_came() {
+    let Some(mut world) = World::new("xlone", "off") else { return };
+    world.start();
+    let mut client = world.client("udp", SERVERS[0], 5005);
+    until("the connection is carried", || {
+        assert_eq!(client.exchange(2, 100, 30.0), 2);
+        std::thread::sleep(Duration::from_millis(200));
+        world.signal("-STOP");
+        let came = client.exchange(1, 100, 1.0);
+        world.signal("-CONT");
+        came == 1
+    });
+}
+
+#[test]
 fn tcp_is_forwarded_while_the_daemon_is_stopped_and_closes_with_it() {
     let Some(mut world) = World::new("xtcp", "off") else { return };
     world.start();
