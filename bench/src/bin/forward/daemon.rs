@@ -82,7 +82,7 @@ impl Daemon {
 
     pub fn round(&self, time: Duration) -> Result<f64> {
         self.namespace.with(|| {
-            let base = self.base.send(time)?;
+            let base = self.base.send_steps(time)?;
             let (before, daemon) = (received("b1")?, process_time(self.child.id())?);
             let whole = self.source.send_in_step(time, || received("b1"))?;
             let patience = Instant::now();

@@ -162,11 +162,20 @@ impl Source {
 
     /// Sends for so long.
     pub fn send(&self, time: Duration) -> Result<Sent> {
+        self.send_by(CALL, time)
+    }
+
+    /// Sends for so long in calls as [`Source::send_in_step`] makes them, each of which costs something, too.
+    pub fn send_steps(&self, time: Duration) -> Result<Sent> {
+        self.send_by(STEP, time)
+    }
+
+    fn send_by(&self, call: u32, time: Duration) -> Result<Sent> {
         let (begin, mut packets) = (Instant::now(), 0);
         let before = spent()?;
         while begin.elapsed() < time {
-            self.inject(CALL)?;
-            packets += u64::from(CALL);
+            self.inject(call)?;
+            packets += u64::from(call);
         }
         Ok(Sent { packets, nanos: (spent()? - before) as f64 })
     }
