@@ -28,7 +28,10 @@ impl PortKind {
     }
 }
 
-/// Between a1 and b0, 10k flows.
+/// How many flows there are.
+const FLOWS: u32 = 10_000;
+
+/// Between a1 and b0.
 pub struct Daemon {
     child: Child,
     directory: PathBuf,
@@ -57,12 +60,12 @@ impl Daemon {
             Ok(match kind {
                 PortKind::Xdp => {
                     let drop = Link::attach(&dropping()?.0, z.there, Mode::Native)?;
-                    let base = Source::redirecting(z.here, router, 10_000, 1, shape)?;
-                    (child, base, Source::redirecting(a.here, router, 10_000, 1, shape)?, Some(drop))
+                    let base = Source::redirecting(z.here, router, FLOWS, 1, shape)?;
+                    (child, base, Source::redirecting(a.here, router, FLOWS, 1, shape)?, Some(drop))
                 }
                 PortKind::Packet => {
-                    let base = Source::passing(z.there, other, 10_000, 1, shape)?;
-                    (child, base, Source::passing(a.there, router, 10_000, 1, shape)?, None)
+                    let base = Source::passing(z.there, other, FLOWS, 1, shape)?;
+                    (child, base, Source::passing(a.there, router, FLOWS, 1, shape)?, None)
                 }
             })
         })?;
@@ -84,7 +87,7 @@ impl Daemon {
         self.namespace.with(|| {
             let base = self.base.send_steps(time)?;
             let (before, daemon) = (received("b1")?, process_time(self.child.id())?);
-            let whole = self.source.send_in_step(time, || received("b1"))?;
+            let whole = self.source.send_in_step(time, FLOWS.into(), || received("b1"))?;
             let patience = Instant::now();
             while received("b1")? - before < whole.packets && patience.elapsed() < Duration::from_millis(500)
             {

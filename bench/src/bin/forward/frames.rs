@@ -13,9 +13,11 @@ use crate::Result;
 
 /// Frames of one call.
 const CALL: u32 = 1 << 16;
-/// Frames of one call where they wait for those before, and how many are on their way at most.
-const STEP: u32 = 256;
-const WINDOW: u64 = 1024;
+/// Frames of one call where those before are waited for. A call takes tens of milliseconds, though little of the
+/// processor's time.
+const STEP: u32 = 1024;
+/// How many packets of each flow a round has at least then: of new connections only the round that warms up shall have any.
+const EACH: u64 = 3;
 const DROP: i32 = 1;
 const PASS: i32 = 2;
 
@@ -180,17 +182,23 @@ impl Source {
         Ok(Sent { packets, nanos: (spent()? - before) as f64 })
     }
 
-    /// Sends for so long, and never more than what has arrived but for a window; what was lost is waited for a while.
-    pub fn send_in_step(&self, time: Duration, arrived: impl Fn() -> Result<u64>) -> Result<Sent> {
+    /// Sends for so long, and some packets of each flow, always waiting for what was sent before; for what was lost not
+    /// long.
+    pub fn send_in_step(
+        &self,
+        time: Duration,
+        flows: u64,
+        arrived: impl Fn() -> Result<u64>,
+    ) -> Result<Sent> {
         let (begin, mut packets, mut own, mut lost) = (Instant::now(), 0, 0, 0);
         let (first, deferred) = (arrived()?, deferred()?);
-        while begin.elapsed() < time {
+        while begin.elapsed() < time || packets < flows * EACH {
             let before = own_time()?;
             self.inject(STEP)?;
             own += own_time()? - before;
             packets += u64::from(STEP);
             let patience = Instant::now();
-            while packets > arrived()? - first + lost + WINDOW {
+            while packets > arrived()? - first + lost {
                 if patience.elapsed() > Duration::from_millis(300) {
                     lost = packets.saturating_sub(arrived()? - first);
                 }

@@ -11,7 +11,7 @@
 //! TCP of 1514, round robin over so many flows, or a burst of each. Figures are nanoseconds of processor time per packet of the
 //! router's stage: what source, router, daemon and drain take together less what source and a drop at the first interface
 //! take, both in every round; medians. The kernel's router and packet sockets get `sk_buff`s in batches; their drop is that of a
-//! frame for another host. Who routes is never offered more than a thousand packets at once.
+//! frame for another host. The daemon is offered a thousand packets at once.
 //! Needs root, `ip`, `ethtool` and `nft`. It changes nothing outside namespaces of its own.
 
 #![allow(unreachable_pub)] // a program has nothing to reach
